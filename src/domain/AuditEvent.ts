@@ -1,0 +1,54 @@
+import { Schema } from "effect"
+import type { Failure } from "./Failure.ts"
+import { AgentId, IssueId, ProjectId, TokenId, Uuid, UserId } from "./Ids.ts"
+import { Instant } from "./Principal.ts"
+
+export const Outcome = Schema.Literals(["executed", "replayed", "denied", "failed", "unknown", "dry_run"])
+export type Outcome = typeof Outcome.Type
+
+/** The door through which it came. */
+export const Via = Schema.Literals(["mcp", "rest", "recovery", "admin"])
+export type Via = typeof Via.Type
+
+/** Who did what, when, and what came of it. Written once, in the transaction of what it tells; never changed. */
+export const AuditEvent = Schema.Struct({
+  id: Uuid,
+  at: Instant,
+  /** A tool's name, or an administrative act such as `token.revoked`. */
+  action: Schema.String,
+  outcome: Outcome,
+  /** The failure's code, `<kind>.<reason>`; null for what went well. */
+  reason: Schema.NullOr(Schema.String),
+  agent_id: Schema.NullOr(AgentId),
+  owner_user_id: Schema.NullOr(UserId),
+  token_id: Schema.NullOr(TokenId),
+  project_id: Schema.NullOr(ProjectId),
+  issue_id: Schema.NullOr(IssueId),
+  idempotency_key: Schema.NullOr(Schema.String),
+  /** SHA-256 of the call's canonical arguments, in hex: shows what was asked without keeping it. */
+  arguments_sha256: Schema.NullOr(Schema.String),
+  request_id: Schema.String,
+  via: Via,
+  /** More than one where equal denials of one minute were put together. */
+  count: Schema.Int
+}).annotate({ identifier: "AuditEvent" })
+export type AuditEvent = typeof AuditEvent.Type
+
+/** An event before the trail gives it its id and time. */
+export type AuditEntry = Omit<AuditEvent, "id" | "at" | "count">
+
+/** What the trail calls a failure, by CONTRACT: refused by our rules is `denied`, else `failed` or `unknown`. */
+export const outcomeOf = (failure: Failure): Outcome => {
+  switch (failure.kind) {
+    case "auth":
+    case "grant":
+    case "idempotency":
+    case "limit":
+      return "denied"
+    case "tasker":
+      return failure.reason === "outcome_unknown" ? "unknown" : "failed"
+    default:
+      return "failed"
+  }
+}
+

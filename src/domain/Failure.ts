@@ -1,0 +1,135 @@
+import { Effect, Schema } from "effect"
+import type { Principal } from "./Principal.ts"
+
+/**
+ * Every way a call can fail, as tagged errors with a `reason`. `<kind>.<reason>` is the code that
+ * clients see; `message` says what happened, on what, and what to do next; `details` are the fields
+ * beside them in the reply. None ever holds a secret or a stack. They are turned into words in two
+ * places only: `mcp/` and `http/`.
+ */
+const failure = <const Reasons extends ReadonlyArray<string>>(reasons: Reasons) => ({
+  reason: Schema.Literals(reasons),
+  message: Schema.String,
+  /** Whether this same call may succeed later. */
+  retryable: Schema.Boolean.pipe(Schema.withConstructorDefault(Effect.succeed(false))),
+  /** What a reply says beside kind, reason, message and retryable. JSON values only. */
+  details: Schema.Record(Schema.String, Schema.Unknown).pipe(
+    Schema.withConstructorDefault(Effect.succeed({}))
+  )
+})
+
+/** Who calls could not be established, or is not to be served. Always HTTP 401. */
+export class AuthFailure extends Schema.TaggedError<AuthFailure>()(
+  "AuthFailure",
+  failure(["missing", "malformed", "unknown", "expired", "revoked", "agent_disabled"])
+) {
+  readonly kind = "auth"
+  /** Whose dead token it was, where the token is one we issued: for the audit trail, never for a reply. */
+  holder: Principal | undefined = undefined
+}
+
+/** The agent is known, but what it asks is not granted. HTTP 403. */
+export class GrantDenied extends Schema.TaggedError<GrantDenied>()(
+  "GrantDenied",
+  failure(["no_grant", "scope_missing", "grant_expired", "wrong_project", "owner_not_member"])
+) {
+  readonly kind = "grant"
+}
+
+/** The arguments are not such as can be carried out. HTTP 422. */
+export class InputInvalid extends Schema.TaggedError<InputInvalid>()(
+  "InputInvalid",
+  failure(["invalid", "unknown_reference", "would_lose_content", "holds_secret"])
+) {
+  readonly kind = "input"
+}
+
+/** The idempotency key is missing, or stands for something else, or is being worked on. */
+export class IdempotencyRefused extends Schema.TaggedError<IdempotencyRefused>()(
+  "IdempotencyRefused",
+  failure(["key_missing", "key_reused", "in_progress", "key_expired", "already_created"])
+) {
+  readonly kind = "idempotency"
+}
+
+/** A limit that the owner or the operator set was reached. HTTP 429. */
+export class LimitReached extends Schema.TaggedError<LimitReached>()(
+  "LimitReached",
+  failure(["rate", "quota"])
+) {
+  readonly kind = "limit"
+}
+
+/** Tasker could not be asked, refused, or answered what the contract does not allow. */
+export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()(
+  "TaskerFailure",
+  failure([
+    "unavailable",
+    "timeout",
+    "rejected",
+    "not_found",
+    "conflict",
+    "rate_limited",
+    "unauthorized",
+    "contract",
+    "unsupported",
+    "outcome_unknown"
+  ])
+) {
+  readonly kind = "tasker"
+  /**
+   * Whether Tasker may have carried out the write all the same: true where the answer says nothing
+   * about it (cut, timeout, 5xx, malformed), false where it is a definite refusal or nothing was sent.
+   */
+  ambiguous = false
+}
+
+/** The request itself is not one that the gateway can read or serve: HTTP only, never a tool's failure. */
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()(
+  "RequestRefused",
+  failure(["malformed", "not_found", "method", "too_large", "media_type", "origin", "host", "conflict"])
+) {
+  readonly kind = "request"
+}
+
+/** The gateway's own database can't be reached: HTTP 503. Nothing was sent to Tasker on its account. */
+export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()(
+  "GatewayUnavailable",
+  failure(["unavailable"])
+) {
+  readonly kind = "gateway"
+}
+
+/** What a tool's own work can fail with; the error channel of every tool. */
+export type ToolFailure =
+  | AuthFailure
+  | GrantDenied
+  | InputInvalid
+  | IdempotencyRefused
+  | LimitReached
+  | TaskerFailure
+
+/** What a call can fail with once the gateway around the tool is counted in. */
+export type CallFailure = ToolFailure | GatewayUnavailable
+
+export type Failure = CallFailure | RequestRefused
+
+/** The code that clients, the audit trail and the documentation use: `<kind>.<reason>`. */
+export const codeOf = (failure: Failure): string => `${failure.kind}.${failure.reason}`
+
+/** The reply's fields, the same for MCP and HTTP. */
+export const describe = (failure: Failure): Readonly<Record<string, unknown>> => ({
+  kind: failure.kind,
+  reason: failure.reason,
+  message: failure.message,
+  retryable: failure.retryable,
+  ...failure.details
+})
+
+export const gatewayUnavailable = (): GatewayUnavailable =>
+  new GatewayUnavailable({
+    reason: "unavailable",
+    message: "The gateway's database can't be reached just now. Nothing was changed; repeat the same call shortly.",
+    retryable: true,
+    details: { retry_after_seconds: 2 }
+  })

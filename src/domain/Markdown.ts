@@ -1,0 +1,216 @@
+import type { Element, Root as HtmlRoot, RootContent } from "hast"
+import type { Code, List, ListItem, Root as MarkdownRoot, Paragraph } from "mdast"
+import rehypeParse from "rehype-parse"
+import rehypeRemark from "rehype-remark"
+import rehypeSanitize, { type Options as Schema } from "rehype-sanitize"
+import rehypeStringify from "rehype-stringify"
+import remarkGfm from "remark-gfm"
+import remarkParse from "remark-parse"
+import remarkRehype, { type Options as ToHtmlOptions } from "remark-rehype"
+import remarkStringify from "remark-stringify"
+import { type Processor, unified } from "unified"
+import { exceedsBounds } from "./MarkdownBounds.ts"
+import { canonical } from "./MarkdownTree.ts"
+import { paragraphsOf, plainTextToHtml, stripInvisible } from "./PlainText.ts"
+import { element, readComponents, type Unrepresentable, unrepresentableIn, wellFormed } from "./TaskerHtml.ts"
+
+/**
+ * Text between agents, who write and read GitHub Flavored Markdown, and Tasker, which stores the HTML of its
+ * editor. Pure and synchronous. What holds, for any input:
+ *
+ * - Neither output has a script, an event handler, or a link but to `http`, `https` and `mailto` (OWASP XSS
+ *   Prevention: an allow-list, applied to the tree after parsing, never to the text).
+ * - Markdown → HTML → Markdown → HTML gives the first HTML again.
+ * - No input throws, and none takes longer than a second or two a megabyte: a text of more structure than
+ *   `MarkdownBounds` allows is plain paragraphs, both ways.
+ */
+
+/** HTML that is still read for its structure, in UTF-16 units: what the longest Markdown may become. */
+const maxHtmlLength = 524_288
+
+/**
+ * Markdown as HTML that Tasker's editor understands. Raw HTML is shown as the text it is, a picture becomes
+ * a link to it, footnotes stay as written; of a code fence's info string the language stays.
+ */
+export const markdownToHtml = (markdown: string): string => {
+  const text = stripInvisible(markdown)
+  if (exceedsBounds(text)) return plainTextToHtml(text)
+  try {
+    return toHtml.processSync(text).toString()
+  } catch {
+    // `ExceedsBounds`, or a fault of a library with an input nobody has seen yet: the text is worth more.
+    return plainTextToHtml(text)
+  }
+}
+
+/**
+ * Tasker's HTML as Markdown. What Markdown can't hold stands in its place as words (`@name`, `(image)`) or
+ * as a link, and `unrepresentable` names it; colours, underlines and the like are left out.
+ */
+export const htmlToMarkdown = (html: string): string => {
+  const source = wellFormed(html)
+  try {
+    if (source.length <= maxHtmlLength) {
+      const markdown = toMarkdown.processSync(source).toString().trimEnd()
+      if (!exceedsBounds(markdown)) return markdown
+    }
+  } catch {
+    // As above.
+  }
+  return plainTextToMarkdown(stripInvisible(textOf(parser.parse(source))))
+}
+
+/** What the HTML holds that Markdown can't carry back: a description with any of it is not overwritten
+ * unless the caller says so. */
+export const unrepresentable = (html: string): ReadonlyArray<Unrepresentable> =>
+  unrepresentableIn(parser.parse(wellFormed(html)))
+
+/** A text beyond the bounds is taken for plain when it is written, so it is handed out unescaped. */
+const plainTextToMarkdown = (text: string): string => {
+  const paragraphs = paragraphsOf(text)
+  const plain = paragraphs.map((lines) => lines.join("\n")).join("\n\n")
+  if (exceedsBounds(plain)) return plain
+  const children = paragraphs.map(
+    (lines): Paragraph => ({
+      type: "paragraph",
+      children: lines.flatMap((value, index) => [
+        ...(index === 0 ? [] : [{ type: "break" } as const]),
+        { type: "text", value } as const
+      ])
+    })
+  )
+  const escaped = writer.stringify({ type: "root", children }).trimEnd()
+  return exceedsBounds(escaped) ? plain : escaped
+}
+
+const breakingElements = /^(?:p|h[1-6]|li|div|pre|blockquote|tr|table|ul|ol|hr)$/
+
+/** The words of a tree, a blank line where a block ends. */
+const textOf = (tree: HtmlRoot): string => {
+  const out: Array<string> = []
+  const collect = (nodes: ReadonlyArray<RootContent>) => {
+    for (const node of nodes) {
+      if (node.type === "text") out.push(node.value.replace(/\s+/g, " "))
+      if (node.type !== "element") continue
+      if (node.tagName === "br") out.push("\n")
+      const isBlock = breakingElements.test(node.tagName)
+      if (isBlock) out.push("\n\n")
+      collect(node.children)
+      if (isBlock) out.push("\n\n")
+      else if (node.tagName === "td" || node.tagName === "th") out.push(" ")
+    }
+  }
+  collect(tree.children)
+  return out.join("")
+}
+
+/** What may be in either direction's HTML. Anything else is unwrapped, its text kept. */
+const schema: Schema = {
+  tagNames: (
+    "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i input label li ol p pre s span strike strong " +
+    "table tbody td tfoot th thead tr ul"
+  ).split(" "),
+  attributes: {
+    a: ["href", "title"],
+    code: [["className", /^language-./]],
+    input: [["type", "checkbox"], "checked"],
+    li: [
+      ["dataType", "taskItem"],
+      ["dataChecked", "true", "false"]
+    ],
+    ol: ["start"],
+    td: [["align", "left", "center", "right"], "colSpan", "rowSpan"],
+    th: [["align", "left", "center", "right"], "colSpan", "rowSpan"],
+    ul: [["dataType", "taskList"]]
+  },
+  protocols: { href: ["http", "https", "mailto"] },
+  required: { input: { type: "checkbox" } },
+  ancestors: { tbody: ["table"], td: ["table"], tfoot: ["table"], th: ["table"], thead: ["table"], tr: ["table"] },
+  strip: ["script", "style"]
+}
+
+/** No raw HTML, which CommonMark lets through, so `<b>` is text; and no footnotes, which Tasker lacks. */
+function withoutHtmlAndFootnotes(this: Processor) {
+  const data = this.data()
+  data.micromarkExtensions ??= []
+  data.micromarkExtensions.push({
+    disable: {
+      null: "htmlFlow htmlText gfmFootnoteCall gfmFootnoteDefinition gfmPotentialFootnoteCall".split(" ")
+    }
+  })
+}
+
+const canonicalTree = () => (tree: MarkdownRoot) => canonical(tree)
+
+/** Lists and code as TipTap writes them: each item holds blocks, a task its box, code no last newline. */
+const toHtmlOptions: ToHtmlOptions = {
+  handlers: {
+    break: () => element("br", {}, []),
+    code: (_state, node: Code) => {
+      const language = node.lang ? { className: [`language-${node.lang}`] } : {}
+      return element("pre", {}, [element("code", language, [{ type: "text", value: node.value }])])
+    },
+    list: (state, node: List) => {
+      const children = state.all(node)
+      if (node.ordered) return element("ol", node.start === 1 ? {} : { start: node.start ?? 1 }, children)
+      const isTaskList = typeof node.children[0]?.checked === "boolean"
+      return element("ul", isTaskList ? { dataType: "taskList" } : {}, children)
+    },
+    listItem: (state, node: ListItem) => {
+      const children = state.all(node)
+      if (typeof node.checked !== "boolean") return element("li", {}, children)
+      const box = element("input", { type: "checkbox", checked: node.checked }, [])
+      return element("li", { dataType: "taskItem", dataChecked: String(node.checked) }, [
+        element("label", {}, [box, element("span", {}, [])]),
+        element("div", {}, children)
+      ])
+    }
+  }
+}
+
+/** The newlines that make HTML readable, in places where an editor might take them for text. */
+const withoutIndentation = () => (tree: HtmlRoot) => {
+  const clear = (node: HtmlRoot | Element) => {
+    if (node.type === "element" && !/^(?:blockquote|table|thead|tbody|tr|ul|ol|li|div)$/.test(node.tagName)) return
+    node.children = node.children.filter((child) => child.type !== "text" || child.value.trim() !== "")
+    for (const child of node.children) if (child.type === "element") clear(child)
+  }
+  clear(tree)
+}
+
+const toHtml = unified()
+  .use(remarkParse)
+  .use(remarkGfm)
+  .use(withoutHtmlAndFootnotes)
+  .use(canonicalTree)
+  .use(remarkRehype, toHtmlOptions)
+  .use(withoutIndentation)
+  .use(rehypeSanitize, schema)
+  .use(rehypeStringify)
+  .freeze()
+
+const parser = unified().use(rehypeParse, { fragment: true }).freeze()
+
+const gfmOptions = { tablePipeAlign: false }
+
+/** `_a_` and `**a**` can't be taken for each other where they meet. */
+const stringifyOptions = {
+  bullet: "-",
+  emphasis: "_",
+  rule: "-",
+  fences: true,
+  incrementListMarker: true,
+  listItemIndent: "one"
+} as const
+
+const toMarkdown = unified()
+  .use(rehypeParse, { fragment: true })
+  .use(readComponents)
+  .use(rehypeSanitize, schema)
+  .use(rehypeRemark, { document: false })
+  .use(canonicalTree)
+  .use(remarkGfm, gfmOptions)
+  .use(remarkStringify, stringifyOptions)
+  .freeze()
+
+const writer = unified().use(remarkGfm, gfmOptions).use(remarkStringify, stringifyOptions).freeze()

@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto"
+import { Schema } from "effect"
+import { canonicalJson } from "./CanonicalJson.ts"
+import { IdempotencyRefused } from "./Failure.ts"
+import { AgentId, IssueId, OperationId, ProjectId } from "./Ids.ts"
+import { Comment, Issue, Warning } from "./Issue.ts"
+
+/** What a write came to, as it is kept for every later call with the same key. */
+export const Answer = Schema.Struct({
+  issue: Schema.optionalKey(Issue),
+  comment: Schema.optionalKey(Comment),
+  warnings: Schema.Array(Warning)
+})
+export type Answer = typeof Answer.Type
+
+/**
+ * Where a key stands. `executed` is final. `unknown` means that a reply from Tasker got lost: the
+ * write may or may not have been done, and the next call with the key settles which. `in_progress`
+ * with its lease run out is the same, but that nobody lived to say so.
+ */
+export const KeyState = Schema.Literals(["in_progress", "unknown", "executed"])
+export type KeyState = typeof KeyState.Type
+
+/** The write behind one key of one agent. */
+export const Operation = Schema.Struct({
+  id: OperationId,
+  agent_id: AgentId,
+  key: Schema.String,
+  tool: Schema.String,
+  project_id: ProjectId,
+  issue_id: Schema.NullOr(IssueId),
+  fingerprint: Schema.String,
+  state: KeyState,
+  /** Rises by one each time that the lease changes hands; what was leased under a lower one may write no outcome. */
+  fence: Schema.Int,
+  lease_expired: Schema.Boolean,
+  answer: Schema.NullOr(Answer)
+})
+export type Operation = typeof Operation.Type
+
+/** The right to carry out one operation and to write down what came of it, until it runs out or is taken over. */
+export interface Lease {
+  readonly operationId: OperationId
+  readonly fence: number
+  /** What Tasker sees as `Idempotency-Key` and `external_id`. */
+  readonly upstreamKey: string
+}
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+/** These choose how a call is made, not what it changes, and so do not tell one write from another. */
+const notFingerprinted = new Set(["idempotency_key", "dry_run", "allow_duplicate"])
+
+/** SHA-256, in hex, over the canonical JSON (RFC 8785) of a tool's arguments, its name and its project. */
+export const fingerprint = (tool: string, args: Readonly<Record<string, unknown>>): string => {
+  const { project_id, ...rest } = args
+  const counted = Object.fromEntries(Object.entries(rest).filter(([name]) => !notFingerprinted.has(name)))
+  return sha256(canonicalJson([tool, project_id ?? null, counted]))
+}
+
+/**
+ * One value for one agent and key, so that Tasker recognises a repeat and two agents never meet. The
+ * agent's own key is not sent: what it wrote there is none of Tasker's business.
+ */
+export const upstreamKey = (agentId: AgentId, key: string): string =>
+  sha256(`nodedc-agent-gateway\n${agentId}\n${key}`)
+
+export const keyInProgress = (): IdempotencyRefused =>
+  new IdempotencyRefused({
+    reason: "in_progress",
+    message:
+      "A call with this idempotency_key is being carried out just now. Repeat the same call with the same key in a moment to be given its answer.",
+    retryable: true,
+    details: { retry_after_seconds: 1 }
+  })
+
+const keyReused = (operation: Operation): IdempotencyRefused =>
+  new IdempotencyRefused({
+    reason: "key_reused",
+    message: `This idempotency_key already stands for another call (${operation.tool}, with other arguments or another project). Nothing was changed. Use a new key for a new change, and the same key only to repeat the same one.`
+  })
+
+/** What a call finds behind its key. */
+export type Standing =
+  | { readonly _tag: "Replay"; readonly answer: Answer }
+  | { readonly _tag: "Unsettled" }
+  | { readonly _tag: "Refused"; readonly failure: IdempotencyRefused }
+
+/** Judges a call by what its key stands for. Pure: the state diagram of `services/Idempotency.ts`, read by a caller. */
+export const standing = (operation: Operation, fingerprint: string): Standing => {
+  if (operation.fingerprint !== fingerprint) return { _tag: "Refused", failure: keyReused(operation) }
+  if (operation.answer !== null) return { _tag: "Replay", answer: operation.answer }
+  return operation.state === "in_progress" && !operation.lease_expired
+    ? { _tag: "Refused", failure: keyInProgress() }
+    : { _tag: "Unsettled" }
+}

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto"
+import { crc32 } from "node:zlib"
+import { Option, Redacted } from "effect"
+
+/**
+ * Agent tokens: `ndcat_`, 43 base62 characters of secret (256 bits), 6 base62 characters of CRC-32
+ * over all that stands before them. The form is GitHub's: a prefix that scanners recognise, and a
+ * checksum that tells a mistyped or made-up token from a real one without a look at the database.
+ */
+export type Token = Redacted.Redacted<string>
+
+const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+const secretLength = 43
+const checksumLength = 6
+const agentPrefix = "ndcat_"
+
+/** Every prefix under which the gateway issues secrets. */
+const prefixes = [agentPrefix, "ndcao_", "ndcar_"]
+
+const base62 = (value: bigint, length: number): string => {
+  let rest = value
+  let text = ""
+  for (let i = 0; i < length; i++) {
+    text = alphabet[Number(rest % 62n)] + text
+    rest /= 62n
+  }
+  return text
+}
+
+const checksum = (text: string): string => base62(BigInt(crc32(text)), checksumLength)
+
+/** 62⁴³ is a little more than 2²⁵⁶, so 32 random bytes always fit. */
+export const fromBytes = (bytes: Uint8Array): Token => {
+  const secret = base62(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), secretLength)
+  const body = agentPrefix + secret
+  return Redacted.make(body + checksum(body), { label: "agent token" })
+}
+
+const form = new RegExp(`^${agentPrefix}[0-9A-Za-z]{${secretLength + checksumLength}}$`)
+
+/** A token of the right form with the right checksum; none for anything else. */
+export const parse = (text: string): Option.Option<Token> => {
+  if (!form.test(text)) return Option.none()
+  const body = text.slice(0, -checksumLength)
+  return checksum(body) === text.slice(-checksumLength)
+    ? Option.some(Redacted.make(text, { label: "agent token" }))
+    : Option.none()
+}
+
+/**
+ * What is stored and looked up. Plain SHA-256 is right for a secret of 256 bits (OWASP ASVS 5,
+ * 11.4.1 asks for a slow hash only where a secret can be guessed); comparing is the index's work on
+ * the hash, so its timing tells nothing about the token.
+ */
+export const hash = (token: Token): Uint8Array => createHash("sha256").update(Redacted.value(token)).digest()
+
+const candidate = new RegExp(`(?:${prefixes.join("|")})[0-9A-Za-z]{${secretLength + checksumLength}}`, "g")
+
+/**
+ * Whether a text holds a secret of ours, wherever in it. Every place where a prefix stands is tried,
+ * so that one candidate cannot hide another that begins inside it.
+ */
+export const holdsSecret = (text: string): boolean => {
+  if (!text.includes("ndc")) return false
+  candidate.lastIndex = 0
+  for (let match = candidate.exec(text); match !== null; match = candidate.exec(text)) {
+    const body = match[0].slice(0, -checksumLength)
+    if (checksum(body) === match[0].slice(-checksumLength)) return true
+    candidate.lastIndex = match.index + 1
+  }
+  return false
+}
+
+/** Whether any text or key within a JSON value holds a secret of ours; the path of the first that does. */
+export const findSecret = (value: unknown, path: ReadonlyArray<string | number> = []): Option.Option<ReadonlyArray<string | number>> => {
+  if (typeof value === "string") return holdsSecret(value) ? Option.some(path) : Option.none()
+  if (typeof value !== "object" || value === null) return Option.none()
+  const entries = Array.isArray(value) ? value.entries() : Object.entries(value)
+  for (const [key, item] of entries) {
+    if (typeof key === "string" && holdsSecret(key)) return Option.some(path)
+    const found = findSecret(item, [...path, key])
+    if (Option.isSome(found)) return found
+  }
+  return Option.none()
+}
