@@ -1,0 +1,203 @@
+import { PgClient } from "@effect/sql-pg/PgClient"
+import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { SqlError } from "effect/sql"
+import type { Statement } from "effect/sql/Statement"
+import { GatewayConfig } from "../Config.ts"
+import type { AuditEntry } from "../domain/AuditEvent.ts"
+import { LimitReached } from "../domain/Failure.ts"
+import { OperationId } from "../domain/Ids.ts"
+import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
+import { hash } from "../domain/Token.ts"
+import { issueOf, Write } from "../domain/Write.ts"
+import { GrantPolicy } from "../services/GrantPolicy.ts"
+import { Idempotency, type Intent, type Recorded, type Reservation } from "../services/Idempotency.ts"
+import { stamped } from "./AuditLogPostgres.ts"
+import { insertEvent } from "./auditSql.ts"
+import { CallerRow, callerRow } from "./callerSql.ts"
+import { brokenConstraint, repeatable, storage } from "./storage.ts"
+import { judge, unknownToken } from "./TokenStorePostgres.ts"
+
+/**
+ * Keeps the promise of `services/Idempotency.ts` with one statement a step, each a transaction of its
+ * own. Every statement may be carried out twice without harm, so each is repeated once where its
+ * connection broke: reserving finds its own row, an outcome finds itself recorded.
+ */
+
+const ReservedRow = Schema.Struct({ ...CallerRow.fields, reserved: Schema.NullOr(OperationId) })
+const decodeReserved = Schema.decodeUnknownEffect(Schema.Array(ReservedRow))
+const decodeClaimed = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write }))
+)
+const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ recorded: Schema.Boolean })]))
+
+/** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
+const leaseMargin = Duration.seconds(15)
+
+const quotaReached = (): LimitReached =>
+  new LimitReached({
+    reason: "quota",
+    message:
+      "This grant's writes for today (UTC) are used up; nothing was changed. Try again after midnight UTC, or ask the agent's owner to raise max_writes_per_day.",
+    retryable: true
+  })
+
+export const layer = Layer.effect(
+  Idempotency,
+  Effect.gen(function* () {
+    const sql = yield* PgClient
+    const random = yield* SecureRandom.SecureRandom
+    const policy = yield* GrantPolicy
+    const settings = yield* GatewayConfig
+    const lease = Duration.toMillis(Duration.sum(settings.callDeadline, leaseMargin))
+
+    /**
+     * `caller` is who asks, as the database knows it in this instant; `allowed` is the grant that
+     * admits this write, if one does; the key is inserted only for an allowed caller and only where
+     * it is free; `counted` fails the whole by its constraint where the day's writes are used up.
+     */
+    const reserveStatement = (id: string, intent: Intent): Statement<unknown> => sql`
+      with caller as materialized (
+        ${callerRow(sql, hash(intent.token), intent.key)}
+      ), allowed as (
+        select t.id as token_id, t.agent_id, g.id as grant_id, g.max_writes_per_day
+        from tokens t
+        join agents a on a.id = t.agent_id
+        join grants g on g.agent_id = t.agent_id and g.revoked_at is null
+        where t.hash = ${hash(intent.token)}
+          and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+          and a.status = 'active'
+          and g.project_id = ${intent.projectId}
+          and (g.expires_at is null or g.expires_at > now())
+          and ${intent.scope}::text = any (g.scopes)
+      ), reserved as (
+        insert into idempotency_keys (
+          id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
+          lease_until, intent, request_id
+        )
+        select
+          ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
+          ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
+          now() + ${lease}::integer * interval '1 millisecond', ${sql.json(intent.write)},
+          ${intent.requestId}
+        from allowed
+        on conflict (agent_id, key) do nothing
+        returning id, grant_id
+      ), counted as (
+        insert into grant_writes (grant_id, day, writes, max_writes)
+        select allowed.grant_id, (now() at time zone 'UTC')::date, 1, allowed.max_writes_per_day
+        from reserved join allowed on allowed.grant_id = reserved.grant_id
+        where allowed.max_writes_per_day is not null
+        on conflict (grant_id, day) do update
+          set writes = grant_writes.writes + 1, max_writes = excluded.max_writes
+      )
+      select caller.*, (select id from reserved) as reserved from caller`
+
+    const reserve = Effect.fnUntraced(function* (
+      intent: Intent
+    ): Effect.fn.Return<Reservation, Effect.Error<ReturnType<Idempotency["Service"]["reserve"]>>> {
+      const id = yield* random.uuidV7()
+      const rows = yield* storage(
+        repeatable(reserveStatement(id, intent)).pipe(
+          Effect.flatMap(decodeReserved),
+          Effect.catchIf(
+            (error) => SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota",
+            () => Effect.fail(quotaReached())
+          )
+        )
+      )
+      const [row] = rows
+      if (row === undefined) return yield* unknownToken()
+      const caller = yield* judge(row)
+      yield* policy.authorise(caller.principal, intent.scope, intent.projectId)
+      const mine = row.reserved !== null || row.operation?.id === id
+      if (mine) {
+        const held: Lease = {
+          operationId: OperationId.make(id),
+          fence: 1,
+          upstreamKey: upstreamKey(caller.principal.agent.id, intent.key)
+        }
+        return { _tag: "Reserved", lease: held, caller: { principal: caller.principal, operation: undefined } }
+      }
+      if (caller.operation !== undefined) {
+        return { _tag: "Standing", caller: { principal: caller.principal, operation: caller.operation } }
+      }
+      // Another call took the key between this statement's snapshot and its insert.
+      return yield* keyInProgress()
+    })
+
+    const claim = Effect.fnUntraced(function* (operation: Operation) {
+      const rows = yield* storage(
+        repeatable(sql`
+          update idempotency_keys
+          set state = 'in_progress', fence = fence + 1,
+              lease_until = now() + ${lease}::integer * interval '1 millisecond'
+          where id = ${operation.id} and fence = ${operation.fence}
+            and (state = 'unknown' or (state = 'in_progress' and lease_until <= now()))
+          returning fence, intent`).pipe(Effect.flatMap(decodeClaimed))
+      )
+      return Option.map(Option.fromUndefinedOr(rows[0]), ({ fence, intent }) => ({
+        lease: {
+          operationId: operation.id,
+          fence,
+          upstreamKey: upstreamKey(operation.agent_id, operation.key)
+        } satisfies Lease,
+        write: intent
+      }))
+    })
+
+    const record = Effect.fnUntraced(function* (statement: Statement<unknown>) {
+      const [row] = yield* storage(repeatable(statement).pipe(Effect.flatMap(decodeRecorded)))
+      return row.recorded ? ("Recorded" as Recorded) : "LeaseLost"
+    })
+
+    const complete = Effect.fnUntraced(function* (held: Lease, answer: Answer, entry: AuditEntry) {
+      const event = yield* stamped(random, entry)
+      return yield* record(sql`
+        with done as (
+          update idempotency_keys
+          set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${entry.issue_id}::uuid,
+              intent = null, lease_until = null, settled_at = now()
+          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
+          returning id
+        ), event as (${insertEvent(sql, event, sql`from done`)})
+        select exists (select from done) or exists (
+          select from idempotency_keys
+          where id = ${held.operationId} and fence = ${held.fence} and state = 'executed'
+        ) as recorded`)
+    })
+
+    const release = Effect.fnUntraced(function* (held: Lease, entry: AuditEntry) {
+      const event = yield* stamped(random, entry)
+      return yield* record(sql`
+        with freed as (
+          delete from idempotency_keys
+          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
+          returning id, grant_id, created_at
+        ), uncounted as (
+          update grant_writes w set writes = greatest(w.writes - 1, 0)
+          from freed
+          where w.grant_id = freed.grant_id and w.day = (freed.created_at at time zone 'UTC')::date
+        ), event as (${insertEvent(sql, event, sql`from freed`)})
+        select exists (select from freed) or not exists (
+          select from idempotency_keys where id = ${held.operationId}
+        ) as recorded`)
+    })
+
+    const doubt = Effect.fnUntraced(function* (held: Lease, entry: AuditEntry) {
+      const event = yield* stamped(random, entry)
+      return yield* record(sql`
+        with doubted as (
+          update idempotency_keys set state = 'unknown', lease_until = null
+          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
+          returning id
+        ), event as (${insertEvent(sql, event, sql`from doubted`)})
+        select exists (select from doubted) or exists (
+          select from idempotency_keys
+          where id = ${held.operationId} and fence = ${held.fence} and state = 'unknown'
+        ) as recorded`)
+    })
+
+    return Idempotency.of({ reserve, claim, complete, release, doubt })
+  })
+)

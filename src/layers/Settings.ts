@@ -1,0 +1,26 @@
+import { randomBytes } from "node:crypto"
+import { Effect, Layer, Option } from "effect"
+import { fromEnvironment, GatewayConfig } from "../Config.ts"
+import * as DataDir from "./DataDir.ts"
+
+/**
+ * The settings of this process: the environment's, and in development what it leaves out, generated
+ * once and kept under `DATA_DIR`. Nothing there is touched where nothing has to be generated.
+ */
+export const layer = (environment: Readonly<Record<string, string | undefined>>) =>
+  Layer.effect(
+    GatewayConfig,
+    Effect.gen(function* () {
+      const settings = yield* fromEnvironment(environment)
+      if (Option.isSome(settings.internalToken)) return settings
+      const dataDir = yield* DataDir.acquire(settings.dataDir)
+      const internalToken = yield* dataDir.secret(
+        "internal-token",
+        Effect.sync(() => randomBytes(32).toString("base64url"))
+      )
+      yield* Effect.logInfo(
+        `NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN is not set: the one generated for development is in ${dataDir.path}`
+      )
+      return { ...settings, internalToken: Option.some(internalToken) }
+    })
+  )

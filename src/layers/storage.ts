@@ -1,0 +1,75 @@
+import { Effect, Predicate, Schema } from "effect"
+import { SqlError } from "effect/sql"
+import { type GatewayUnavailable, gatewayUnavailable } from "../domain/Failure.ts"
+
+/**
+ * SQLSTATE classes that say that the database is not there just now, rather than that a statement
+ * was wrong: 53 insufficient resources (too many connections, disk full), 57P0x shutdown, crash and
+ * start-up, 58 system errors, 25006 a standby that was just promoted elsewhere (PostgreSQL, Appendix A).
+ */
+const outOfService = /^(53|57P0|58|25006)/
+
+const codeOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
+
+const isOutage = (error: SqlError.SqlError): boolean => {
+  switch (error.reason._tag) {
+    case "ConnectionError":
+    case "AuthenticationError":
+    case "DeadlockError":
+    case "SerializationError":
+    case "LockTimeoutError":
+    case "StatementTimeoutError":
+      return true
+    case "UnknownError":
+      return codeOf(error.reason.cause) === "" || outOfService.test(codeOf(error.reason.cause))
+    default:
+      return false
+  }
+}
+
+/** The constraint that a statement broke, where it broke one. */
+export const brokenConstraint = (error: SqlError.SqlError): string | undefined => {
+  const cause = error.reason.cause
+  return Predicate.hasProperty(cause, "constraint") && Predicate.isString(cause.constraint) ? cause.constraint : undefined
+}
+
+/**
+ * The longest that a caller waits for a connection and its statement. The driver has no time-out of
+ * its own for either.
+ */
+const patience = "5 seconds"
+
+/**
+ * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said
+ * in the log; anything else (bad SQL, a broken constraint, a row that does not decode) is a defect.
+ */
+export const storage = <A, E, R>(
+  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable, R> =>
+  statement.pipe(
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.logError(`The database did not answer within ${patience}`).pipe(Effect.andThen(Effect.fail(gatewayUnavailable())))
+    }),
+    Effect.catch((error) => {
+      if (SqlError.isSqlError(error)) {
+        return isOutage(error)
+          ? Effect.logError("The database is out", error.reason).pipe(Effect.andThen(Effect.fail(gatewayUnavailable())))
+          : Effect.die(error)
+      }
+      return Schema.isSchemaError(error)
+        ? Effect.die(error)
+        : Effect.fail(error as Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable)
+    })
+  )
+
+/**
+ * Runs a statement once more where its connection broke: the first one after a backend died can fail
+ * so. Only for statements that may be carried out twice, since the first may have been committed.
+ */
+export const repeatable = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(statement, {
+    times: 1,
+    while: (error) => SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"
+  })
