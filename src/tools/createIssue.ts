@@ -1,0 +1,50 @@
+import { Effect, Schema } from "effect"
+import { markdownToHtml } from "../domain/Markdown.ts"
+import type { CreateIssue } from "../domain/Write.ts"
+import { date, datesInOrder, issueId, issueShown, markdown, name, priority, reference, references } from "./fields.ts"
+import { made, type Plan, writeTool } from "./Tool.ts"
+
+export const createIssue = writeTool({
+  name: "tasker_create_issue",
+  title: "Create a card",
+  description:
+    "Creates a card. State, labels and assignees by id or name; one that does not exist is refused, never dropped. The description is Markdown.",
+  scope: "issue:create",
+  makes: "CreateIssue",
+  input: {
+    name,
+    description: Schema.optionalKey(markdown),
+    priority: Schema.optionalKey(priority),
+    state: Schema.optionalKey(reference),
+    labels: Schema.optionalKey(references),
+    assignees: Schema.optionalKey(references),
+    start_date: Schema.optionalKey(date),
+    target_date: Schema.optionalKey(date),
+    parent_id: Schema.optionalKey(issueId)
+  },
+  output: { issue: issueShown },
+  asksTasker: ({ state, labels, assignees, parent_id }) =>
+    state !== undefined || parent_id !== undefined || (labels ?? []).length > 0 || (assignees ?? []).length > 0,
+  plan: Effect.fnUntraced(function* (args, board) {
+    yield* datesInOrder(args.start_date, args.target_date)
+    const state = args.state === undefined ? null : yield* board.state(args.state)
+    const labels = yield* board.labels(args.labels ?? [])
+    const assignees = yield* board.assignees(args.assignees ?? [])
+    if (args.parent_id !== undefined) yield* board.issue(args.parent_id, "parent_id")
+    const dates = { start_date: args.start_date ?? null, target_date: args.target_date ?? null }
+    const common = { name: args.name, priority: args.priority ?? "none", ...dates, parent_id: args.parent_id ?? null }
+    return {
+      write: {
+        _tag: "CreateIssue",
+        project_id: board.projectId,
+        ...common,
+        description_html: markdownToHtml(args.description ?? ""),
+        state_id: state?.id ?? null,
+        label_ids: labels.map(({ id }) => id),
+        assignee_ids: assignees.map(({ id }) => id)
+      },
+      change: { before: null, after: { ...common, description: args.description ?? "", state, labels, assignees } }
+    } satisfies Plan<CreateIssue>
+  }),
+  apply: (write, ticket, tasker) => Effect.map(tasker.createIssue(ticket, write), made("Issue"))
+})

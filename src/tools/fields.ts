@@ -1,0 +1,95 @@
+import { Effect, Schema } from "effect"
+import { InputInvalid } from "../domain/Failure.ts"
+import { IssueId } from "../domain/Ids.ts"
+import { Comment, Issue, Priority } from "../domain/Issue.ts"
+
+/** Arguments and answers that several tools share, each said once in the words that a model reads. */
+
+/** Text that can be stored and sent anywhere: no NUL, no half of a surrogate pair. */
+const wholesome = Schema.makeFilter((text: string) => text.isWellFormed() && !text.includes("\u0000"), {
+  message: "Expected text without NUL and without lone surrogates"
+})
+
+export const text = Schema.String.check(wholesome)
+
+export const issueId = IssueId
+export const name = Schema.String.check(
+  Schema.isBetweenCodePoints(1, 255),
+  wholesome,
+  Schema.makeFilter((value: string) => value.trim() !== "" && !/\p{Cc}/u.test(value), {
+    message: "Expected one line that is not blank"
+  })
+)
+
+/** As long a text as a request body can carry anyway. */
+export const markdown = text.check(Schema.isMaxLength(200_000))
+
+const isCalendarDate = (value: string): boolean => {
+  if (!/^\d{4}-\d\d-\d\d$/.test(value)) return false
+  const date = new Date(`${value}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value)
+}
+
+export const date = Schema.String.check(
+  Schema.makeFilter(isCalendarDate, {
+    message: "Expected a date that exists, as YYYY-MM-DD",
+    toJsonSchema: () => ({ format: "date" })
+  })
+)
+
+/** An id or a name. */
+export const reference = Schema.String.check(Schema.isBetweenLength(1, 255), wholesome)
+export const references = Schema.Array(reference).check(Schema.isMaxLength(50))
+
+export const priority = Priority
+
+export const expectedUpdatedAt = Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)).pipe(
+  Schema.annotateKey({ description: "The updated_at you last read: the change is refused if the card was changed since." })
+)
+
+export const cursor = Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 1024), wholesome)).pipe(
+  Schema.annotateKey({ description: "next_cursor of the page before." })
+)
+
+export const limit = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })))
+
+/** A card in an answer. A writer without issue:read is given some of its fields only, a list leaves the text out. */
+export const issueShown = Schema.Struct({
+  ...Issue.fields,
+  ...Object.fromEntries(
+    Object.entries(Issue.fields)
+      .filter(([field]) => !["id", "identifier", "updated_at", "url"].includes(field))
+      .map(([field, schema]) => [field, Schema.optionalKey(schema as Schema.Top)])
+  )
+})
+
+export const commentShown = Comment
+
+const startsAfter = (start: string | null | undefined, target: string | null | undefined): boolean =>
+  start != null && target != null && start > target
+
+export const datesInOrder = (
+  start: string | null | undefined,
+  target: string | null | undefined
+): Effect.Effect<void, InputInvalid> =>
+  startsAfter(start, target)
+    ? Effect.fail(
+        new InputInvalid({
+          reason: "invalid",
+          message: `start_date ${start} is after target_date ${target}. Nothing was changed; give dates in order.`,
+          details: { errors: [{ path: "start_date", message: "Expected a date not after target_date" }] }
+        })
+      )
+    : Effect.void
+
+const isInstant = (value: string): boolean =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value) &&
+  isCalendarDate(value.slice(0, 10)) &&
+  !Number.isNaN(Date.parse(value))
+
+export const instant = Schema.String.check(
+  Schema.makeFilter(isInstant, {
+    message: "Expected an instant such as 2026-01-31T09:30:00Z",
+    toJsonSchema: () => ({ format: "date-time" })
+  })
+)

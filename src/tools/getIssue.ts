@@ -1,0 +1,46 @@
+import { Effect, Schema } from "effect"
+import { InputInvalid, TaskerFailure } from "../domain/Failure.ts"
+import { Issue } from "../domain/Issue.ts"
+import { issueId, reference } from "./fields.ts"
+import { showIssue } from "./show.ts"
+import { readTool } from "./Tool.ts"
+
+export const getIssue = readTool({
+  name: "tasker_get_issue",
+  title: "Read a card",
+  description:
+    "Reads one card with its text as Markdown. A long text comes in parts: go on with description_offset = next_offset, and never write back a part.",
+  scope: "issue:read",
+  input: {
+    issue_id: Schema.optionalKey(issueId),
+    identifier: Schema.optionalKey(reference).pipe(Schema.annotateKey({ description: "Such as OPS-12." })),
+    description_offset: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
+  },
+  output: {
+    issue: Issue,
+    truncated: Schema.optionalKey(Schema.Literal(true)),
+    next_offset: Schema.optionalKey(Schema.Int)
+  },
+  run: Effect.fnUntraced(function* ({ issue_id, identifier, description_offset }, board) {
+    if ((issue_id === undefined) === (identifier === undefined)) {
+      const message = "Give either issue_id or identifier."
+      return yield* new InputInvalid({ reason: "invalid", message, details: { errors: [{ path: "", message }] } })
+    }
+    const found =
+      issue_id !== undefined
+        ? yield* board.issue(issue_id)
+        : (yield* board.tasker.listIssues(board.who, {
+            project_id: board.projectId,
+            identifier: identifier ?? "",
+            limit: 1
+          })).results.find((issue) => issue.project_id === board.projectId)
+    if (found === undefined) {
+      return yield* new TaskerFailure({
+        reason: "not_found",
+        message: `No card ${identifier} in this project. tasker_list_issues finds cards by their names.`
+      })
+    }
+    const issue = yield* board.view(found)
+    return yield* showIssue(issue, {}, description_offset ?? 0)
+  })
+})

@@ -1,0 +1,55 @@
+import { Effect, Schema } from "effect"
+import { Issue } from "../domain/Issue.ts"
+import type { IssueQuery } from "../domain/Tasker.ts"
+import { cursor, instant, limit, priority, reference } from "./fields.ts"
+import { summary } from "./present.ts"
+import { countFitting } from "./size.ts"
+import { readTool } from "./Tool.ts"
+
+const { description: _, ...summaryFields } = Issue.fields
+
+export const listIssues = readTool({
+  name: "tasker_list_issues",
+  title: "List cards",
+  description:
+    "Lists a project's cards, without their texts. State, label and assignee by id or name. Go on with next_cursor.",
+  scope: "issue:read",
+  input: {
+    state: Schema.optionalKey(reference),
+    label: Schema.optionalKey(reference),
+    assignee: Schema.optionalKey(reference),
+    priority: Schema.optionalKey(priority),
+    search: Schema.optionalKey(reference),
+    updated_after: Schema.optionalKey(instant),
+    cursor,
+    limit
+  },
+  output: {
+    issues: Schema.Array(Schema.Struct(summaryFields)),
+    next_cursor: Schema.NullOr(Schema.String),
+    total_count: Schema.Int
+  },
+  run: Effect.fnUntraced(function* (args, board) {
+    const query: IssueQuery = {
+      project_id: board.projectId,
+      limit: args.limit ?? 20,
+      ...(args.state === undefined ? {} : { state_id: (yield* board.state(args.state)).id }),
+      ...(args.label === undefined ? {} : { label_id: (yield* board.label(args.label)).id }),
+      ...(args.assignee === undefined ? {} : { assignee_id: (yield* board.member(args.assignee)).id }),
+      ...(args.priority === undefined ? {} : { priority: args.priority }),
+      ...(args.search === undefined ? {} : { search: args.search }),
+      ...(args.updated_after === undefined ? {} : { updated_after: args.updated_after }),
+      ...(args.cursor === undefined ? {} : { cursor: args.cursor })
+    }
+    const read = (limit: number) =>
+      Effect.gen(function* () {
+        const page = yield* board.tasker.listIssues(board.who, { ...query, limit })
+        const issues = (yield* board.views(page.results)).map(summary)
+        return { issues, next_cursor: page.next_cursor, total_count: page.total_count }
+      })
+    const page = yield* read(query.limit ?? 20)
+    const fitting = yield* countFitting(page.issues, (issues) => ({ ...page, issues }))
+    // Only Tasker knows the cursor of a shorter page, so a page that is too long is asked for again.
+    return fitting === page.issues.length ? page : yield* read(fitting)
+  })
+})

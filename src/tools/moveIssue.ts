@@ -1,0 +1,31 @@
+import { Effect } from "effect"
+import type { MoveIssue } from "../domain/Write.ts"
+import { expectedUpdatedAt, issueId, issueShown, reference } from "./fields.ts"
+import { changed, type Plan, writeTool } from "./Tool.ts"
+
+export const moveIssue = writeTool({
+  name: "tasker_move_issue",
+  title: "Move a card",
+  description: "Moves a card to another state of its project, by the state's id or name.",
+  scope: "issue:move",
+  makes: "MoveIssue",
+  input: { issue_id: issueId, state: reference, expected_updated_at: expectedUpdatedAt },
+  output: { issue: issueShown },
+  plan: Effect.fnUntraced(function* (args, board) {
+    const issue = yield* board.issue(args.issue_id)
+    yield* board.unchanged(issue, args.expected_updated_at)
+    const state = yield* board.state(args.state)
+    return {
+      write: {
+        _tag: "MoveIssue",
+        project_id: board.projectId,
+        issue_id: args.issue_id,
+        expected_updated_at: args.expected_updated_at ?? null,
+        seen_updated_at: issue.updated_at,
+        state_id: state.id
+      },
+      change: { before: { state: (yield* board.view(issue)).state }, after: { state } }
+    } satisfies Plan<MoveIssue>
+  }),
+  apply: (write, ticket, tasker) => Effect.map(tasker.moveIssue(ticket, write), changed)
+})

@@ -1,0 +1,67 @@
+import type { Comment, Issue } from "../domain/Issue.ts"
+import { htmlToMarkdown } from "../domain/Markdown.ts"
+import { stripInvisible } from "../domain/PlainText.ts"
+import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
+import type { Written } from "../domain/Write.ts"
+
+/**
+ * A card in the words of agents. An id that the project's context does not know (somebody left, a
+ * label was deleted) stands for its own name: nothing is dropped.
+ */
+export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue => {
+  const state = context.states.find(({ id }) => id === issue.state_id)
+  return {
+    id: issue.id,
+    identifier: issue.identifier,
+    project_id: issue.project_id,
+    name: stripInvisible(issue.name),
+    description: htmlToMarkdown(issue.description_html ?? ""),
+    priority: issue.priority,
+    state: {
+      id: issue.state_id,
+      name: stripInvisible(state?.name ?? issue.state_id),
+      group: state?.group ?? "unknown"
+    },
+    labels: issue.label_ids.map((id) => ({
+      id,
+      name: stripInvisible(context.labels.find((label) => label.id === id)?.name ?? id)
+    })),
+    assignees: issue.assignee_ids.map((id) => ({
+      id,
+      display_name: stripInvisible(context.members.find((member) => member.id === id)?.display_name ?? id)
+    })),
+    start_date: issue.start_date,
+    target_date: issue.target_date,
+    parent_id: issue.parent_id,
+    created_at: issue.created_at,
+    updated_at: issue.updated_at,
+    url: issue.url
+  }
+}
+
+/** A card where its project's context could not be had: ids stand for names. */
+export const bareView = (issue: TaskerIssue): Issue =>
+  issueView(issue, {
+    project: { id: issue.project_id, name: "", identifier: "", workspace_slug: "" },
+    states: [],
+    labels: [],
+    members: []
+  })
+
+export const commentView = (comment: Extract<Written, { _tag: "Comment" }>["comment"]): Comment => ({
+  id: comment.id,
+  issue_id: comment.issue_id,
+  comment: htmlToMarkdown(comment.comment_html),
+  created_at: comment.created_at
+})
+
+/** A card without its text, as lists show it. */
+export const summary = ({ description: _, ...rest }: Issue): Omit<Issue, "description"> => rest
+
+/** What a writer sees of a card that it may not read: which it is, and the fields it wrote itself. */
+export const writtenOnly = (issue: Issue, wrote: ReadonlyArray<string>): Partial<Issue> =>
+  Object.fromEntries(
+    Object.entries(issue).filter(
+      ([field]) => ["id", "identifier", "updated_at", "url"].includes(field) || wrote.includes(field)
+    )
+  )

@@ -1,0 +1,55 @@
+import { Effect, Schema } from "effect"
+import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
+import { ProjectId } from "../domain/Ids.ts"
+import { Project } from "../domain/Issue.ts"
+import { stripInvisible } from "../domain/PlainText.ts"
+import { reference } from "./fields.ts"
+import { sessionTool } from "./Tool.ts"
+
+const oneOf = (message: string) =>
+  new InputInvalid({ reason: "invalid", message, details: { errors: [{ path: "", message }] } })
+
+/** Ungranted and unknown look alike, so that nobody learns of projects by asking. */
+const notGranted = () =>
+  new GrantDenied({
+    reason: "no_grant",
+    message:
+      "No project like that is granted to this agent with project:read. tasker_get_session shows what is granted; the owner can grant more."
+  })
+
+export const resolveProject = sessionTool({
+  name: "tasker_resolve_project",
+  title: "Find a project",
+  description: "Finds a granted project by its id, identifier (such as OPS) or name. Give exactly one of the three.",
+  scope: "project:read",
+  input: {
+    workspace_slug: Schema.optionalKey(reference).pipe(
+      Schema.annotateKey({ description: "May be left out where only one workspace is granted." })
+    ),
+    project_id: Schema.optionalKey(ProjectId),
+    identifier: Schema.optionalKey(reference),
+    name: Schema.optionalKey(reference)
+  },
+  output: { project: Project },
+  run: Effect.fnUntraced(function* (args, { principal, policy, tasker, who }) {
+    const { workspace_slug, ...by } = args
+    if (Object.keys(by).length !== 1) return yield* oneOf("Give exactly one of project_id, identifier and name.")
+    const granting = policy.granting(principal, "project:read", workspace_slug)
+    const workspaces = [...new Set(granting.map((grant) => grant.workspace_slug))]
+    const [workspace] = workspaces
+    if (workspace === undefined) return yield* notGranted()
+    if (workspaces.length > 1) return yield* oneOf(`Name one workspace_slug of: ${workspaces.join(", ")}.`)
+    if (by.project_id !== undefined && !granting.some((grant) => grant.project_id === by.project_id)) {
+      return yield* notGranted()
+    }
+    const project = yield* tasker
+      .resolveProject(who, { workspace_slug: workspace, ...by })
+      .pipe(
+        Effect.catchTag("TaskerFailure", (failure) =>
+          Effect.fail(failure.reason === "not_found" ? notGranted() : failure)
+        )
+      )
+    if (!granting.some((grant) => grant.project_id === project.id)) return yield* notGranted()
+    return { project: { ...project, name: stripInvisible(project.name) } }
+  })
+})

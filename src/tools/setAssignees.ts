@@ -1,0 +1,32 @@
+import { Effect } from "effect"
+import type { SetAssignees } from "../domain/Write.ts"
+import { expectedUpdatedAt, issueId, issueShown, references } from "./fields.ts"
+import { changed, type Plan, writeTool } from "./Tool.ts"
+
+export const setAssignees = writeTool({
+  name: "tasker_set_assignees",
+  title: "Assign a card",
+  description:
+    "Sets who is assigned to a card: the whole new set, by id, e-mail or display name. An empty list takes everyone off.",
+  scope: "assignee:set",
+  makes: "SetAssignees",
+  input: { issue_id: issueId, assignees: references, expected_updated_at: expectedUpdatedAt },
+  output: { issue: issueShown },
+  plan: Effect.fnUntraced(function* (args, board) {
+    const issue = yield* board.issue(args.issue_id)
+    yield* board.unchanged(issue, args.expected_updated_at)
+    const assignees = yield* board.assignees(args.assignees)
+    return {
+      write: {
+        _tag: "SetAssignees",
+        project_id: board.projectId,
+        issue_id: args.issue_id,
+        expected_updated_at: args.expected_updated_at ?? null,
+        seen_updated_at: issue.updated_at,
+        assignee_ids: assignees.map(({ id }) => id)
+      },
+      change: { before: { assignees: (yield* board.view(issue)).assignees }, after: { assignees } }
+    } satisfies Plan<SetAssignees>
+  }),
+  apply: (write, ticket, tasker) => Effect.map(tasker.setAssignees(ticket, write), changed)
+})

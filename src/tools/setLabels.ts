@@ -1,0 +1,31 @@
+import { Effect } from "effect"
+import type { SetLabels } from "../domain/Write.ts"
+import { expectedUpdatedAt, issueId, issueShown, references } from "./fields.ts"
+import { changed, type Plan, writeTool } from "./Tool.ts"
+
+export const setLabels = writeTool({
+  name: "tasker_set_labels",
+  title: "Label a card",
+  description: "Sets a card's labels: the whole new set, by id or name. An empty list takes all labels off.",
+  scope: "label:set",
+  makes: "SetLabels",
+  input: { issue_id: issueId, labels: references, expected_updated_at: expectedUpdatedAt },
+  output: { issue: issueShown },
+  plan: Effect.fnUntraced(function* (args, board) {
+    const issue = yield* board.issue(args.issue_id)
+    yield* board.unchanged(issue, args.expected_updated_at)
+    const labels = yield* board.labels(args.labels)
+    return {
+      write: {
+        _tag: "SetLabels",
+        project_id: board.projectId,
+        issue_id: args.issue_id,
+        expected_updated_at: args.expected_updated_at ?? null,
+        seen_updated_at: issue.updated_at,
+        label_ids: labels.map(({ id }) => id)
+      },
+      change: { before: { labels: (yield* board.view(issue)).labels }, after: { labels } }
+    } satisfies Plan<SetLabels>
+  }),
+  apply: (write, ticket, tasker) => Effect.map(tasker.setLabels(ticket, write), changed)
+})

@@ -1,0 +1,79 @@
+import { Effect } from "effect"
+import type { Issue } from "../domain/Issue.ts"
+import type { Answer } from "../domain/Operation.ts"
+import type { StandingGrant } from "../domain/Principal.ts"
+import { writtenOnly } from "./present.ts"
+import { longestFitting } from "./size.ts"
+import type { Change, Output } from "./Tool.ts"
+
+/**
+ * What a caller is shown, by the scopes that it has now, within the size that a client keeps whole. A
+ * scope gives what it names: without `issue:read` a writer sees the fields that it wrote itself.
+ */
+
+/** A card in an answer, and what says where its text was cut. */
+type IssueShown<I, R> = { readonly issue: I; readonly truncated?: true; readonly next_offset?: number } & R
+
+/** Cuts the card's text where the whole would not fit, and says so and where to read on. */
+export const showIssue = <I extends Partial<Issue>, R extends Output>(
+  issue: I,
+  rest: R,
+  offset = 0
+): Effect.Effect<IssueShown<I, R>> => {
+  const { description } = issue
+  if (description === undefined) return Effect.succeed({ issue, ...rest })
+  const wanted = description.slice(offset)
+  const answer = (part: string): IssueShown<I, R> => ({
+    issue: { ...issue, description: part },
+    ...(part.length < wanted.length ? { truncated: true, next_offset: offset + part.length } : {}),
+    ...rest
+  })
+  return Effect.map(longestFitting(wanted, answer), answer)
+}
+
+export const showAnswer = (
+  answer: Answer,
+  grant: StandingGrant,
+  wrote: ReadonlyArray<string>,
+  replayed: boolean
+): Effect.Effect<Output> => {
+  const rest = { replayed, warnings: answer.warnings }
+  if (answer.issue !== undefined) {
+    const visible = grant.scopes.includes("issue:read") ? answer.issue : writtenOnly(answer.issue, wrote)
+    return showIssue(visible, rest)
+  }
+  const { comment } = answer
+  if (comment === undefined) return Effect.succeed(rest)
+  const shown = (part: string): Output => ({
+    comment: { ...comment, comment: part },
+    ...(part.length < comment.comment.length ? { truncated: true } : {}),
+    ...rest
+  })
+  return Effect.map(longestFitting(comment.comment, shown), shown)
+}
+
+export const showChange = (change: Change, grant: StandingGrant): Effect.Effect<Output> => {
+  const { after } = change
+  const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
+  const shown = (limit: number): Output => {
+    const cut = (fields: Change["before"]) =>
+      fields === null
+        ? null
+        : Object.fromEntries(
+            Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? value.slice(0, limit) : value])
+          )
+    const whole = { dry_run: true, change: { ...before, after } }
+    const part = {
+      dry_run: true,
+      change: { ...("before" in before ? { before: cut(change.before) } : {}), after: cut(after) }
+    }
+    return JSON.stringify(whole) === JSON.stringify(part) ? whole : { ...part, truncated: true }
+  }
+  const longest = Math.max(
+    0,
+    ...[change.before ?? {}, after].flatMap((fields) =>
+      Object.values(fields).map((value) => (typeof value === "string" ? value.length : 0))
+    )
+  )
+  return Effect.map(longestFitting("x".repeat(longest), (part) => shown(part.length)), (part) => shown(part.length))
+}

@@ -1,0 +1,56 @@
+import { Effect } from "effect"
+
+/**
+ * No answer is over 8,000 tokens: Codex cuts near 10,000, and what an agent was shown cut it may
+ * write back. Counted with the tokenizer of the models that Codex runs (o200k), less a little for
+ * what a client wraps around.
+ */
+const largest = 7_900
+
+/** A token is one byte at least, so what is no longer than this needs no counting. */
+const surelyFits = (text: string): boolean => Buffer.byteLength(text) <= largest
+
+/** Loaded when the first long answer needs it: its vocabulary takes a while and some memory. */
+const tokenizer = Effect.runSync(Effect.cached(Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base"))))
+
+/** Longest text that is counted; anything longer is too long whatever it holds. Bounds the work on hostile text. */
+const countable = 64_000
+
+export const fits = (value: unknown): Effect.Effect<boolean> => {
+  const text = JSON.stringify(value)
+  if (surelyFits(text)) return Effect.succeed(true)
+  if (text.length > countable) return Effect.succeed(false)
+  return Effect.map(tokenizer, ({ isWithinTokenLimit }) => isWithinTokenLimit(text, largest) !== false)
+}
+
+/** Cuts no surrogate pair in two, and ends at a line's end where one is near. */
+const cutAt = (text: string, length: number): number => {
+  const line = text.lastIndexOf("\n", length - 1)
+  const at = line > length * 0.8 ? line + 1 : length
+  const unit = text.charCodeAt(at - 1)
+  return unit >= 0xd800 && unit <= 0xdbff ? at - 1 : at
+}
+
+/**
+ * The longest beginning of a text with which the whole answer fits, or all of it. `whole` builds the
+ * answer around a text.
+ */
+export const longestFitting = (text: string, whole: (part: string) => unknown): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    if (yield* fits(whole(text))) return text
+    let length = Math.min(text.length - 1, countable / 2)
+    while (length > 0) {
+      const part = text.slice(0, cutAt(text, length))
+      if (yield* fits(whole(part))) return part
+      length = Math.floor(length * 0.85)
+    }
+    return ""
+  })
+
+/** How many items from the front fit in one answer, one at least. */
+export const countFitting = <A>(items: ReadonlyArray<A>, whole: (items: ReadonlyArray<A>) => unknown): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    let count = items.length
+    while (count > 1 && !(yield* fits(whole(items.slice(0, count))))) count = Math.max(1, Math.floor(count * 0.7))
+    return count
+  })

@@ -1,0 +1,93 @@
+import type { Warning } from "../domain/Issue.ts"
+import { htmlToMarkdown } from "../domain/Markdown.ts"
+import type { TaskerIssue } from "../domain/Tasker.ts"
+import type { IssueWrite } from "../domain/Write.ts"
+
+/** A field of a card as a change demands it. */
+interface Demand {
+  readonly field: string
+  readonly met: boolean
+  readonly message: string
+}
+
+const sameSet = (asked: ReadonlyArray<string>, stands: ReadonlyArray<string>): boolean =>
+  asked.length === stands.length && asked.every((id) => stands.includes(id))
+
+const spaced = (text: string): string => text.replace(/\s+/g, " ").trim()
+
+/** Compared as Markdown: Tasker parses and sanitises HTML, so its spelling need not survive. */
+const sameText = (asked: string, stands: string | null): boolean =>
+  asked === (stands ?? "") || spaced(htmlToMarkdown(asked)) === spaced(htmlToMarkdown(stands ?? ""))
+
+const demand = (field: string, met: boolean, message: string): Demand => ({ field, met, message })
+
+const demandsOf = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Demand> => {
+  switch (write._tag) {
+    case "CreateIssue":
+      return [
+        ...fieldDemands(write, issue),
+        ...(write.state_id === null ? [] : [stateDemand(write.state_id, issue)]),
+        labelDemand(write.label_ids, issue),
+        assigneeDemand(write.assignee_ids, issue)
+      ]
+    case "UpdateIssue":
+      return fieldDemands(write.fields, issue)
+    case "MoveIssue":
+      return [stateDemand(write.state_id, issue)]
+    case "SetLabels":
+      return [labelDemand(write.label_ids, issue)]
+    case "SetAssignees":
+      return [assigneeDemand(write.assignee_ids, issue)]
+  }
+}
+
+const fieldDemands = (
+  fields: Partial<Pick<TaskerIssue, "name" | "priority" | "start_date" | "target_date" | "parent_id">> & {
+    readonly description_html?: string
+  },
+  issue: TaskerIssue
+): ReadonlyArray<Demand> => {
+  const plain = (["priority", "start_date", "target_date", "parent_id"] as const)
+    .filter((field) => fields[field] !== undefined)
+    .map((field) =>
+      demand(field, fields[field] === issue[field], `Tasker did not take it: it stands at ${issue[field] ?? "none"}.`)
+    )
+  return [
+    ...(fields.name === undefined
+      ? []
+      : [demand("name", spaced(fields.name) === spaced(issue.name), "Tasker changed it.")]),
+    ...(fields.description_html === undefined
+      ? []
+      : [demand("description", sameText(fields.description_html, issue.description_html), "Tasker changed the text.")]),
+    ...plain
+  ]
+}
+
+const stateDemand = (id: string, issue: TaskerIssue): Demand =>
+  demand("state", issue.state_id === id, "Tasker did not move the card to this state.")
+
+const missing = (asked: ReadonlyArray<string>, stands: ReadonlyArray<string>): string => {
+  const absent = asked.filter((id) => !stands.includes(id))
+  const extra = stands.filter((id) => !asked.includes(id))
+  return [
+    ...(absent.length > 0 ? [`Tasker did not set ${absent.join(", ")}.`] : []),
+    ...(extra.length > 0 ? [`Tasker kept ${extra.join(", ")}.`] : [])
+  ].join(" ")
+}
+
+const labelDemand = (ids: ReadonlyArray<string>, issue: TaskerIssue): Demand =>
+  demand("labels", sameSet(ids, issue.label_ids), missing(ids, issue.label_ids))
+
+const assigneeDemand = (ids: ReadonlyArray<string>, issue: TaskerIssue): Demand =>
+  demand("assignees", sameSet(ids, issue.assignee_ids), missing(ids, issue.assignee_ids))
+
+/** Where a card does not hold what a change asks: what an answer warns of. */
+export const unmet = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Warning> =>
+  demandsOf(write, issue)
+    .filter(({ met }) => !met)
+    .map(({ field, message }) => ({ field, message }))
+
+/** Whether a card holds all that a change asks: what lets a change in doubt count as done. */
+export const holds = (write: IssueWrite, issue: TaskerIssue): boolean => unmet(write, issue).length === 0
+
+export const sameComment = sameText

@@ -1,0 +1,112 @@
+import { Effect } from "effect"
+import { startTasker } from "../tasker/Tasker.ts"
+
+/** What a test says to the reference Tasker that is no part of its contract: seeds, faults, and what it saw. */
+export interface TaskerControl {
+  readonly url: string
+  readonly accessToken: string
+  readonly project: (seed?: Partial<ProjectSeed>) => Effect.Effect<SeededProject>
+  readonly writes: Effect.Effect<ReadonlyArray<RecordedWrite>>
+  readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  readonly fault: (fault: Fault) => Effect.Effect<void>
+  readonly heal: Effect.Effect<void>
+  readonly switches: (switches: Readonly<Record<string, boolean>>) => Effect.Effect<void>
+  readonly send: (method: string, path: string, body?: unknown) => Effect.Effect<unknown>
+}
+
+export interface ProjectSeed {
+  readonly workspace_slug: string
+  readonly name: string
+  readonly identifier: string
+  readonly labels: ReadonlyArray<{ readonly name: string }>
+  readonly members: ReadonlyArray<{
+    readonly id: string
+    readonly display_name?: string
+    readonly email?: string
+    readonly role?: number
+    readonly active?: boolean
+  }>
+}
+
+export interface SeededProject {
+  readonly project: { readonly id: string; readonly name: string; readonly identifier: string; readonly workspace_slug: string }
+  readonly states: ReadonlyArray<{ readonly id: string; readonly name: string; readonly group: string }>
+  readonly labels: ReadonlyArray<{ readonly id: string; readonly name: string }>
+  readonly members: ReadonlyArray<{ readonly id: string; readonly display_name: string }>
+}
+
+export interface RecordedWrite {
+  readonly n: number
+  readonly idempotency_key: string
+  readonly agent_id: string
+  readonly op: string
+  readonly issue_id: string | null
+  readonly comment_id: string | null
+}
+
+export interface RecordedRequest {
+  readonly n: number
+  readonly method: string
+  readonly path: string
+  readonly op: string | null
+  readonly status: number | null
+  readonly body: unknown
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface Fault {
+  readonly op: string
+  readonly fault: string
+  readonly times?: number | "forever"
+  readonly every?: number
+  readonly delay_ms?: number
+  readonly retry_after?: number
+}
+
+export const owner = { id: "owner-1", email: "owner@example.test", display_name: "Olga Owner", role: 20 }
+
+const people = [
+  owner,
+  { id: "ivan", email: "ivan@example.test", display_name: "Ivan Developer", role: 15 },
+  { id: "guest", email: "guest@example.test", display_name: "Gita Guest", role: 5 }
+]
+
+export const control = (url: string, accessToken: string): TaskerControl => {
+  const send = (method: string, path: string, body?: unknown): Effect.Effect<unknown> =>
+    Effect.promise(async () => {
+      const response = await fetch(`${url}/control${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } })
+      })
+      const text = await response.text()
+      if (!response.ok) throw new Error(`${method} /control${path}: ${response.status} ${text}`)
+      return text === "" ? undefined : JSON.parse(text)
+    })
+  let projects = 0
+  return {
+    url,
+    accessToken,
+    send,
+    project: (seed = {}) =>
+      send("POST", "/projects", {
+        workspace_slug: "nodedc",
+        name: `Operations ${++projects}`,
+        identifier: `OPS${projects}`,
+        labels: [{ name: "bug" }, { name: "backend" }],
+        members: people,
+        ...seed
+      }) as Effect.Effect<SeededProject>,
+    writes: Effect.map(send("GET", "/writes"), (body) => (body as { writes: ReadonlyArray<RecordedWrite> }).writes),
+    requests: Effect.map(
+      send("GET", "/requests?since=0"),
+      (body) => (body as { requests: ReadonlyArray<RecordedRequest> }).requests
+    ),
+    fault: (fault) => Effect.asVoid(send("POST", "/faults", fault)),
+    heal: Effect.asVoid(send("DELETE", "/faults")),
+    switches: (switches) => Effect.asVoid(send("PUT", "/switches", switches))
+  }
+}
+
+/** A reference Tasker of a test's own, in the test's database. */
+export const freshTasker = (databaseUrl: string, accessToken: string) =>
+  Effect.map(startTasker({ databaseUrl, accessToken }), ({ url }) => control(url, accessToken))
