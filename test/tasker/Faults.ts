@@ -1,0 +1,137 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { Op } from "./Calls.ts"
+
+/** What can go wrong on purpose. "Carried out" means that the write is committed. */
+const Kind = Schema.Literals([
+  /** 422; not carried out. */
+  "refuse",
+  /** Carried out `delay_ms` late, even if the client has left by then. */
+  "delay",
+  /** Carried out at once, answered `delay_ms` late. */
+  "delay_after",
+  /** The socket is destroyed; not carried out. */
+  "cut_before",
+  /** Carried out, then the socket is destroyed. */
+  "cut_after",
+  /** Carried out, answered 200 with JSON that breaks off. */
+  "malformed",
+  /** Carried out, answered with JSON in which the objects have nothing but their ids. */
+  "wrong_shape",
+  /** 429 with `Retry-After: retry_after`; not carried out. */
+  "rate_limit",
+  /** 500; not carried out. */
+  "server_error",
+  /** Carried out, then 500. */
+  "server_error_after",
+  /** Carried out but for labels, assignees and state, of which nothing is said. */
+  "drop",
+  /** 401; not carried out. */
+  "unauthorized",
+  /** 502 with an HTML page; not carried out. */
+  "html",
+  /** Carried out, answered with several MB. */
+  "huge"
+])
+
+export const Fault = Schema.Struct({
+  op: Schema.Union([Op, Schema.Literal("any")]),
+  fault: Kind,
+  /** How many calls it strikes: 1 unless `every` is given, else for ever. */
+  times: Schema.optionalKey(
+    Schema.Union([Schema.Int.check(Schema.isGreaterThan(0)), Schema.Literal("forever")])
+  ),
+  /** Strikes each k-th call that matches, counted from when it was queued. */
+  every: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
+  /** Milliseconds. With any other fault than `delay_after`: passed before it strikes. */
+  delay_ms: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** Seconds, 1 unless given. */
+  retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
+})
+export type Fault = typeof Fault.Type
+
+export const Switches = Schema.Struct({
+  /** `false`: `Idempotency-Key` means nothing. */
+  dedupe_key: Schema.Boolean,
+  /** `false`: `external_source` and `external_id` may be there twice. */
+  dedupe_external: Schema.Boolean,
+  /** `true`: `expected_updated_at` means nothing. */
+  ignore_expected: Schema.Boolean,
+  /** `true`: an older Tasker, which answers the listing of comments with an HTML 404. */
+  no_comments_listing: Schema.Boolean
+})
+export type Switches = typeof Switches.Type
+
+const allWell: Switches = {
+  dedupe_key: true,
+  dedupe_external: true,
+  ignore_expected: false,
+  no_comments_listing: false
+}
+
+export interface Queued extends Fault {
+  readonly id: number
+  /** Calls that matched since it was queued, and calls it struck. */
+  readonly seen: number
+  readonly struck: number
+}
+
+/**
+ * The queue of faults and the switches. A call takes the first fault in the queue that is due for it;
+ * those behind it don't count that call. A fault that has struck as often as it should leaves the queue.
+ */
+export class Faults extends Context.Service<
+  Faults,
+  {
+    readonly queue: (fault: Fault) => Effect.Effect<Queued>
+    readonly take: (op: Op) => Effect.Effect<Fault | undefined>
+    readonly queued: Effect.Effect<ReadonlyArray<Queued>>
+    readonly switches: Effect.Effect<Switches>
+    readonly set: (switches: Partial<Switches>) => Effect.Effect<Switches>
+    /** No faults, and every switch as at the start. */
+    readonly reset: Effect.Effect<void>
+  }
+>()("reference-tasker/Faults") {
+  static readonly layer = Layer.sync(Faults, () => {
+    let ids = 0
+    let queue: ReadonlyArray<Queued> = []
+    let switches = allWell
+
+    const limit = ({ times, every }: Fault) =>
+      times === "forever" ? Infinity : (times ?? (every === undefined ? 1 : Infinity))
+
+    const strike = (op: Op): Fault | undefined => {
+      for (const queued of queue) {
+        if (queued.op !== "any" && queued.op !== op) continue
+        const seen = queued.seen + 1
+        const due = seen % (queued.every ?? 1) === 0
+        const next: Queued = { ...queued, seen, struck: queued.struck + (due ? 1 : 0) }
+        queue = queue.flatMap((other) =>
+          other !== queued ? [other] : next.struck < limit(next) ? [next] : []
+        )
+        if (due) return queued
+      }
+      return undefined
+    }
+
+    return {
+      queue: (fault) =>
+        Effect.sync(() => {
+          const queued: Queued = { id: ++ids, ...fault, seen: 0, struck: 0 }
+          queue = [...queue, queued]
+          return queued
+        }),
+      take: (op) => Effect.sync(() => strike(op)),
+      queued: Effect.sync(() => queue),
+      switches: Effect.sync(() => switches),
+      set: (changed) =>
+        Effect.sync(() => {
+          switches = { ...switches, ...changed }
+          return switches
+        }),
+      reset: Effect.sync(() => {
+        queue = []
+        switches = allWell
+      })
+    }
+  })
+}
