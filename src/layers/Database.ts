@@ -34,7 +34,9 @@ export const layer = PgClient.layerFrom(
     const url = yield* databaseUrl
     const owner = Option.getOrElse(settings.migrationDatabaseUrl, () => url)
     if (Option.isNone(settings.migrationDatabaseUrl) && Option.isSome(settings.databaseUrl)) {
-      yield* Effect.logInfo("MIGRATION_DATABASE_URL is not set: DATABASE_URL serves both for migrations and for calls")
+      yield* Effect.logInfo(
+        "MIGRATION_DATABASE_URL is not set: DATABASE_URL serves both for migrations and for calls"
+      )
     }
     const done = yield* Effect.scoped(
       Effect.flatMap(connect(owner, 1), (client) =>

@@ -117,7 +117,11 @@ export const layer = Layer.effect(
           fence: 1,
           upstreamKey: upstreamKey(caller.principal.agent.id, intent.key)
         }
-        return { _tag: "Reserved", lease: held, caller: { principal: caller.principal, operation: undefined } }
+        return {
+          _tag: "Reserved",
+          lease: held,
+          caller: { principal: caller.principal, operation: undefined }
+        }
       }
       if (caller.operation !== undefined) {
         return { _tag: "Standing", caller: { principal: caller.principal, operation: caller.operation } }

@@ -76,12 +76,17 @@ const script = (migration: Migration): string => {
 
 const applied = Effect.gen(function* () {
   const sql = yield* PgClient
-  return yield* decodeApplied(yield* sql`select version, name, checksum from schema_migrations order by version`)
+  return yield* decodeApplied(
+    yield* sql`select version, name, checksum from schema_migrations order by version`
+  )
 })
 
 /** How many of this code's migrations the database lacks. */
-export const pending: Effect.Effect<number, MigrationRefused | SqlError.SqlError | Schema.SchemaError, PgClient> =
-  Effect.flatMap(applied, (rows) => Effect.map(compare(migrations, rows), (left) => left.length))
+export const pending: Effect.Effect<
+  number,
+  MigrationRefused | SqlError.SqlError | Schema.SchemaError,
+  PgClient
+> = Effect.flatMap(applied, (rows) => Effect.map(compare(migrations, rows), (left) => left.length))
 
 /**
  * Brings the database up to this code, under an advisory lock, each migration in a transaction of its

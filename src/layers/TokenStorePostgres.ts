@@ -22,7 +22,10 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
   if (row.revoked) return refuse("revoked", `This agent token was revoked. ${reconnect}`)
   if (row.expired) return refuse("expired", `This agent token has expired. ${reconnect}`)
   if (row.agent.status === "disabled") {
-    return refuse("agent_disabled", "This agent is disabled. Its owner can enable it again; nothing was changed.")
+    return refuse(
+      "agent_disabled",
+      "This agent is disabled. Its owner can enable it again; nothing was changed."
+    )
   }
   return Effect.succeed({ principal, operation: row.operation ?? undefined })
 }

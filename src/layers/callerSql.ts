@@ -1,5 +1,5 @@
-import { Schema } from "effect"
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import { Schema } from "effect"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import { Operation } from "../domain/Operation.ts"
 import { Agent, StandingGrant, TokenInfo } from "../domain/Principal.ts"
@@ -32,7 +32,11 @@ export const agentJson = (sql: PgClient): Fragment => sql`
   )`
 
 /** The database's clock judges what has expired: the clocks of several instances need not agree. */
-export const callerRow = (sql: PgClient, hash: Uint8Array, key: string | undefined): Statement<unknown> => sql`
+export const callerRow = (
+  sql: PgClient,
+  hash: Uint8Array,
+  key: string | undefined
+): Statement<unknown> => sql`
   select
     ${agentJson(sql)} as agent,
     ${tokenJson(sql)} as token,

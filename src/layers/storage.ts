@@ -31,7 +31,9 @@ const isOutage = (error: SqlError.SqlError): boolean => {
 /** The constraint that a statement broke, where it broke one. */
 export const brokenConstraint = (error: SqlError.SqlError): string | undefined => {
   const cause = error.reason.cause
-  return Predicate.hasProperty(cause, "constraint") && Predicate.isString(cause.constraint) ? cause.constraint : undefined
+  return Predicate.hasProperty(cause, "constraint") && Predicate.isString(cause.constraint)
+    ? cause.constraint
+    : undefined
 }
 
 /**
@@ -50,12 +52,17 @@ export const storage = <A, E, R>(
   statement.pipe(
     Effect.timeoutOrElse({
       duration: patience,
-      orElse: () => Effect.logError(`The database did not answer within ${patience}`).pipe(Effect.andThen(Effect.fail(gatewayUnavailable())))
+      orElse: () =>
+        Effect.logError(`The database did not answer within ${patience}`).pipe(
+          Effect.andThen(Effect.fail(gatewayUnavailable()))
+        )
     }),
     Effect.catch((error) => {
       if (SqlError.isSqlError(error)) {
         return isOutage(error)
-          ? Effect.logError("The database is out", error.reason).pipe(Effect.andThen(Effect.fail(gatewayUnavailable())))
+          ? Effect.logError("The database is out", error.reason).pipe(
+              Effect.andThen(Effect.fail(gatewayUnavailable()))
+            )
           : Effect.die(error)
       }
       return Schema.isSchemaError(error)

@@ -9,10 +9,13 @@ import { databaseUrl, templateDatabase } from "./postgres.ts"
 export const freshDatabase = Effect.acquireRelease(
   Effect.suspend(() => {
     const name = `t_${randomUUID().replaceAll("-", "")}`
-    return Effect.as(administer((sql) => sql`create database ${sql(name)} template ${sql(templateDatabase)}`), {
-      name,
-      url: databaseUrl(inject("postgresUrl"), name)
-    })
+    return Effect.as(
+      administer((sql) => sql`create database ${sql(name)} template ${sql(templateDatabase)}`),
+      {
+        name,
+        url: databaseUrl(inject("postgresUrl"), name)
+      }
+    )
   }),
   ({ name }) => administer((sql) => sql`drop database if exists ${sql(name)} with (force)`)
 )

@@ -3,12 +3,14 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import type { AuditEntry } from "../../src/domain/AuditEvent.ts"
 import { AuthFailure, type CallFailure, gatewayUnavailable } from "../../src/domain/Failure.ts"
 import { AgentId, TokenId, UserId } from "../../src/domain/Ids.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { fromBytes, type Token } from "../../src/domain/Token.ts"
 import { Hosts, rules } from "../../src/http/Hosts.ts"
 import * as Mcp from "../../src/mcp/Route.ts"
+import { AuditLog } from "../../src/services/AuditLog.ts"
 import { TokenStore } from "../../src/services/TokenStore.ts"
 import { type ToolCall, type ToolListing, Tools } from "../../src/tools/Tools.ts"
 
@@ -66,7 +68,11 @@ const lookUp = (token: Token) =>
   Effect.suspend((): Effect.Effect<Principal, AuthFailure | ReturnType<typeof gatewayUnavailable>> => {
     lookUps.count++
     const reason = dead.get(raw(token))
-    if (reason !== undefined) return Effect.fail(new AuthFailure({ reason, message: `The token is ${reason}.` }))
+    if (reason !== undefined) {
+      const failure = new AuthFailure({ reason, message: `The token is ${reason}.` })
+      if (reason !== "unknown") failure.holder = principal
+      return Effect.fail(failure)
+    }
     if (raw(token) === raw(tokens.unavailable)) return Effect.fail(gatewayUnavailable())
     if (raw(token) === raw(tokens.defect)) return Effect.die(new Error("the cause of the defect"))
     return Effect.succeed(principal)
@@ -74,6 +80,14 @@ const lookUp = (token: Token) =>
 
 const tokenStore = Layer.succeed(TokenStore, {
   authenticate: (token) => Effect.map(lookUp(token), (found) => ({ principal: found, operation: undefined }))
+})
+
+/** What was put on record, in order. */
+export const recorded: Array<AuditEntry> = []
+
+const auditLog = Layer.succeed(AuditLog, {
+  record: (entry) => Effect.sync(() => void recorded.push(entry)),
+  list: () => Effect.die("The stub lists nothing.")
 })
 
 /** A tool of a test: what it is listed as, and what a call of it comes to. */
@@ -89,7 +103,13 @@ const listing = ({ name, inputSchema }: StubTool): ToolListing => ({
   description: `The stub ${name}.`,
   inputSchema: inputSchema ?? { type: "object" },
   outputSchema: { type: "object" },
-  annotations: { title: name, readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false }
+  annotations: {
+    title: name,
+    readOnlyHint: true,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: false
+  }
 })
 
 const toolsOf = (stubs: ReadonlyArray<StubTool>, calls: Array<ToolCall>) => {
@@ -126,17 +146,27 @@ export const gateway = (stubs: ReadonlyArray<StubTool>) => {
   const hosts = Layer.effect(
     Hosts,
     Effect.map(originOf, (origin) =>
-      Hosts.of({ check: rules({ allowedHosts: [], allowedOrigins: [], publicUrl: "https://gateway.example", listenOrigin: origin }) })
+      Hosts.of({
+        check: rules({
+          allowedHosts: [],
+          allowedOrigins: [],
+          publicUrl: "https://gateway.example",
+          listenOrigin: origin
+        })
+      })
     )
   )
   const started = Layer.effect(
     Gateway,
     Effect.map(originOf, (origin) => Gateway.of({ origin, url: origin + Mcp.path, calls }))
   )
-  const served = HttpRouter.serve(Mcp.layer.pipe(Layer.provide([hosts, tokenStore, toolsOf(stubs, calls)])), {
-    disableLogger: true,
-    disableListenLog: true
-  })
+  const served = HttpRouter.serve(
+    Mcp.layer.pipe(Layer.provide([hosts, tokenStore, auditLog, toolsOf(stubs, calls)])),
+    {
+      disableLogger: true,
+      disableListenLog: true
+    }
+  )
   return Layer.merge(served, started).pipe(
     Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
   )

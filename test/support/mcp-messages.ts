@@ -12,6 +12,7 @@ export interface Reply {
   readonly status: number
   readonly headers: Http.IncomingHttpHeaders
   readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: what came over the wire, of any shape
   readonly json: any
 }
 
@@ -58,8 +59,12 @@ export const message = (
 ): { readonly headers: Readonly<Record<string, string>>; readonly body: string } => {
   if (revision !== "2026-07-28") {
     // 2025-03-26 has no header, and initialize comes before a revision is agreed on.
-    const headers = revision === "2025-03-26" || method === "initialize" ? {} : { "mcp-protocol-version": revision }
-    return { headers: headers as Record<string, string>, body: JSON.stringify({ jsonrpc: "2.0", id, method, params }) }
+    const headers =
+      revision === "2025-03-26" || method === "initialize" ? {} : { "mcp-protocol-version": revision }
+    return {
+      headers: headers as Record<string, string>,
+      body: JSON.stringify({ jsonrpc: "2.0", id, method, params })
+    }
   }
   const meta = {
     "io.modelcontextprotocol/protocolVersion": revision,

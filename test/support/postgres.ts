@@ -28,7 +28,10 @@ export default async function setup(project: TestProject) {
       Effect.gen(function* () {
         const server = yield* PgClient.makeClient({ url })
         yield* server`create database ${server(templateDatabase)}`
-        const template = yield* PgClient.make({ url: Redacted.make(databaseUrl(admin, templateDatabase)), maxConnections: 1 })
+        const template = yield* PgClient.make({
+          url: Redacted.make(databaseUrl(admin, templateDatabase)),
+          maxConnections: 1
+        })
         yield* Effect.provideService(Migrations.migrate(), PgClient.PgClient, template)
       })
     ).pipe(Effect.provide(Reactivity.layer))

@@ -29,7 +29,12 @@ export interface ProjectSeed {
 }
 
 export interface SeededProject {
-  readonly project: { readonly id: string; readonly name: string; readonly identifier: string; readonly workspace_slug: string }
+  readonly project: {
+    readonly id: string
+    readonly name: string
+    readonly identifier: string
+    readonly workspace_slug: string
+  }
   readonly states: ReadonlyArray<{ readonly id: string; readonly name: string; readonly group: string }>
   readonly labels: ReadonlyArray<{ readonly id: string; readonly name: string }>
   readonly members: ReadonlyArray<{ readonly id: string; readonly display_name: string }>
@@ -76,7 +81,9 @@ export const control = (url: string, accessToken: string): TaskerControl => {
     Effect.promise(async () => {
       const response = await fetch(`${url}/control${path}`, {
         method,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } })
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { "content-type": "application/json" } })
       })
       const text = await response.text()
       if (!response.ok) throw new Error(`${method} /control${path}: ${response.status} ${text}`)
@@ -96,7 +103,10 @@ export const control = (url: string, accessToken: string): TaskerControl => {
         members: people,
         ...seed
       }) as Effect.Effect<SeededProject>,
-    writes: Effect.map(send("GET", "/writes"), (body) => (body as { writes: ReadonlyArray<RecordedWrite> }).writes),
+    writes: Effect.map(
+      send("GET", "/writes"),
+      (body) => (body as { writes: ReadonlyArray<RecordedWrite> }).writes
+    ),
     requests: Effect.map(
       send("GET", "/requests?since=0"),
       (body) => (body as { requests: ReadonlyArray<RecordedRequest> }).requests

@@ -31,7 +31,10 @@ export class World extends Context.Service<
     readonly tasker: TaskerControl
     readonly databaseUrl: string
     /** An agent with a grant on a new project; all scopes where none are named. */
-    readonly actor: (scopes?: ReadonlyArray<Scope>, terms?: { readonly maxWrites?: number }) => Effect.Effect<Actor>
+    readonly actor: (
+      scopes?: ReadonlyArray<Scope>,
+      terms?: { readonly maxWrites?: number }
+    ) => Effect.Effect<Actor>
   }
 >()("test/World") {}
 

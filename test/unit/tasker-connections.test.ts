@@ -1,0 +1,204 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Tracer } from "effect"
+import * as TaskerHttp from "../../src/layers/TaskerHttp.ts"
+import { json, type Script, scripted, silence, until, withAdapter } from "../support/scripted-tasker.ts"
+import {
+  agent,
+  api,
+  issue,
+  issueId,
+  otherProjectId,
+  project,
+  projectId,
+  ticket,
+  who
+} from "../support/tasker-api.ts"
+
+const move = api.find(({ name }) => name === "moveIssue") ?? assert.fail("no such call")
+
+describe("TaskerInternal on its connections", () => {
+  it.live("carries an uninterruptible write to its end though its caller has gone", () =>
+    Effect.gen(function* () {
+      const script = { now: silence }
+      let answer: () => void = () => {}
+      script.now = (socket, heard) => {
+        answer = () => json(200, move.good.body)(socket, heard)
+      }
+      const tasker = yield* scripted(script)
+      let value: unknown
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          const write = Effect.tap(move.run(adapter), (issue) =>
+            Effect.sync(() => {
+              value = issue
+            })
+          )
+          const fiber = yield* Effect.forkChild(Effect.uninterruptible(write))
+          yield* until(() => tasker.heard.length === 1)
+          fiber.interruptUnsafe()
+          answer()
+          yield* Fiber.await(fiber)
+        })
+      )
+      assert.deepStrictEqual(value, move.good.value)
+    })
+  )
+
+  it.live("gives up a read at once when it is interrupted", () =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: silence })
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          const fiber = yield* Effect.forkChild(adapter.listIssues(who, { project_id: projectId }))
+          yield* until(() => tasker.heard.length === 1)
+          yield* Fiber.interrupt(fiber)
+          yield* until(() => tasker.sockets.closed === 1)
+        })
+      )
+    })
+  )
+
+  it.live("never sends later what it said was not sent", () =>
+    Effect.gen(function* () {
+      const script = { now: silence }
+      const tasker = yield* scripted(script)
+      const transport = yield* TaskerHttp.make(tasker.url.origin, { connections: 1 })
+      const get = { method: "GET", path: "/", headers: {}, body: undefined } as const
+      const busy = yield* Effect.forkChild(transport.exchange(get, 5000))
+      yield* until(() => tasker.heard.length === 1)
+      const waited = yield* Effect.flip(transport.exchange({ ...get, method: "POST", body: "{}" }, 50))
+      assert.deepStrictEqual(waited, { _tag: "NotSent", because: "no connection was free within 0.05 s" })
+      script.now = json(200, {})
+      const behind = yield* Effect.forkChild(transport.exchange(get, 5000))
+      yield* Fiber.interrupt(busy)
+      yield* Fiber.join(behind)
+      yield* transport.exchange(get, 5000)
+      assert.deepStrictEqual(
+        tasker.heard.map(({ method }) => method),
+        ["GET", "GET", "GET"]
+      )
+    })
+  )
+
+  it.live("keeps its connections, and opens a new one where Tasker has closed an old", () =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: json(200, move.good.body) })
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          // A connection is free again a turn after its answer, so calls close together take turns on two.
+          yield* Effect.repeat(move.run(adapter), { times: 20 })
+          assert.isAtMost(tasker.sockets.opened, 2)
+          tasker.hangUp()
+          yield* until(() => tasker.sockets.closed === tasker.sockets.opened)
+          yield* Effect.repeat(move.run(adapter), { times: 20 })
+          assert.isAtMost(tasker.sockets.opened, 4)
+          assert.strictEqual(tasker.heard.length, 42)
+        })
+      )
+    })
+  )
+
+  it.live("leaves a write open that went down with a stale connection, and does not send it again", () =>
+    Effect.gen(function* () {
+      const answered = new Set<unknown>()
+      const answer = json(200, move.good.body)
+      // Each connection carries one call; the next on it is read and comes to nothing.
+      const stale: Script = (socket, heard) => {
+        if (answered.has(socket)) return void socket.destroy()
+        answered.add(socket)
+        answer(socket, heard)
+      }
+      const tasker = yield* scripted({ now: stale })
+      let calls = 0
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          const once = Effect.suspend(() => {
+            calls++
+            return move.run(adapter)
+          })
+          const failure = yield* Effect.flip(Effect.forever(once))
+          assert.deepInclude(failure, { reason: "unavailable", ambiguous: true, retryable: true })
+        })
+      )
+      assert.strictEqual(tasker.heard.length, calls)
+    })
+  )
+
+  it.live("passes on a card of another project where one card was asked for by its id", () =>
+    Effect.gen(function* () {
+      const foreign = { ...issue, project_id: otherProjectId }
+      const tasker = yield* scripted({
+        now: json(200, { results: [foreign], next_cursor: null, total_count: 1 })
+      })
+      const query = { project_id: projectId, issue_id: issueId }
+      const page = yield* withAdapter(tasker.url, (adapter) => adapter.listIssues(who, query))
+      assert.deepStrictEqual(page.results, [foreign])
+      const byNumber = { project_id: projectId, identifier: "OPS-13" }
+      const failure = yield* withAdapter(tasker.url, (adapter) =>
+        Effect.flip(adapter.listIssues(who, byNumber))
+      )
+      assert.strictEqual(failure.reason, "contract")
+    })
+  )
+
+  it.live("keeps the path that Tasker's URL has", () =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: json(200, { project }) })
+      yield* withAdapter(new URL("/behind/proxy/", tasker.url), (adapter) =>
+        adapter.resolveProject(who, { workspace_slug: "nodedc" })
+      )
+      assert.strictEqual(tasker.heard[0]?.path, "/behind/proxy/api/internal/nodedc/agent/projects/resolve")
+    })
+  )
+
+  it.live("sends any owner id in a header from which it can be read back", () =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: json(200, move.good.body) })
+      const ids = [
+        "owner-1",
+        "a.b+c@example.org",
+        "Иван Петров",
+        "50%",
+        "%41",
+        "x\r\nx-evil: 1",
+        " ",
+        "🚀".repeat(32)
+      ]
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.forEach(ids, (id) => {
+          const owner = { ...agent, owner_user_id: id as typeof agent.owner_user_id }
+          return adapter.moveIssue(
+            { ...ticket, agent: owner },
+            {
+              _tag: "MoveIssue",
+              project_id: projectId,
+              issue_id: issueId,
+              expected_updated_at: null,
+              seen_updated_at: "",
+              state_id: "s"
+            }
+          )
+        })
+      )
+      const sent = tasker.heard.map(({ headers }) => headers["x-nodedc-owner-id"] ?? "")
+      assert.deepStrictEqual(sent.slice(0, 2), ids.slice(0, 2))
+      assert.deepStrictEqual(sent.map(decodeURIComponent), ids)
+      assert.isUndefined(tasker.heard.find(({ headers }) => "x-evil" in headers))
+    })
+  )
+
+  it.live("names the trace that the call belongs to", () =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: json(200, move.good.body) })
+      const traceId = "0af7651916cd43dd8448eb211c80319c"
+      yield* withAdapter(tasker.url, move.run).pipe(
+        Effect.withParentSpan(Tracer.externalSpan({ traceId, spanId: "b7ad6b7169203331", sampled: true }))
+      )
+      yield* Effect.withTracerEnabled(withAdapter(tasker.url, move.run), false)
+      const [within, alone] = tasker.heard.map(({ headers }) => headers.traceparent ?? "")
+      assert.match(within ?? "", new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))
+      assert.match(alone ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+      assert.notInclude(alone ?? "", traceId)
+    })
+  )
+})
