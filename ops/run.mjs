@@ -5,7 +5,7 @@
 // that has to run before anything is installed, on whatever Node (20 or newer) is at hand: it installs from
 // the lock file when node_modules does not match it, then hands over to the project's own Node.
 import { spawn } from "node:child_process"
-import { createHash } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import {
   accessSync,
   constants,
@@ -89,12 +89,20 @@ const inTerminalForeground = () => {
 const runChild = (command, args, options) =>
   new Promise((done, failed) => {
     const child = spawn(command, args, options)
+    const pass = (signal) => {
+      if (options.detached !== true) return child.kill(signal)
+      try {
+        process.kill(-child.pid, signal)
+      } catch {}
+    }
     const seen = new Set()
     const listeners = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => {
       const listener = () => {
         if (seen.has(signal)) return
         seen.add(signal)
-        if (signal === "SIGTERM" || !inTerminalForeground()) child.kill(signal)
+        if (options.detached === true || signal === "SIGTERM" || !inTerminalForeground()) pass(signal)
+        // npm goes on for as long as it takes; what it leaves half-done is done again next time.
+        if (options.detached === true) setTimeout(pass, 1000, "SIGKILL").unref()
       }
       process.on(signal, listener)
       return [signal, listener]
@@ -107,8 +115,9 @@ const runChild = (command, args, options) =>
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => output.push(chunk))
     child.once("error", (error) => settle(failed, error))
     child.once("close", (code, signal) =>
-      settle(done, { code, signal, output: Buffer.concat(output).toString() })
+      settle(done, { code, signal, asked: [...seen][0], output: Buffer.concat(output).toString() })
     )
+    options.started?.(child.pid)
   })
 
 /** Ends as the child did: with its exit code, or of the signal that killed it. */
@@ -121,25 +130,29 @@ const endLike = ({ code, signal }) => {
 
 const isAlive = (pid) => {
   try {
-    process.kill(pid, 0)
+    process.kill(Number(pid), 0)
     return true
   } catch (error) {
     return error.code === "EPERM"
   }
 }
 
-/** Two first commands in one clone would delete each other's files: one installs, the other waits for it. */
+/**
+ * Two first commands in one clone would delete each other's files: one installs, the other waits for it. The
+ * lock names the processes that hold it, npm among them, which goes on if this one is killed.
+ */
 const takeInstallLock = async () => {
-  const mine = `${process.pid} ${createHash("sha256").update(`${process.pid}${process.hrtime.bigint()}`).digest("hex")}`
+  const token = randomUUID()
+  const mine = `${process.pid} ${token}`
   for (let told = false; ; ) {
     try {
       writeFileSync(installLock, mine, { flag: "wx" })
-      return
+      return (npm) => writeFileSync(installLock, `${process.pid} ${npm} ${token}`)
     } catch (error) {
       if (error.code !== "EEXIST") fail(`Cannot write in ${root}: ${error.message}`)
     }
     const held = readText(installLock)
-    if (held !== undefined && held !== "" && !isAlive(Number.parseInt(held, 10))) {
+    if (held !== undefined && held !== "" && !held.split(" ").slice(0, -1).some(isAlive)) {
       // Moved aside, not deleted: of several that found it stale only one can move it.
       const grave = `${installLock}.${process.pid}`
       try {
@@ -168,7 +181,7 @@ const cacheForTheHomeless = () => {
 }
 
 const install = async () => {
-  await takeInstallLock()
+  const shareLock = await takeInstallLock()
   const cache = cacheForTheHomeless()
   try {
     if (isInstalled()) return
@@ -191,16 +204,18 @@ const install = async () => {
         cwd: root,
         env: cache === undefined ? process.env : { ...process.env, npm_config_cache: cache },
         stdio: ["ignore", "pipe", "pipe"],
+        // A group of its own, so that npm can be ended together with whatever it has started.
+        detached: process.platform !== "win32",
+        started: shareLock,
         shell: byPath && process.platform === "win32"
       }
     ).catch((error) => ({ code: 1, signal: null, output: `npm could not be started: ${error.message}\n` }))
     clearInterval(timer)
     if (live) process.stderr.write("\r\x1b[K")
 
+    if (result.asked !== undefined) return { code: null, signal: result.asked }
     if (result.code !== 0) {
-      // Whoever pressed Ctrl-C knows why it ended.
-      if (result.signal === null)
-        process.stderr.write(`${result.output}\nnpm ci failed after ${seconds()} s; its output is above.\n`)
+      process.stderr.write(`${result.output}\nnpm ci failed after ${seconds()} s; its output is above.\n`)
       return result
     }
     writeFileSync(stamp, wanted())

@@ -106,20 +106,68 @@ const text = (value: string): Result.Result<string, string> => Result.succeed(va
 
 /** In the order of `.env.example`, which a test holds against this list. */
 export const variables = {
-  databaseUrl: variable("DATABASE_URL", "PostgreSQL to use; unset: an embedded one under DATA_DIR", optional(postgresUrl), { secret: true }),
-  migrationDatabaseUrl: variable("MIGRATION_DATABASE_URL", "the owner's connection, where DATABASE_URL is a restricted role's", optional(postgresUrl), { secret: true }),
-  dataDir: variable("DATA_DIR", "where the embedded database and generated secrets live", withDefault(".data", text)),
+  databaseUrl: variable(
+    "DATABASE_URL",
+    "PostgreSQL to use; unset: an embedded one under DATA_DIR",
+    optional(postgresUrl),
+    { secret: true }
+  ),
+  migrationDatabaseUrl: variable(
+    "MIGRATION_DATABASE_URL",
+    "the owner's connection, where DATABASE_URL is a restricted role's",
+    optional(postgresUrl),
+    { secret: true }
+  ),
+  dataDir: variable(
+    "DATA_DIR",
+    "where the embedded database and generated secrets live",
+    withDefault(".data", text)
+  ),
   host: variable("HOST", "address to listen on", withDefault("127.0.0.1", text)),
   port: variable("PORT", "port to listen on", withDefault(4100, integer(0, 65_535))),
-  nodeEnv: variable("NODE_ENV", "development or production", withDefault("development", oneOf(["development", "production", "test"]))),
-  logLevel: variable("LOG_LEVEL", `one of ${logLevels.join(", ")}`, withDefault<LogLevel>("info", oneOf(logLevels))),
-  internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "bearer for the lifecycle API", optional(secretOf(1)), { secret: true }),
+  nodeEnv: variable(
+    "NODE_ENV",
+    "development or production",
+    withDefault("development", oneOf(["development", "production", "test"]))
+  ),
+  logLevel: variable(
+    "LOG_LEVEL",
+    `one of ${logLevels.join(", ")}`,
+    withDefault<LogLevel>("info", oneOf(logLevels))
+  ),
+  internalToken: variable(
+    "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+    "bearer for the lifecycle API",
+    optional(secretOf(1)),
+    { secret: true }
+  ),
   taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", "base URL of Tasker", optional(webUrl)),
-  taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", "bearer that the gateway presents to Tasker", optional(secretOf(1)), { secret: true }),
-  taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", "longest wait for one call to Tasker, in milliseconds", withDefault(10_000, integer(100, 60_000))),
-  callDeadlineMs: variable("CALL_DEADLINE_MS", "longest duration of one tool call, in milliseconds", withDefault(40_000, integer(1000, 300_000))),
-  allowedHosts: variable("ALLOWED_HOSTS", "further Host values for /mcp, comma-separated", withDefault<ReadonlyArray<string>>([], list)),
-  allowedOrigins: variable("ALLOWED_ORIGINS", "Origin values for /mcp, comma-separated", withDefault<ReadonlyArray<string>>([], list)),
+  taskerToken: variable(
+    "NODEDC_INTERNAL_ACCESS_TOKEN",
+    "bearer that the gateway presents to Tasker",
+    optional(secretOf(1)),
+    { secret: true }
+  ),
+  taskerTimeoutMs: variable(
+    "TASKER_TIMEOUT_MS",
+    "longest wait for one call to Tasker, in milliseconds",
+    withDefault(10_000, integer(100, 60_000))
+  ),
+  callDeadlineMs: variable(
+    "CALL_DEADLINE_MS",
+    "longest duration of one tool call, in milliseconds",
+    withDefault(40_000, integer(1000, 300_000))
+  ),
+  allowedHosts: variable(
+    "ALLOWED_HOSTS",
+    "further Host values for /mcp, comma-separated",
+    withDefault<ReadonlyArray<string>>([], list)
+  ),
+  allowedOrigins: variable(
+    "ALLOWED_ORIGINS",
+    "Origin values for /mcp, comma-separated",
+    withDefault<ReadonlyArray<string>>([], list)
+  ),
   publicUrl: variable("NODEDC_AGENT_GATEWAY_PUBLIC_URL", "what setup packets name", optional(webUrl))
 } as const
 
@@ -174,7 +222,10 @@ export const fromEnvironment = (
     if (production && Option.isNone(internalToken)) {
       faults.push({ variable: variables.internalToken.name, fault: "is required in production" })
     }
-    if (production && Option.exists(internalToken, (token) => Redacted.value(token).length < internalTokenLength)) {
+    if (
+      production &&
+      Option.exists(internalToken, (token) => Redacted.value(token).length < internalTokenLength)
+    ) {
       faults.push({
         variable: variables.internalToken.name,
         fault: `expected ${internalTokenLength} characters or more in production`

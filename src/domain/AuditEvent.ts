@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import type { Failure } from "./Failure.ts"
-import { AgentId, IssueId, ProjectId, TokenId, Uuid, UserId } from "./Ids.ts"
+import { AgentId, IssueId, ProjectId, TokenId, UserId, Uuid } from "./Ids.ts"
 import { Instant } from "./Principal.ts"
 
 export const Outcome = Schema.Literals(["executed", "replayed", "denied", "failed", "unknown", "dry_run"])
@@ -51,4 +51,3 @@ export const outcomeOf = (failure: Failure): Outcome => {
       return "failed"
   }
 }
-

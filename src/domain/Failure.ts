@@ -129,7 +129,8 @@ export const describe = (failure: Failure): Readonly<Record<string, unknown>> =>
 export const gatewayUnavailable = (): GatewayUnavailable =>
   new GatewayUnavailable({
     reason: "unavailable",
-    message: "The gateway's database can't be reached just now. Nothing was changed; repeat the same call shortly.",
+    message:
+      "The gateway's database can't be reached just now. Nothing was changed; repeat the same call shortly.",
     retryable: true,
     details: { retry_after_seconds: 2 }
   })

@@ -18,7 +18,11 @@ export type Label = typeof Label.Type
 export const Person = Schema.Struct({ id: Schema.String, display_name: Schema.String })
 export type Person = typeof Person.Type
 
-export const Member = Schema.Struct({ ...Person.fields, email: Schema.NullOr(Schema.String), role: Schema.Int })
+export const Member = Schema.Struct({
+  ...Person.fields,
+  email: Schema.NullOr(Schema.String),
+  role: Schema.Int
+})
 export type Member = typeof Member.Type
 
 export const Project = Schema.Struct({

@@ -125,7 +125,14 @@ const schema: Schema = {
   },
   protocols: { href: ["http", "https", "mailto"] },
   required: { input: { type: "checkbox" } },
-  ancestors: { tbody: ["table"], td: ["table"], tfoot: ["table"], th: ["table"], thead: ["table"], tr: ["table"] },
+  ancestors: {
+    tbody: ["table"],
+    td: ["table"],
+    tfoot: ["table"],
+    th: ["table"],
+    thead: ["table"],
+    tr: ["table"]
+  },
   strip: ["script", "style"]
 }
 
@@ -171,7 +178,8 @@ const toHtmlOptions: ToHtmlOptions = {
 /** The newlines that make HTML readable, in places where an editor might take them for text. */
 const withoutIndentation = () => (tree: HtmlRoot) => {
   const clear = (node: HtmlRoot | Element) => {
-    if (node.type === "element" && !/^(?:blockquote|table|thead|tbody|tr|ul|ol|li|div)$/.test(node.tagName)) return
+    if (node.type === "element" && !/^(?:blockquote|table|thead|tbody|tr|ul|ol|li|div)$/.test(node.tagName))
+      return
     node.children = node.children.filter((child) => child.type !== "text" || child.value.trim() !== "")
     for (const child of node.children) if (child.type === "element") clear(child)
   }

@@ -92,7 +92,8 @@ class Canonical {
         const items = node.children.map((item) => this.#item(item, node.ordered === true))
         if (node.ordered === true) {
           const start = Math.min(Math.max(node.start ?? 1, 0), 900_000_000)
-          if (items.length > 0) out.push({ type: "list", ordered: true, start, spread: false, children: items })
+          if (items.length > 0)
+            out.push({ type: "list", ordered: true, start, spread: false, children: items })
           return
         }
         // Tasker's task list holds tasks only, so a list of both becomes lists of one kind after another.
@@ -123,7 +124,11 @@ class Canonical {
     if (checked === null) return { type: "listItem", spread: false, children }
     // GFM ticks a paragraph, and Tasker has no numbered tasks: there the box stays as text.
     if (first?.type !== "paragraph") {
-      return { type: "listItem", spread: false, children: [{ type: "paragraph", children: [box] }, ...children] }
+      return {
+        type: "listItem",
+        spread: false,
+        children: [{ type: "paragraph", children: [box] }, ...children]
+      }
     }
     if (!ordered) return { type: "listItem", spread: false, checked, children }
     const paragraph = trimmed(merged([box, { type: "text", value: " " }, ...first.children]))
@@ -253,7 +258,9 @@ const withoutBreaks = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingCon
   merged(
     nodes.map((node): PhrasingContent => {
       if (node.type === "break") return { type: "text", value: " " }
-      return "children" in node ? ({ ...node, children: withoutBreaks(node.children) } as PhrasingContent) : node
+      return "children" in node
+        ? ({ ...node, children: withoutBreaks(node.children) } as PhrasingContent)
+        : node
     })
   )
 

@@ -55,7 +55,9 @@ const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;"
 /** Text as HTML paragraphs: a blank line parts two of them, a newline is a `<br>`, nothing else is read. */
 export const plainTextToHtml = (text: string): string =>
   paragraphsOf(text)
-    .map((lines) => `<p>${lines.map((line) => line.replace(/[&<>"]/g, (c) => escapes[c] ?? c)).join("<br>")}</p>`)
+    .map(
+      (lines) => `<p>${lines.map((line) => line.replace(/[&<>"]/g, (c) => escapes[c] ?? c)).join("<br>")}</p>`
+    )
     .join("")
 
 /** The paragraphs of a plain text, each as its lines, white space collapsed as HTML does. */

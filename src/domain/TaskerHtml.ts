@@ -210,12 +210,23 @@ export const element = (
 /** A person mentioned stands as `@` and the name or, where the card holds none, the member's id; the rest as
  * a link where its address is one, else in parentheses. */
 const placeholder = (component: Element, kind: Unrepresentable): Array<ElementContent> => {
-  const { src, dataSrc, alt, title, label, dataName, name, entity_identifier: identifier } = component.properties
+  const {
+    src,
+    dataSrc,
+    alt,
+    title,
+    label,
+    dataName,
+    name,
+    entity_identifier: identifier
+  } = component.properties
   // A picture in HTML's own sense may stand in a line, the others are blocks of the editor.
-  const block = (node: ElementContent) => (component.tagName === "img" ? [node] : [element("div", {}, [node])])
+  const block = (node: ElementContent) =>
+    component.tagName === "img" ? [node] : [element("div", {}, [node])]
   const firstOf = (...values: Array<unknown>) =>
     values.map((value) => (typeof value === "string" ? value.trim() : "")).find((value) => value !== "") ?? ""
-  if (kind === "mention") return [{ type: "text", value: `@${firstOf(label, title, identifier) || "mention"}` }]
+  if (kind === "mention")
+    return [{ type: "text", value: `@${firstOf(label, title, identifier) || "mention"}` }]
   const words = firstOf(alt, title, dataName, label, name)
   const address = firstOf(src, dataSrc)
   if (/^https?:\/\//i.test(address)) {

@@ -72,7 +72,10 @@ export const holdsSecret = (text: string): boolean => {
 }
 
 /** Whether any text or key within a JSON value holds a secret of ours; the path of the first that does. */
-export const findSecret = (value: unknown, path: ReadonlyArray<string | number> = []): Option.Option<ReadonlyArray<string | number>> => {
+export const findSecret = (
+  value: unknown,
+  path: ReadonlyArray<string | number> = []
+): Option.Option<ReadonlyArray<string | number>> => {
   if (typeof value === "string") return holdsSecret(value) ? Option.some(path) : Option.none()
   if (typeof value !== "object" || value === null) return Option.none()
   const entries = Array.isArray(value) ? value.entries() : Object.entries(value)

@@ -49,7 +49,10 @@ export type UpdateIssue = typeof UpdateIssue.Type
 export const MoveIssue = Schema.TaggedStruct("MoveIssue", { ...onIssue, state_id: Schema.String })
 export type MoveIssue = typeof MoveIssue.Type
 
-export const SetLabels = Schema.TaggedStruct("SetLabels", { ...onIssue, label_ids: Schema.Array(Schema.String) })
+export const SetLabels = Schema.TaggedStruct("SetLabels", {
+  ...onIssue,
+  label_ids: Schema.Array(Schema.String)
+})
 export type SetLabels = typeof SetLabels.Type
 
 export const SetAssignees = Schema.TaggedStruct("SetAssignees", {
@@ -86,4 +89,5 @@ export type Written =
     }
 
 /** The card that a write is about, where it exists before the write. */
-export const issueOf = (write: Write): IssueId | null => (write._tag === "CreateIssue" ? null : write.issue_id)
+export const issueOf = (write: Write): IssueId | null =>
+  write._tag === "CreateIssue" ? null : write.issue_id

@@ -1,5 +1,11 @@
 import { Context, type Effect } from "effect"
-import type { Failure, GatewayUnavailable, IdempotencyRefused, InputInvalid, RequestRefused } from "../domain/Failure.ts"
+import type {
+  Failure,
+  GatewayUnavailable,
+  IdempotencyRefused,
+  InputInvalid,
+  RequestRefused
+} from "../domain/Failure.ts"
 import type { AgentId, GrantId, ProjectId, TokenId, UserId } from "../domain/Ids.ts"
 import type { Agent, Grant, StandingGrant, TokenInfo } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
@@ -87,7 +93,11 @@ export class AgentRegistry extends Context.Service<
     /** Grants a project, or gives the live grant on it, under the same id, new terms. */
     grant(act: Act, agentId: AgentId, terms: GrantTerms): Effect.Effect<Grant, ActFailure>
     revokeGrant(act: Act, agentId: AgentId, id: GrantId): Effect.Effect<Grant, ActFailure>
-    listGrants(reach: Reach, agentId: AgentId, page: PageRequest): Effect.Effect<Page<Grant>, Missing | InputInvalid>
+    listGrants(
+      reach: Reach,
+      agentId: AgentId,
+      page: PageRequest
+    ): Effect.Effect<Page<Grant>, Missing | InputInvalid>
 
     /** Issues a token. This is the one time that its secret is seen. */
     issueToken(
@@ -96,9 +106,18 @@ export class AgentRegistry extends Context.Service<
       request: { readonly name: string; readonly expires_at: string | null }
     ): Effect.Effect<{ readonly token: Token; readonly info: TokenInfo }, ActFailure>
     revokeToken(act: Act, agentId: AgentId, id: TokenId): Effect.Effect<TokenInfo, ActFailure>
-    listTokens(reach: Reach, agentId: AgentId, page: PageRequest): Effect.Effect<Page<TokenInfo>, Missing | InputInvalid>
+    listTokens(
+      reach: Reach,
+      agentId: AgentId,
+      page: PageRequest
+    ): Effect.Effect<Page<TokenInfo>, Missing | InputInvalid>
 
     /** Puts an act that failed into the audit trail, where the agent that it was about is within reach. */
-    recordFailure(act: Act, action: string, agentId: AgentId, failure: Failure): Effect.Effect<void, GatewayUnavailable>
+    recordFailure(
+      act: Act,
+      action: string,
+      agentId: AgentId,
+      failure: Failure
+    ): Effect.Effect<void, GatewayUnavailable>
   }
 >()("tasker-codex-api/services/AgentRegistry") {}

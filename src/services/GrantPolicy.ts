@@ -13,7 +13,11 @@ export class GrantPolicy extends Context.Service<
      * (also for a project that does not exist: the two look alike), `grant.grant_expired` or
      * `grant.scope_missing`.
      */
-    authorise(principal: Principal, scope: Scope, projectId: ProjectId): Effect.Effect<StandingGrant, GrantDenied>
+    authorise(
+      principal: Principal,
+      scope: Scope,
+      projectId: ProjectId
+    ): Effect.Effect<StandingGrant, GrantDenied>
     /** The live grants with this scope in a workspace, or in all where none is named. */
     granting(principal: Principal, scope: Scope, workspaceSlug?: string): ReadonlyArray<StandingGrant>
     /** All scopes that any live grant holds: what a listing of tools is made from. */

@@ -1,6 +1,12 @@
 import { Context, type Effect, type Option } from "effect"
 import type { AuditEntry } from "../domain/AuditEvent.ts"
-import type { AuthFailure, GatewayUnavailable, GrantDenied, IdempotencyRefused, LimitReached } from "../domain/Failure.ts"
+import type {
+  AuthFailure,
+  GatewayUnavailable,
+  GrantDenied,
+  IdempotencyRefused,
+  LimitReached
+} from "../domain/Failure.ts"
 import type { ProjectId } from "../domain/Ids.ts"
 import type { Answer, Lease, Operation } from "../domain/Operation.ts"
 import type { Scope } from "../domain/Scope.ts"

@@ -12,7 +12,14 @@ import type {
   TaskerIssue,
   TaskerProject
 } from "../domain/Tasker.ts"
-import type { AddComment, CreateIssue, MoveIssue, SetAssignees, SetLabels, UpdateIssue } from "../domain/Write.ts"
+import type {
+  AddComment,
+  CreateIssue,
+  MoveIssue,
+  SetAssignees,
+  SetLabels,
+  UpdateIssue
+} from "../domain/Write.ts"
 
 /** On whose account Tasker is asked; it goes with every call, as headers and as `actor`. */
 export interface OnBehalf {
@@ -75,12 +82,18 @@ export class TaskerAdapter extends Context.Service<
         readonly limit?: number
       }
     ): Effect.Effect<Page<ListedComment>, TaskerError>
-    createIssue(ticket: WriteTicket, write: CreateIssue): Effect.Effect<Made<TaskerIssue> | Existing, TaskerError>
+    createIssue(
+      ticket: WriteTicket,
+      write: CreateIssue
+    ): Effect.Effect<Made<TaskerIssue> | Existing, TaskerError>
     updateIssue(ticket: WriteTicket, write: UpdateIssue): Effect.Effect<TaskerIssue, TaskerError>
     moveIssue(ticket: WriteTicket, write: MoveIssue): Effect.Effect<TaskerIssue, TaskerError>
     setLabels(ticket: WriteTicket, write: SetLabels): Effect.Effect<TaskerIssue, TaskerError>
     setAssignees(ticket: WriteTicket, write: SetAssignees): Effect.Effect<TaskerIssue, TaskerError>
-    addComment(ticket: WriteTicket, write: AddComment): Effect.Effect<Made<TaskerComment> | Existing, TaskerError>
+    addComment(
+      ticket: WriteTicket,
+      write: AddComment
+    ): Effect.Effect<Made<TaskerComment> | Existing, TaskerError>
     /** Whether Tasker's base URL answers HTTP at all: any status counts. No call of the API is made. */
     readonly reachable: Effect.Effect<"ok" | "unconfigured" | "unreachable">
   }

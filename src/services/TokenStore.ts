@@ -1,8 +1,8 @@
 import { Context, type Effect } from "effect"
 import type { AuthFailure, GatewayUnavailable } from "../domain/Failure.ts"
+import type { Operation } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
-import type { Operation } from "../domain/Operation.ts"
 
 /** Who calls, and what the key of the call already stands for. */
 export interface Caller {
@@ -25,6 +25,9 @@ export class TokenStore extends Context.Service<
      *
      * With a key, the same statement also tells what that key of this agent stands for.
      */
-    authenticate(token: Token, idempotencyKey?: string): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
+    authenticate(
+      token: Token,
+      idempotencyKey?: string
+    ): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
   }
 >()("tasker-codex-api/services/TokenStore") {}

@@ -23,7 +23,9 @@ export interface Board {
   readonly context: Effect.Effect<ProjectContext, TaskerError>
   readonly state: (reference: string) => Effect.Effect<State, TaskerError | InputInvalid>
   readonly label: (reference: string) => Effect.Effect<Label, TaskerError | InputInvalid>
-  readonly labels: (references: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Label>, TaskerError | InputInvalid>
+  readonly labels: (
+    references: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Label>, TaskerError | InputInvalid>
   /** Anyone in the project, by id, e-mail or display name. */
   readonly member: (reference: string) => Effect.Effect<Person, TaskerError | InputInvalid>
   /** The same, of those whom Tasker lets be assigned. */
@@ -56,7 +58,9 @@ const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string)
   const byId = choices.filter(({ id }) => id === reference || id === reference.toLowerCase())
   if (byId.length > 0) return byId
   const exact = choices.filter(({ names }) => names.includes(reference))
-  return exact.length > 0 ? exact : choices.filter(({ names }) => names.some((name) => folded(name) === folded(reference)))
+  return exact.length > 0
+    ? exact
+    : choices.filter(({ names }) => names.some((name) => folded(name) === folded(reference)))
 }
 
 export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant: StandingGrant): Board => {
@@ -64,7 +68,12 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
   const may = (scope: Scope) => grant.scopes.includes(scope)
   const context = tasker.recentContext(who, projectId)
 
-  const refuse = (field: string, reference: string, choices: ReadonlyArray<Choice>, found: ReadonlyArray<Choice>) => {
+  const refuse = (
+    field: string,
+    reference: string,
+    choices: ReadonlyArray<Choice>,
+    found: ReadonlyArray<Choice>
+  ) => {
     const shown = (found.length > 0 ? found : choices).slice(0, shownChoices).map(({ id, names }) => ({
       id,
       name: names[0] ?? id
@@ -96,7 +105,10 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
       return yield* refuse(field, reference, choices, found)
     })
 
-  const named = <A extends { readonly id: string; readonly name: string }>(item: A) => ({ ...item, names: [item.name] })
+  const named = <A extends { readonly id: string; readonly name: string }>(item: A) => ({
+    ...item,
+    names: [item.name]
+  })
   const people = (of: ProjectContext) =>
     of.members.map((member) => ({
       ...member,
@@ -114,7 +126,10 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
       ({ id, name }): Label => ({ id, name })
     )
   const member = (reference: string) =>
-    Effect.map(resolve("assignee", reference, people), ({ id, display_name }): Person => ({ id, display_name }))
+    Effect.map(
+      resolve("assignee", reference, people),
+      ({ id, display_name }): Person => ({ id, display_name })
+    )
   const assignee = (reference: string) =>
     Effect.map(
       resolve("assignee", reference, (of) => people(of).filter(({ role }) => role >= assignableRole)),

@@ -63,7 +63,11 @@ export const layer = Layer.effect(
     const refused = Effect.fnUntraced(function* (call: ToolCall, tool: Tool, failure: CallFailure) {
       if (failure._tag === "GatewayUnavailable") return yield* failure
       const holder =
-        failure._tag === "AuthFailure" ? failure.holder : tool.writes ? yield* holderOf(call.token) : undefined
+        failure._tag === "AuthFailure"
+          ? failure.holder
+          : tool.writes
+            ? yield* holderOf(call.token)
+            : undefined
       if (holder !== undefined) yield* audit.record(failureEntry(call, holder, failure))
       return yield* failure
     })
@@ -77,7 +81,9 @@ export const layer = Layer.effect(
         const admitted = yield* Effect.catch(writer.admit(wanted), (failure) => refused(call, tool, failure))
         return yield* writer.carryOut(wanted, admitted)
       }
-      const { principal } = yield* Effect.catch(tokens.authenticate(call.token), (failure) => refused(call, tool, failure))
+      const { principal } = yield* Effect.catch(tokens.authenticate(call.token), (failure) =>
+        refused(call, tool, failure)
+      )
       return yield* opening._tag === "Failure"
         ? refused(call, tool, opening.failure)
         : run(call, opening.success as Exclude<Opened, { kind: "write" }>, principal)

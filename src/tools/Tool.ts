@@ -5,11 +5,18 @@ import { Warning } from "../domain/Issue.ts"
 import { fingerprint } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
-import { findSecret } from "../domain/Token.ts"
 import type { TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
+import { findSecret } from "../domain/Token.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
-import type { Existing, Made, OnBehalf, TaskerAdapter, TaskerError, WriteTicket } from "../services/TaskerAdapter.ts"
+import type {
+  Existing,
+  Made,
+  OnBehalf,
+  TaskerAdapter,
+  TaskerError,
+  WriteTicket
+} from "../services/TaskerAdapter.ts"
 import type { Board } from "./Board.ts"
 import { toJsonSchema } from "./jsonSchema.ts"
 import type { ToolListing } from "./Tools.ts"
@@ -87,7 +94,11 @@ export interface Tool {
   readonly listing: ToolListing
   readonly open: (args: unknown) => Result.Result<Opened, InputInvalid | IdempotencyRefused>
   /** Sends a planned change to Tasker, once, now. */
-  readonly apply: (write: Write, ticket: WriteTicket, tasker: Tasker) => Effect.Effect<Written | Existing, TaskerError>
+  readonly apply: (
+    write: Write,
+    ticket: WriteTicket,
+    tasker: Tasker
+  ) => Effect.Effect<Written | Existing, TaskerError>
 }
 
 /** A tool about the caller itself, or about projects at large. `scope` only decides to whom it is listed. */
@@ -129,22 +140,31 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
     /** Whether planning these arguments has to ask Tasker anything; left out: it always does. */
     readonly asksTasker?: (args: InProject<I>) => boolean
     readonly plan: (args: InProject<I>, board: Board) => Effect.Effect<Plan<Of<T>>, Failure>
-    readonly apply: (write: Of<T>, ticket: WriteTicket, tasker: Tasker) => Effect.Effect<Written | Existing, TaskerError>
+    readonly apply: (
+      write: Of<T>,
+      ticket: WriteTicket,
+      tasker: Tasker
+    ) => Effect.Effect<Written | Existing, TaskerError>
   }
 ): Tool => {
   const isMine = (write: Write): write is Of<T> => write._tag === tool.makes
   return {
-    ...define<Writing<I>>(tool, { ...inProject, ...tool.input, ...written }, orDryRun(tool.output), (args) => ({
-      kind: "write",
-      scope: tool.scope,
-      projectId: args.project_id,
-      key: args.idempotency_key,
-      dryRun: args.dry_run === true,
-      fingerprint: fingerprint(tool.name, args),
-      wrote: Object.keys(args).filter((name) => !notFields.has(name)),
-      asksTasker: tool.asksTasker?.(args) ?? true,
-      plan: (board) => tool.plan(args, board)
-    })),
+    ...define<Writing<I>>(
+      tool,
+      { ...inProject, ...tool.input, ...written },
+      orDryRun(tool.output),
+      (args) => ({
+        kind: "write",
+        scope: tool.scope,
+        projectId: args.project_id,
+        key: args.idempotency_key,
+        dryRun: args.dry_run === true,
+        fingerprint: fingerprint(tool.name, args),
+        wrote: Object.keys(args).filter((name) => !notFields.has(name)),
+        asksTasker: tool.asksTasker?.(args) ?? true,
+        plan: (board) => tool.plan(args, board)
+      })
+    ),
     writes: true,
     apply: (write, ticket, tasker) => (isMine(write) ? tool.apply(write, ticket, tasker) : notItsWrite)
   }
@@ -153,11 +173,14 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
 type Of<T extends Write["_tag"]> = Extract<Write, { readonly _tag: T }>
 type Decoded<F extends Fields> = Schema.Struct<F>["Type"]
 type InProject<F extends Fields> = Decoded<F> & { readonly project_id: ProjectId }
-type Writing<F extends Fields> = InProject<F> & { readonly idempotency_key: string; readonly dry_run?: boolean }
+type Writing<F extends Fields> = InProject<F> & {
+  readonly idempotency_key: string
+  readonly dry_run?: boolean
+}
 
 const inProject = { project_id: ProjectId }
 
-const keyForm = /^[A-Za-z0-9_:.\-]{8,128}$/u
+const keyForm = /^[A-Za-z0-9_:.-]{8,128}$/u
 
 const written = {
   idempotency_key: Schema.String.check(
@@ -185,7 +208,9 @@ const ChangeShown = Schema.Struct({
 
 /** A write answers with what it did, or, after a dry run, with what it would do. */
 const orDryRun = <O extends Fields>(output: O) => ({
-  ...Object.fromEntries(Object.entries(output).map(([name, schema]) => [name, Schema.optionalKey(schema as Schema.Top)])),
+  ...Object.fromEntries(
+    Object.entries(output).map(([name, schema]) => [name, Schema.optionalKey(schema as Schema.Top)])
+  ),
   replayed: Schema.optionalKey(Schema.Boolean),
   warnings: Schema.optionalKey(Schema.Array(Warning)),
   truncated: Schema.optionalKey(Schema.Literal(true)),

@@ -105,12 +105,16 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   /** What is left for sending once planning took its longest is a whole call to Tasker. */
   const planned = (opened: OpenedWrite, board: Board) =>
     Effect.timeoutOrElse(opened.plan(board), {
-      duration: Duration.max(Duration.subtract(settings.callDeadline, settings.taskerTimeout), settings.taskerTimeout),
+      duration: Duration.max(
+        Duration.subtract(settings.callDeadline, settings.taskerTimeout),
+        settings.taskerTimeout
+      ),
       orElse: () =>
         Effect.fail(
           new TaskerFailure({
             reason: "timeout",
-            message: "Tasker was too slow to answer what this change depends on. Nothing was changed; repeat the same call.",
+            message:
+              "Tasker was too slow to answer what this change depends on. Nothing was changed; repeat the same call.",
             retryable: true
           })
         )
@@ -163,14 +167,21 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     settled: Settled
   ): Effect.fn.Return<ToolResult, CallFailure> {
     if (settled._tag === "Done") {
-      const answer = yield* answerOf(settled.written, write, makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant))
+      const answer = yield* answerOf(
+        settled.written,
+        write,
+        makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
+      )
       const entry = { ...entryOf(call, principal, "executed", opened), issue_id: issueIdOf(answer) }
       const recorded = yield* persist(once.complete(lease, answer, entry))
-      if (recorded !== "Recorded") return yield* outcomeUnknown("The change was made, but could not be put on record.")
+      if (recorded !== "Recorded")
+        return yield* outcomeUnknown("The change was made, but could not be put on record.")
       return { structured: yield* showAnswer(answer, grant, opened.wrote, false), replayed: false }
     }
     if (settled._tag === "NotDone") {
-      const recorded = yield* persist(once.release(lease, failureEntry(call, principal, settled.failure, opened)))
+      const recorded = yield* persist(
+        once.release(lease, failureEntry(call, principal, settled.failure, opened))
+      )
       return yield* recorded === "LeaseLost" ? outcomeUnknown("Another call took over.") : settled.failure
     }
     const failure = outcomeUnknown(settled.because)
@@ -187,7 +198,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       Effect.retry({ times: 3, schedule: Schedule.exponential("200 millis") }),
       Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.fail(gatewayUnavailable()) }),
       Effect.catch((failure) =>
-        Effect.as(Effect.logError("The outcome of a write could not be recorded", failure), "Unrecorded" as const)
+        Effect.as(
+          Effect.logError("The outcome of a write could not be recorded", failure),
+          "Unrecorded" as const
+        )
       )
     )
 
@@ -218,7 +232,12 @@ const answerOf = (written: Written, write: Write, board: Board): Effect.Effect<A
       comment: commentView(written.comment),
       warnings: compared
         ? []
-        : [{ field: "comment", message: "Tasker had this comment already and can't show it, so its text was not compared." }]
+        : [
+            {
+              field: "comment",
+              message: "Tasker had this comment already and can't show it, so its text was not compared."
+            }
+          ]
     })
   }
   const warnings = write._tag === "AddComment" ? [] : unmet(write, written.issue)

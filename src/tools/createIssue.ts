@@ -1,7 +1,17 @@
 import { Effect, Schema } from "effect"
 import { markdownToHtml } from "../domain/Markdown.ts"
 import type { CreateIssue } from "../domain/Write.ts"
-import { date, datesInOrder, issueId, issueShown, markdown, name, priority, reference, references } from "./fields.ts"
+import {
+  date,
+  datesInOrder,
+  issueId,
+  issueShown,
+  markdown,
+  name,
+  priority,
+  reference,
+  references
+} from "./fields.ts"
 import { made, type Plan, writeTool } from "./Tool.ts"
 
 export const createIssue = writeTool({
@@ -24,7 +34,10 @@ export const createIssue = writeTool({
   },
   output: { issue: issueShown },
   asksTasker: ({ state, labels, assignees, parent_id }) =>
-    state !== undefined || parent_id !== undefined || (labels ?? []).length > 0 || (assignees ?? []).length > 0,
+    state !== undefined ||
+    parent_id !== undefined ||
+    (labels ?? []).length > 0 ||
+    (assignees ?? []).length > 0,
   plan: Effect.fnUntraced(function* (args, board) {
     yield* datesInOrder(args.start_date, args.target_date)
     const state = args.state === undefined ? null : yield* board.state(args.state)
@@ -32,7 +45,12 @@ export const createIssue = writeTool({
     const assignees = yield* board.assignees(args.assignees ?? [])
     if (args.parent_id !== undefined) yield* board.issue(args.parent_id, "parent_id")
     const dates = { start_date: args.start_date ?? null, target_date: args.target_date ?? null }
-    const common = { name: args.name, priority: args.priority ?? "none", ...dates, parent_id: args.parent_id ?? null }
+    const common = {
+      name: args.name,
+      priority: args.priority ?? "none",
+      ...dates,
+      parent_id: args.parent_id ?? null
+    }
     return {
       write: {
         _tag: "CreateIssue",
@@ -43,7 +61,10 @@ export const createIssue = writeTool({
         label_ids: labels.map(({ id }) => id),
         assignee_ids: assignees.map(({ id }) => id)
       },
-      change: { before: null, after: { ...common, description: args.description ?? "", state, labels, assignees } }
+      change: {
+        before: null,
+        after: { ...common, description: args.description ?? "", state, labels, assignees }
+      }
     } satisfies Plan<CreateIssue>
   }),
   apply: (write, ticket, tasker) => Effect.map(tasker.createIssue(ticket, write), made("Issue"))

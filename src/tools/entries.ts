@@ -13,17 +13,22 @@ const issueIn = Schema.decodeUnknownOption(IssueId)
 /** What of a call's arguments goes into the trail: ids and the key, where they are well-formed; no text. */
 const told = (args: unknown): Pick<AuditEntry, "project_id" | "issue_id" | "idempotency_key"> => {
   const of = Predicate.isObject(args) ? (args as Record<string, unknown>) : {}
-  const key = of["idempotency_key"]
+  const key = of.idempotency_key
   return {
-    project_id: Option.getOrNull(projectIn(of["project_id"])),
-    issue_id: Option.getOrNull(issueIn(of["issue_id"])),
+    project_id: Option.getOrNull(projectIn(of.project_id)),
+    issue_id: Option.getOrNull(issueIn(of.issue_id)),
     idempotency_key:
       Predicate.isString(key) && /^[A-Za-z0-9_:.-]{8,128}$/.test(key) && !holdsSecret(key) ? key : null
   }
 }
 
 /** What the trail says of a call of a tool. */
-export const entryOf = (call: ToolCall, principal: Principal, outcome: Outcome, opened?: OpenedWrite): AuditEntry => ({
+export const entryOf = (
+  call: ToolCall,
+  principal: Principal,
+  outcome: Outcome,
+  opened?: OpenedWrite
+): AuditEntry => ({
   ...told(call.args),
   action: call.name,
   outcome,
@@ -36,7 +41,12 @@ export const entryOf = (call: ToolCall, principal: Principal, outcome: Outcome, 
   via: call.via
 })
 
-export const failureEntry = (call: ToolCall, principal: Principal, failure: Failure, opened?: OpenedWrite): AuditEntry => ({
+export const failureEntry = (
+  call: ToolCall,
+  principal: Principal,
+  failure: Failure,
+  opened?: OpenedWrite
+): AuditEntry => ({
   ...entryOf(call, principal, outcomeOf(failure), opened),
   reason: codeOf(failure)
 })

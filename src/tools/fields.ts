@@ -43,13 +43,17 @@ export const references = Schema.Array(reference).check(Schema.isMaxLength(50))
 
 export const priority = Priority
 
-export const expectedUpdatedAt = Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)).pipe(
-  Schema.annotateKey({ description: "The updated_at you last read: the change is refused if the card was changed since." })
+export const expectedUpdatedAt = Schema.optionalKey(
+  Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)
+).pipe(
+  Schema.annotateKey({
+    description: "The updated_at you last read: the change is refused if the card was changed since."
+  })
 )
 
-export const cursor = Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 1024), wholesome)).pipe(
-  Schema.annotateKey({ description: "next_cursor of the page before." })
-)
+export const cursor = Schema.optionalKey(
+  Schema.String.check(Schema.isBetweenLength(1, 1024), wholesome)
+).pipe(Schema.annotateKey({ description: "next_cursor of the page before." }))
 
 export const limit = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })))
 

@@ -24,7 +24,11 @@ export const getIssue = readTool({
   run: Effect.fnUntraced(function* ({ issue_id, identifier, description_offset }, board) {
     if ((issue_id === undefined) === (identifier === undefined)) {
       const message = "Give either issue_id or identifier."
-      return yield* new InputInvalid({ reason: "invalid", message, details: { errors: [{ path: "", message }] } })
+      return yield* new InputInvalid({
+        reason: "invalid",
+        message,
+        details: { errors: [{ path: "", message }] }
+      })
     }
     const found =
       issue_id !== undefined

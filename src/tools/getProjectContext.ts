@@ -6,7 +6,8 @@ import { readTool } from "./Tool.ts"
 export const getProjectContext = readTool({
   name: "tasker_get_project_context",
   title: "States, labels and members",
-  description: "Lists a project's states, labels and members: what cards can be moved to, labelled with and assigned to.",
+  description:
+    "Lists a project's states, labels and members: what cards can be moved to, labelled with and assigned to.",
   scope: "project:read",
   input: {},
   output: {
@@ -16,7 +17,10 @@ export const getProjectContext = readTool({
     members: Schema.Array(Member)
   },
   run: Effect.fnUntraced(function* (_, board) {
-    const { project, states, labels, members } = yield* board.tasker.projectContext(board.who, board.projectId)
+    const { project, states, labels, members } = yield* board.tasker.projectContext(
+      board.who,
+      board.projectId
+    )
     return {
       project: { ...project, name: stripInvisible(project.name) },
       states: states.map(({ id, name, group }) => ({ id, name: stripInvisible(name), group })),

@@ -4,9 +4,9 @@ import type { Principal } from "../domain/Principal.ts"
 import { Scope } from "../domain/Scope.ts"
 import { sessionTool } from "./Tool.ts"
 
-const AgentShown = Schema.Struct({ id: Uuid, display_name: Schema.String, status: Schema.String })
-const OwnerShown = Schema.Struct({ user_id: Schema.String, email: Schema.String })
-const GrantShown = Schema.Struct({
+export const AgentShown = Schema.Struct({ id: Uuid, display_name: Schema.String, status: Schema.String })
+export const OwnerShown = Schema.Struct({ user_id: Schema.String, email: Schema.String })
+export const GrantShown = Schema.Struct({
   project_id: Uuid,
   workspace_slug: Schema.String,
   scopes: Schema.Array(Scope),
@@ -15,7 +15,7 @@ const GrantShown = Schema.Struct({
 })
 
 /** Who the caller is and what it may do now: live grants only. */
-export const sessionOf = ({ agent, grants }: Principal) => ({
+export const sessionOf = ({ agent, grants }: Pick<Principal, "agent" | "grants">) => ({
   agent: { id: agent.id, display_name: agent.display_name, status: agent.status },
   owner: { user_id: agent.owner_user_id, email: agent.owner_email },
   grants: grants

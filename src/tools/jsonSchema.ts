@@ -22,9 +22,12 @@ const compact = (node: unknown, definitions: Json): unknown => {
   if (Array.isArray(node)) return node.map((item) => compact(item, definitions))
   if (!Predicate.isObject(node)) return node
   const source = node as Json
-  if (typeof source["$ref"] === "string") {
+  if (typeof source.$ref === "string") {
     const { $ref, ...rest } = source
-    return compact({ ...(definitions[($ref as string).slice("#/$defs/".length)] as Json), ...rest }, definitions)
+    return compact(
+      { ...(definitions[($ref as string).slice("#/$defs/".length)] as Json), ...rest },
+      definitions
+    )
   }
   const { allOf, additionalProperties: _, ...own } = source
   const merged: Record<string, unknown> = Object.assign(
@@ -32,12 +35,12 @@ const compact = (node: unknown, definitions: Json): unknown => {
     ...(Array.isArray(allOf) ? allOf.map((item) => compact(item, definitions)) : []),
     Object.fromEntries(Object.entries(own).map(([key, value]) => [key, compact(value, definitions)]))
   )
-  if (isUuidPattern(merged["pattern"])) {
-    delete merged["pattern"]
-    merged["format"] = "uuid"
+  if (isUuidPattern(merged.pattern)) {
+    delete merged.pattern
+    merged.format = "uuid"
   }
-  if (merged["minimum"] === Number.MIN_SAFE_INTEGER) delete merged["minimum"]
-  if (merged["maximum"] === Number.MAX_SAFE_INTEGER) delete merged["maximum"]
+  if (merged.minimum === Number.MIN_SAFE_INTEGER) delete merged.minimum
+  if (merged.maximum === Number.MAX_SAFE_INTEGER) delete merged.maximum
   return nullable(merged)
 }
 
@@ -46,8 +49,8 @@ const nullable = (node: Json): Json => {
   const { anyOf, ...rest } = node
   if (!Array.isArray(anyOf) || anyOf.length !== 2) return node
   const [one, other] = anyOf as [Json, Json]
-  const isNull = other["type"] === "null" && Object.keys(other).length === 1
-  return isNull && Predicate.isString(one["type"]) && !("enum" in one)
-    ? { ...one, ...rest, type: [one["type"], "null"] }
+  const isNull = other.type === "null" && Object.keys(other).length === 1
+  return isNull && Predicate.isString(one.type) && !("enum" in one)
+    ? { ...one, ...rest, type: [one.type, "null"] }
     : node
 }

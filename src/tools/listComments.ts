@@ -34,13 +34,15 @@ export const listComments = readTool({
           ...(args.cursor === undefined ? {} : { cursor: args.cursor })
         }),
         ({ results, next_cursor }) => ({
-          comments: results.map(({ id, issue_id, comment_html, author, created_at }): typeof CommentListed.Type => ({
-            id,
-            issue_id,
-            comment: htmlToMarkdown(comment_html),
-            author: { id: author.id, display_name: stripInvisible(author.display_name) },
-            created_at
-          })),
+          comments: results.map(
+            ({ id, issue_id, comment_html, author, created_at }): typeof CommentListed.Type => ({
+              id,
+              issue_id,
+              comment: htmlToMarkdown(comment_html),
+              author: { id: author.id, display_name: stripInvisible(author.display_name) },
+              created_at
+            })
+          ),
           next_cursor
         })
       )
@@ -52,7 +54,9 @@ export const listComments = readTool({
     // One comment alone may be too long for any page: it is cut, and says so.
     const shown = (comment: string) => ({
       ...page,
-      comments: [{ ...only, comment, ...(comment.length < only.comment.length ? { truncated: true as const } : {}) }]
+      comments: [
+        { ...only, comment, ...(comment.length < only.comment.length ? { truncated: true as const } : {}) }
+      ]
     })
     return shown(yield* longestFitting(only.comment, shown))
   })

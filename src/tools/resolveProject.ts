@@ -20,7 +20,8 @@ const notGranted = () =>
 export const resolveProject = sessionTool({
   name: "tasker_resolve_project",
   title: "Find a project",
-  description: "Finds a granted project by its id, identifier (such as OPS) or name. Give exactly one of the three.",
+  description:
+    "Finds a granted project by its id, identifier (such as OPS) or name. Give exactly one of the three.",
   scope: "project:read",
   input: {
     workspace_slug: Schema.optionalKey(reference).pipe(
@@ -33,7 +34,8 @@ export const resolveProject = sessionTool({
   output: { project: Project },
   run: Effect.fnUntraced(function* (args, { principal, policy, tasker, who }) {
     const { workspace_slug, ...by } = args
-    if (Object.keys(by).length !== 1) return yield* oneOf("Give exactly one of project_id, identifier and name.")
+    if (Object.keys(by).length !== 1)
+      return yield* oneOf("Give exactly one of project_id, identifier and name.")
     const granting = policy.granting(principal, "project:read", workspace_slug)
     const workspaces = [...new Set(granting.map((grant) => grant.workspace_slug))]
     const [workspace] = workspaces

@@ -25,17 +25,31 @@ const undecided = (because: string): Settled => ({ _tag: "Undecided", because })
 const issueDone = (issue: TaskerIssue): Settled => done({ _tag: "Issue", issue })
 
 /** The first try: Tasker has never seen this key from us. */
-export const attempt = (write: Write, ticket: WriteTicket, tasker: Tasker, apply: Apply): Effect.Effect<Settled> =>
+export const attempt = (
+  write: Write,
+  ticket: WriteTicket,
+  tasker: Tasker,
+  apply: Apply
+): Effect.Effect<Settled> =>
   apply(write, ticket, tasker).pipe(
-    Effect.flatMap((sent) => (sent._tag === "Existing" ? adopt(sent, write, ticket, tasker) : Effect.succeed(done(sent)))),
-    Effect.catch((failure) => Effect.succeed(isAmbiguous(failure) ? undecided(failure.message) : notDone(failure)))
+    Effect.flatMap((sent) =>
+      sent._tag === "Existing" ? adopt(sent, write, ticket, tasker) : Effect.succeed(done(sent))
+    ),
+    Effect.catch((failure) =>
+      Effect.succeed(isAmbiguous(failure) ? undecided(failure.message) : notDone(failure))
+    )
   )
 
 /**
  * Settles a write that was sent, or perhaps was, and whose reply nobody has. Looks first; sends again
  * only what Tasker recognises as a repeat, or what the card's own `updated_at` makes harmless.
  */
-export const settle = (write: Write, ticket: WriteTicket, tasker: Tasker, apply: Apply): Effect.Effect<Settled> => {
+export const settle = (
+  write: Write,
+  ticket: WriteTicket,
+  tasker: Tasker,
+  apply: Apply
+): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
       return looking(settleCreate(write, ticket, tasker, apply))
@@ -59,7 +73,9 @@ const isAmbiguous = (failure: TaskerError): boolean => failure._tag === "TaskerF
 const resend = (write: Write, ticket: WriteTicket, tasker: Tasker, apply: Apply): Effect.Effect<Settled> =>
   attempt(write, ticket, tasker, apply).pipe(
     Effect.map((settled) =>
-      settled._tag === "NotDone" && settled.failure._tag === "TaskerFailure" && settled.failure.reason === "conflict"
+      settled._tag === "NotDone" &&
+      settled.failure._tag === "TaskerFailure" &&
+      settled.failure.reason === "conflict"
         ? undecided(settled.failure.message)
         : settled
     )
@@ -98,13 +114,15 @@ const settleChange = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Settled, TaskerError> {
   const read = Effect.map(
     tasker.listIssues(ticket, { project_id: write.project_id, issue_id: write.issue_id, limit: 1 }),
-    ({ results }) => results.find(({ id, project_id }) => id === write.issue_id && project_id === write.project_id)
+    ({ results }) =>
+      results.find(({ id, project_id }) => id === write.issue_id && project_id === write.project_id)
   )
   const before = yield* read
   if (before === undefined) return undecided("The card is no longer there to look at.")
   if (holds(write, before)) return issueDone(before)
   // Somebody changed the card since the first try: a repeat could undo what they did.
-  if (before.updated_at !== write.seen_updated_at) return undecided("The card was changed by someone else meanwhile.")
+  if (before.updated_at !== write.seen_updated_at)
+    return undecided("The card was changed by someone else meanwhile.")
   const sent = yield* resend({ ...write, expected_updated_at: write.seen_updated_at }, ticket, tasker, apply)
   if (sent._tag !== "Undecided") return sent
   const after = yield* read
@@ -117,7 +135,12 @@ const settleComment = Effect.fnUntraced(function* (
   tasker: Tasker,
   apply: Apply
 ): Effect.fn.Return<Settled, TaskerError> {
-  const found = yield* findComment(write, ticket, tasker, (comment) => comment.external_id === ticket.upstreamKey)
+  const found = yield* findComment(
+    write,
+    ticket,
+    tasker,
+    (comment) => comment.external_id === ticket.upstreamKey
+  )
   return yield* found === undefined || found === "unsupported"
     ? resend(write, ticket, tasker, apply)
     : ownComment(write, found)
@@ -162,7 +185,12 @@ const findComment = Effect.fnUntraced(function* (
 })
 
 /** Tasker says that our key is carried out and names what came of it: read it, and hold it against what was asked. */
-const adopt = (existing: Existing, write: Write, ticket: WriteTicket, tasker: Tasker): Effect.Effect<Settled> =>
+const adopt = (
+  existing: Existing,
+  write: Write,
+  ticket: WriteTicket,
+  tasker: Tasker
+): Effect.Effect<Settled> =>
   looking(
     Effect.gen(function* () {
       if (write._tag === "CreateIssue") {
@@ -176,7 +204,8 @@ const adopt = (existing: Existing, write: Write, ticket: WriteTicket, tasker: Ta
           ? Effect.succeed(undecided("Tasker names a card for this key that can't be read."))
           : ownCard(write, found)
       }
-      if (write._tag !== "AddComment") return undecided("Tasker names something for this key that it can't have made.")
+      if (write._tag !== "AddComment")
+        return undecided("Tasker names something for this key that it can't have made.")
       const found = yield* findComment(write, ticket, tasker, ({ id }) => id === existing.id)
       if (found === "unsupported") return unseenComment(existing, write)
       return yield* found === undefined

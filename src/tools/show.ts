@@ -60,7 +60,10 @@ export const showChange = (change: Change, grant: StandingGrant): Effect.Effect<
       fields === null
         ? null
         : Object.fromEntries(
-            Object.entries(fields).map(([name, value]) => [name, typeof value === "string" ? value.slice(0, limit) : value])
+            Object.entries(fields).map(([name, value]) => [
+              name,
+              typeof value === "string" ? value.slice(0, limit) : value
+            ])
           )
     const whole = { dry_run: true, change: { ...before, after } }
     const part = {
@@ -75,5 +78,8 @@ export const showChange = (change: Change, grant: StandingGrant): Effect.Effect<
       Object.values(fields).map((value) => (typeof value === "string" ? value.length : 0))
     )
   )
-  return Effect.map(longestFitting("x".repeat(longest), (part) => shown(part.length)), (part) => shown(part.length))
+  return Effect.map(
+    longestFitting("x".repeat(longest), (part) => shown(part.length)),
+    (part) => shown(part.length)
+  )
 }

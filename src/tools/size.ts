@@ -11,7 +11,9 @@ const largest = 7_900
 const surelyFits = (text: string): boolean => Buffer.byteLength(text) <= largest
 
 /** Loaded when the first long answer needs it: its vocabulary takes a while and some memory. */
-const tokenizer = Effect.runSync(Effect.cached(Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base"))))
+const tokenizer = Effect.runSync(
+  Effect.cached(Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base")))
+)
 
 /** Longest text that is counted; anything longer is too long whatever it holds. Bounds the work on hostile text. */
 const countable = 64_000
@@ -48,9 +50,13 @@ export const longestFitting = (text: string, whole: (part: string) => unknown): 
   })
 
 /** How many items from the front fit in one answer, one at least. */
-export const countFitting = <A>(items: ReadonlyArray<A>, whole: (items: ReadonlyArray<A>) => unknown): Effect.Effect<number> =>
+export const countFitting = <A>(
+  items: ReadonlyArray<A>,
+  whole: (items: ReadonlyArray<A>) => unknown
+): Effect.Effect<number> =>
   Effect.gen(function* () {
     let count = items.length
-    while (count > 1 && !(yield* fits(whole(items.slice(0, count))))) count = Math.max(1, Math.floor(count * 0.7))
+    while (count > 1 && !(yield* fits(whole(items.slice(0, count)))))
+      count = Math.max(1, Math.floor(count * 0.7))
     return count
   })

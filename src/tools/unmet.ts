@@ -50,7 +50,11 @@ const fieldDemands = (
   const plain = (["priority", "start_date", "target_date", "parent_id"] as const)
     .filter((field) => fields[field] !== undefined)
     .map((field) =>
-      demand(field, fields[field] === issue[field], `Tasker did not take it: it stands at ${issue[field] ?? "none"}.`)
+      demand(
+        field,
+        fields[field] === issue[field],
+        `Tasker did not take it: it stands at ${issue[field] ?? "none"}.`
+      )
     )
   return [
     ...(fields.name === undefined
@@ -58,7 +62,13 @@ const fieldDemands = (
       : [demand("name", spaced(fields.name) === spaced(issue.name), "Tasker changed it.")]),
     ...(fields.description_html === undefined
       ? []
-      : [demand("description", sameText(fields.description_html, issue.description_html), "Tasker changed the text.")]),
+      : [
+          demand(
+            "description",
+            sameText(fields.description_html, issue.description_html),
+            "Tasker changed the text."
+          )
+        ]),
     ...plain
   ]
 }

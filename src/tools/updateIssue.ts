@@ -3,7 +3,16 @@ import { InputInvalid } from "../domain/Failure.ts"
 import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { UpdateIssue } from "../domain/Write.ts"
-import { date, datesInOrder, expectedUpdatedAt, issueId, issueShown, markdown, name, priority } from "./fields.ts"
+import {
+  date,
+  datesInOrder,
+  expectedUpdatedAt,
+  issueId,
+  issueShown,
+  markdown,
+  name,
+  priority
+} from "./fields.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 const nothingToUpdate = () => {
@@ -41,10 +50,9 @@ export const updateIssue = writeTool({
     const { project_id: _, issue_id, description, expected_updated_at, allow_content_loss, ...rest } = args
     const { name, priority, start_date, target_date, parent_id } = rest
     const given = { name, priority, start_date, target_date, parent_id }
-    const fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Omit<
-      UpdateIssue["fields"],
-      "description_html"
-    >
+    const fields = Object.fromEntries(
+      Object.entries(given).filter(([, value]) => value !== undefined)
+    ) as Omit<UpdateIssue["fields"], "description_html">
     if (Object.keys(fields).length === 0 && description === undefined) return yield* nothingToUpdate()
     const issue = yield* board.issue(issue_id)
     yield* board.unchanged(issue, expected_updated_at)
@@ -55,8 +63,11 @@ export const updateIssue = writeTool({
     if (parent_id != null) yield* board.issue(parent_id, "parent_id")
     const lost = description === undefined ? [] : unrepresentable(issue.description_html ?? "")
     if (lost.length > 0 && allow_content_loss !== true) return yield* wouldLose(issue, lost)
-    const before = Object.fromEntries(Object.keys(fields).map((field) => [field, issue[field as keyof TaskerIssue]]))
-    const text = description === undefined ? {} : { description: htmlToMarkdown(issue.description_html ?? "") }
+    const before = Object.fromEntries(
+      Object.keys(fields).map((field) => [field, issue[field as keyof TaskerIssue]])
+    )
+    const text =
+      description === undefined ? {} : { description: htmlToMarkdown(issue.description_html ?? "") }
     return {
       write: {
         _tag: "UpdateIssue",
@@ -64,7 +75,10 @@ export const updateIssue = writeTool({
         issue_id,
         expected_updated_at: expected_updated_at ?? null,
         seen_updated_at: issue.updated_at,
-        fields: { ...fields, ...(description === undefined ? {} : { description_html: markdownToHtml(description) }) }
+        fields: {
+          ...fields,
+          ...(description === undefined ? {} : { description_html: markdownToHtml(description) })
+        }
       },
       change: {
         before: { ...before, ...text },

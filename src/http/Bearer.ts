@@ -1,0 +1,77 @@
+import { createHash, timingSafeEqual } from "node:crypto"
+import { Effect, Option, Redacted } from "effect"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { AuthFailure } from "../domain/Failure.ts"
+import { parse, type Token } from "../domain/Token.ts"
+
+/**
+ * `Authorization: Bearer …` (RFC 6750 section 2.1; neither a form field nor a query parameter is
+ * looked at, since both end up in logs). Several headers arrive joined by a comma, which no token
+ * holds, and are thereby refused.
+ */
+
+const bearer = /^bearer +([\x21-\x7e]+)$/i
+
+const credential = (
+  request: HttpServerRequest,
+  expected: string
+): Effect.Effect<Redacted.Redacted<string>, AuthFailure> => {
+  const header = request.headers.authorization
+  if (header === undefined || header === "") {
+    return Effect.fail(
+      new AuthFailure({
+        reason: "missing",
+        message: `No credential came along: send Authorization: Bearer <${expected}>.`
+      })
+    )
+  }
+  const value = bearer.exec(header)?.[1]
+  return value === undefined
+    ? Effect.fail(
+        malformed(
+          `The Authorization header is not one Bearer credential: send Authorization: Bearer <${expected}>, once.`
+        )
+      )
+    : Effect.succeed(Redacted.make(value))
+}
+
+const malformed = (message: string): AuthFailure => new AuthFailure({ reason: "malformed", message })
+
+/** The agent token that came along. What can't be one is refused here, without a look at the database. */
+export const agentToken = (request: HttpServerRequest): Effect.Effect<Token, AuthFailure> =>
+  Effect.flatMap(credential(request, "agent token"), (value) =>
+    Option.match(parse(Redacted.value(value)), {
+      onNone: () =>
+        Effect.fail(
+          malformed(
+            "This is not an agent token: one starts with ndcat_ and goes on with 49 letters and digits, of which the last six are a checksum. Check that it was copied whole."
+          )
+        ),
+      onSome: Effect.succeed
+    })
+  )
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+/**
+ * Passes for the gateway's internal token and nothing else. Digests are compared, in constant time,
+ * so that neither the token's length nor how much of it was guessed shows.
+ */
+export const internalToken = (
+  request: HttpServerRequest,
+  expected: Option.Option<Redacted.Redacted<string>>
+): Effect.Effect<void, AuthFailure> =>
+  Effect.flatMap(credential(request, "internal token"), (value) => {
+    const known = Option.exists(expected, (token) =>
+      timingSafeEqual(digest(Redacted.value(token)), digest(Redacted.value(value)))
+    )
+    return known
+      ? Effect.void
+      : Effect.fail(
+          new AuthFailure({
+            reason: "unknown",
+            message:
+              "This is not the gateway's internal token: send the value of NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN. Agent tokens do not open this API."
+          })
+        )
+  })

@@ -1,0 +1,104 @@
+import type { IncomingMessage } from "node:http"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Effect, Result } from "effect"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { RequestRefused } from "../domain/Failure.ts"
+import { parseStrict } from "./StrictJson.ts"
+
+/** The largest body that is read, in bytes: a card's description at its longest, several times over. */
+export const maxBytes = 256 * 1024
+
+/** How long a body may take to arrive, in milliseconds. Who is slower holds a socket and nothing else. */
+export const deadline = 10_000
+
+/** The request's body as one JSON value. */
+export const readJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest> = Effect.flatMap(
+  HttpServerRequest,
+  (request) => {
+    const refusal = mediaType(request.headers["content-type"], request.headers["content-encoding"])
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Effect.fail(tooLarge())
+    return Effect.flatMap(readText(request), (text) => {
+      const parsed = parseStrict(text)
+      return Result.isSuccess(parsed)
+        ? Effect.succeed(parsed.success)
+        : Effect.fail(malformed(parsed.failure))
+    })
+  }
+)
+
+/** RFC 8259 section 8.1: JSON between systems is UTF-8; a `charset` says nothing else, if it says anything. */
+const json = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i
+
+const mediaType = (type: string | undefined, encoding: string | undefined): RequestRefused | undefined => {
+  if (type === undefined || !json.test(type)) {
+    return new RequestRefused({
+      reason: "media_type",
+      message: "The body must be JSON in UTF-8: send Content-Type: application/json."
+    })
+  }
+  // Nothing is unpacked: a few kilobytes of gzip can hold gigabytes.
+  return encoding === undefined || encoding.toLowerCase() === "identity"
+    ? undefined
+    : new RequestRefused({
+        reason: "media_type",
+        message: "The body must not be compressed: leave Content-Encoding out."
+      })
+}
+
+const malformed = (message: string): RequestRefused => new RequestRefused({ reason: "malformed", message })
+
+const tooLarge = (): RequestRefused =>
+  new RequestRefused({
+    reason: "too_large",
+    message: `The body is larger than ${maxBytes} bytes.`,
+    details: { max_bytes: maxBytes }
+  })
+
+/** Leaves a leading byte order mark in, where JSON then stumbles over it (RFC 8259 section 8.1). */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+const decode = (bytes: Uint8Array): Effect.Effect<string, RequestRefused> => {
+  try {
+    return Effect.succeed(utf8.decode(bytes))
+  } catch {
+    return Effect.fail(malformed("The body is not valid UTF-8."))
+  }
+}
+
+/**
+ * Reads by Node's own events. The stream is left alive when reading ends early, by size or by time,
+ * since the socket still has to carry the reply; the server closes it afterwards.
+ */
+const readText = (request: HttpServerRequest): Effect.Effect<string, RequestRefused> =>
+  Effect.callback((resume) => {
+    const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
+    const response = NodeHttpServerRequest.toServerResponse(request)
+    const chunks: Array<Buffer> = []
+    let bytes = 0
+    const settle = (result: Effect.Effect<string, RequestRefused>): void => {
+      stop()
+      resume(result)
+    }
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length
+      if (bytes > maxBytes) settle(Effect.fail(tooLarge()))
+      else chunks.push(chunk)
+    }
+    const onEnd = (): void =>
+      settle(decode(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+    const onCut = (): void => settle(Effect.fail(malformed("The body broke off before its end.")))
+    const timer = setTimeout(() => {
+      // Else the connection would wait for the rest of the body before it can serve anyone.
+      if ("shouldKeepAlive" in response) response.shouldKeepAlive = false
+      settle(Effect.fail(malformed(`The body did not arrive within ${deadline / 1000} seconds.`)))
+    }, deadline)
+    const stop = (): void => {
+      clearTimeout(timer)
+      source.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut)
+    }
+    // RFC 9110 section 10.1.1: a client that asked first waits for a word before it sends.
+    if (source.headers.expect !== undefined && "writeContinue" in response) response.writeContinue()
+    source.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut)
+    return Effect.sync(stop)
+  })

@@ -1,0 +1,75 @@
+import { Cause, Context, Effect, References } from "effect"
+import { isHttpServerError } from "effect/http/HttpServerError"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import * as Response from "effect/http/HttpServerResponse"
+import { type Failure, RequestRefused } from "../domain/Failure.ts"
+import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
+import * as AccessLog from "./AccessLog.ts"
+import { internal, isFailure, problem } from "./Problem.ts"
+import * as RequestId from "./RequestId.ts"
+
+/**
+ * What every request passes, whatever its route: it gets its id and its line in the log, and what
+ * failed within becomes a problem document. A defect is logged with its cause and shown without it.
+ */
+export const edge =
+  (allowed: (url: string) => ReadonlyArray<string>) =>
+  <E, R>(
+    routes: Effect.Effect<HttpServerResponse, E, R>
+  ): Effect.Effect<HttpServerResponse, never, R | HttpServerRequest> =>
+    Effect.contextWith((outer: Context.Context<R | HttpServerRequest>) => {
+      const request = Context.get(outer, HttpServerRequest)
+      const id = RequestId.requestId(request)
+      const facts: RequestFacts = { agentId: undefined }
+      AccessLog.watch(request, id, facts, outer)
+      const context = outer.pipe(
+        Context.add(CurrentRequest, facts),
+        Context.add(References.CurrentLogAnnotations, { request_id: id })
+      )
+      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | RequestRefused, R> =>
+        request.headers.host === undefined ? Effect.fail(withoutHost()) : routes
+      ).pipe(
+        Effect.catchCause((cause) => settle(cause, request, id, allowed)),
+        Effect.map(Response.setHeader(RequestId.header, id)),
+        Effect.provideContext(context)
+      )
+    })
+
+/** RFC 9112 section 3.2: a request without `Host` is answered 400. */
+const withoutHost = () =>
+  new RequestRefused({ reason: "malformed", message: "The request has no Host header." })
+
+const settle = <E>(
+  cause: Cause.Cause<E>,
+  request: HttpServerRequest,
+  id: string,
+  allowed: (url: string) => ReadonlyArray<string>
+): Effect.Effect<HttpServerResponse> => {
+  for (const reason of cause.reasons) {
+    const error: unknown = Cause.isFailReason(reason)
+      ? reason.error
+      : Cause.isDieReason(reason)
+        ? reason.defect
+        : undefined
+    if (isFailure(error)) return Effect.succeed(problem(error, id))
+    if (isHttpServerError(error) && error.reason._tag === "RouteNotFound") {
+      return Effect.succeed(problem(noRoute(request, allowed(request.url)), id))
+    }
+  }
+  // The client has gone, or the server is closing: nobody is left to tell.
+  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+  return Effect.as(Effect.logError("A request failed by a defect", cause), internal(id))
+}
+
+const noRoute = (request: HttpServerRequest, allow: ReadonlyArray<string>): Failure =>
+  allow.length === 0
+    ? new RequestRefused({
+        reason: "not_found",
+        message: "There is nothing at this path. GET /docs lists all there is."
+      })
+    : new RequestRefused({
+        reason: "method",
+        message: `${request.method} is not a method of this path; ${allow.join(", ")} ${allow.length === 1 ? "is" : "are"}.`,
+        details: { allow }
+      })

@@ -1,0 +1,59 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { TokenId } from "../../domain/Ids.ts"
+import { Instant } from "../../domain/Principal.ts"
+import { Scope } from "../../domain/Scope.ts"
+import { AgentShown, GrantShown, OwnerShown } from "../../tools/getSession.ts"
+import { SetupPacket } from "../setup.ts"
+import { AgentAccess } from "./Access.ts"
+import { keyHeader } from "./Lifecycle.ts"
+import { failures } from "./Problems.ts"
+
+/** What agents themselves may ask, besides `/mcp`: who they are, and their tools over plain HTTP. */
+
+const JsonObject = Schema.Record(Schema.String, Schema.Unknown)
+
+export const replayedHeader = "idempotent-replayed"
+
+export const AgentApi = HttpApiGroup.make("agent")
+  .add(
+    HttpApiEndpoint.get("getSession", "/agent-session", {
+      success: Schema.Struct({
+        agent: AgentShown,
+        owner: OwnerShown,
+        grants: Schema.Array(GrantShown),
+        scopes: Schema.Array(Scope),
+        token: Schema.Struct({ id: TokenId, name: Schema.String, expires_at: Schema.NullOr(Instant) })
+      })
+    }),
+    HttpApiEndpoint.get("getSetup", "/agent-session/setup", { success: Schema.Struct({ setup: SetupPacket }) }),
+    HttpApiEndpoint.get("listTools", "/tools", {
+      success: Schema.Struct({
+        tools: Schema.Array(
+          Schema.Struct({
+            name: Schema.String,
+            title: Schema.String,
+            description: Schema.String,
+            inputSchema: JsonObject,
+            outputSchema: JsonObject,
+            annotations: JsonObject
+          })
+        )
+      })
+    }),
+    HttpApiEndpoint.post("callTool", "/tools/:tool_name", {
+      params: { tool_name: Schema.String },
+      headers: { [keyHeader]: Schema.optionalKey(Schema.String) },
+      payload: JsonObject,
+      success: HttpApiSchema.WithHeaders(JsonObject, { [replayedHeader]: Schema.optionalKey(Schema.Literal("true")) }),
+      error: failures(400, 403, 409, 410, 413, 415, 429, 501, 502, 504)
+    })
+  )
+  .middleware(AgentAccess)
+  .prefix("/api/v1")
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Agents",
+      description: "For agents, by their token. A tool takes and answers what its schemas in GET /api/v1/tools say."
+    })
+  )

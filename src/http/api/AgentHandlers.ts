@@ -1,0 +1,89 @@
+import { Effect, Predicate } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import * as Response from "effect/http/HttpServerResponse"
+import { RequestRefused } from "../../domain/Failure.ts"
+import { allScopes } from "../../domain/Scope.ts"
+import { AuditLog } from "../../services/AuditLog.ts"
+import { GrantPolicy } from "../../services/GrantPolicy.ts"
+import { TokenStore } from "../../services/TokenStore.ts"
+import { sessionOf } from "../../tools/getSession.ts"
+import { find } from "../../tools/registry.ts"
+import { Tools } from "../../tools/Tools.ts"
+import { Addresses } from "../Addresses.ts"
+import { makeAuthenticate } from "../authenticate.ts"
+import { readJson } from "../Body.ts"
+import { requestId } from "../RequestId.ts"
+import { setupPacket } from "../setup.ts"
+import { PresentedToken } from "./Access.ts"
+import { replayedHeader } from "./AgentApi.ts"
+import { Api } from "./Api.ts"
+import { keyHeader } from "./Lifecycle.ts"
+
+export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
+  Effect.gen(function* () {
+    const authenticate = makeAuthenticate(yield* TokenStore, yield* AuditLog)
+    const policy = yield* GrantPolicy
+    const tools = yield* Tools
+    const { publicUrl } = yield* Addresses
+
+    return group
+      .handle("getSession", ({ request }) =>
+        Effect.gen(function* () {
+          const principal = yield* authenticate(request, yield* PresentedToken, "agent_session", "rest")
+          const { expires_at, id, name } = principal.token
+          const held = policy.scopes(principal)
+          return {
+            ...sessionOf(principal),
+            scopes: allScopes.filter((scope) => held.has(scope)),
+            token: { id, name, expires_at }
+          }
+        })
+      )
+      .handle("getSetup", ({ request }) =>
+        Effect.gen(function* () {
+          const principal = yield* authenticate(request, yield* PresentedToken, "agent_setup", "rest")
+          return { setup: setupPacket(publicUrl, tools.list(principal), sessionOf(principal).grants) }
+        })
+      )
+      .handle("listTools", ({ request }) =>
+        Effect.gen(function* () {
+          const principal = yield* authenticate(request, yield* PresentedToken, "tools_list", "rest")
+          return { tools: tools.list(principal) }
+        })
+      )
+      .handleRaw("callTool", ({ headers, params, request }) =>
+        Effect.gen(function* () {
+          const token = yield* PresentedToken
+          const name = params.tool_name
+          if (!tools.names.has(name)) {
+            yield* authenticate(request, token, "unknown_tool", "rest")
+            return yield* unknownTool
+          }
+          const args = yield* keyed(yield* readJson, find(name)?.writes === true ? headers[keyHeader] : undefined)
+          const result = yield* tools.call({ token, name, args, via: "rest", requestId: requestId(request) })
+          return Response.jsonUnsafe(result.structured, {
+            headers: result.replayed ? { [replayedHeader]: "true" } : {}
+          })
+        })
+      )
+  })
+)
+
+const unknownTool = new RequestRefused({
+  reason: "not_found",
+  message: "There is no tool of this name. GET /api/v1/tools lists those that you may use."
+})
+
+/** A write's key may come as a header or among the arguments. Where both come they must agree: which to believe is not ours to guess. */
+const keyed = (args: unknown, header: string | undefined): Effect.Effect<unknown, RequestRefused> => {
+  if (header === undefined || !Predicate.isObject(args)) return Effect.succeed(args)
+  if (!Predicate.hasProperty(args, "idempotency_key")) return Effect.succeed({ ...args, idempotency_key: header })
+  return args.idempotency_key === header
+    ? Effect.succeed(args)
+    : Effect.fail(
+        new RequestRefused({
+          reason: "malformed",
+          message: "The Idempotency-Key header and idempotency_key in the body differ. Send one of them, or the same in both. Nothing was changed."
+        })
+      )
+}

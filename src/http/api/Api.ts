@@ -1,0 +1,19 @@
+import { HttpApi, OpenApi } from "effect/http-api"
+import manifest from "../../../package.json" with { type: "json" }
+import { AgentApi } from "./AgentApi.ts"
+import { Operator, Owner } from "./Lifecycle.ts"
+import { MetaApi } from "./MetaApi.ts"
+import { Problems } from "./Problems.ts"
+
+/** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
+export const Api = HttpApi.make("tasker-codex-api")
+  .add(MetaApi, AgentApi, Operator, Owner)
+  .middleware(Problems)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "NODE.DC Tasker Codex API",
+      version: manifest.version,
+      description:
+        "The gateway through which AI agents work in Tasker. Failures are problem documents (RFC 9457); agents that speak MCP use POST /mcp."
+    })
+  )

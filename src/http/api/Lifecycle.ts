@@ -1,0 +1,201 @@
+import { Context, Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import { AuditEvent } from "../../domain/AuditEvent.ts"
+import { AgentId, GrantId, ProjectId, TokenId, UserId } from "../../domain/Ids.ts"
+import { Agent, Grant, TokenInfo } from "../../domain/Principal.ts"
+import { Scope } from "../../domain/Scope.ts"
+import { email, instant, line, workspaceSlug } from "../inputs.ts"
+import { SetupPacket } from "../setup.ts"
+import { InternalAccess } from "./Access.ts"
+import { failures } from "./Problems.ts"
+
+/**
+ * The lifecycle API: agents, grants, tokens. It stands twice, for operators over all agents and for
+ * Tasker over those of one owner, and both are made here from one definition.
+ */
+
+/** The administrative act that an endpoint carries out, as the audit trail names it when it fails. */
+export class ActName extends Context.Service<ActName, string>()("tasker-codex-api/http/api/ActName") {}
+
+/** Puts acts that fail, for whatever reason, into the audit trail. */
+export class Acts extends HttpApiMiddleware.Service<Acts>()("tasker-codex-api/http/api/Acts", {
+  error: failures(409)
+}) {}
+
+/** Reads the body as strict JSON before the endpoint decodes it. */
+export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()("tasker-codex-api/http/api/StrictBody", {
+  error: failures(400, 413, 415, 422)
+}) {}
+
+export const keyHeader = "idempotency-key"
+
+export const keyForm = /^[A-Za-z0-9_:.-]{1,128}$/
+
+const keyed = {
+  [keyHeader]: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(keyForm, { message: "Expected 1 to 128 characters of A-Z a-z 0-9 _ : . -" })
+    )
+  )
+}
+
+const paged = {
+  limit: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }, { message: "Expected a whole number from 1 to 100" }))
+  ),
+  cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512)))
+}
+
+const nextCursor = { next_cursor: Schema.NullOr(Schema.String) }
+
+const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
+
+const AgentShown = Schema.Struct({ agent: Agent })
+const GrantShown = Schema.Struct({ grant: Grant })
+const TokenShown = Schema.Struct({ token_info: TokenInfo })
+
+const AgentChange = Schema.Struct({
+  display_name: Schema.optionalKey(line(128)),
+  status: Schema.optionalKey(Agent.fields.status)
+}).check(
+  Schema.makeFilter((change: object) => Object.keys(change).length > 0, {
+    message: "Expected display_name, status or both"
+  })
+)
+
+const NewGrant = Schema.Struct({
+  workspace_slug: workspaceSlug,
+  project_id: ProjectId,
+  scopes: Schema.Array(Scope).check(
+    Schema.isBetweenLength(1, 32, { message: "Expected one scope or more" })
+  ),
+  expires_at: Schema.optionalKey(Schema.NullOr(instant)),
+  max_writes_per_day: Schema.optionalKey(
+    Schema.NullOr(
+      Schema.Int.check(
+        Schema.isBetween({ minimum: 1, maximum: 1_000_000 }, { message: "Expected a whole number from 1 to 1000000" })
+      )
+    )
+  )
+})
+
+const NewToken = Schema.Struct({ name: line(128), expires_at: Schema.optionalKey(Schema.NullOr(instant)) })
+
+const NewAgent = { owner_user_id: UserId, owner_email: email, display_name: line(128) }
+
+/** What both APIs have. `owner` are the path parameters that the prefix brings along. */
+const resources = <const Name extends string, Owner extends Schema.Struct.Fields, Creating extends Schema.Top>(
+  name: Name,
+  owner: Owner,
+  creating: Creating
+) => {
+  const ofAgent = { ...owner, agent_id: AgentId }
+  return HttpApiGroup.make(name).add(
+    HttpApiEndpoint.post("createAgent", "/agents", {
+      params: owner,
+      headers: keyed,
+      payload: creating,
+      success: created(AgentShown),
+      error: failures(409)
+    }).middleware(StrictBody),
+    HttpApiEndpoint.get("listAgents", "/agents", {
+      params: owner,
+      query: paged,
+      success: Schema.Struct({ agents: Schema.Array(Agent), ...nextCursor })
+    }),
+    HttpApiEndpoint.get("getAgent", "/agents/:agent_id", {
+      params: ofAgent,
+      success: Schema.Struct({ agent: Agent, grants: Schema.Array(Grant), tokens: Schema.Array(TokenInfo) })
+    }),
+    HttpApiEndpoint.patch("updateAgent", "/agents/:agent_id", {
+      params: ofAgent,
+      payload: AgentChange,
+      success: AgentShown
+    })
+      .middleware(StrictBody)
+      .annotate(ActName, "agent.updated")
+      .middleware(Acts),
+    HttpApiEndpoint.post("createGrant", "/agents/:agent_id/grants", {
+      params: ofAgent,
+      headers: keyed,
+      payload: NewGrant,
+      success: created(GrantShown)
+    })
+      .middleware(StrictBody)
+      .annotate(ActName, "grant.created")
+      .middleware(Acts),
+    HttpApiEndpoint.get("listGrants", "/agents/:agent_id/grants", {
+      params: ofAgent,
+      query: paged,
+      success: Schema.Struct({ grants: Schema.Array(Grant), ...nextCursor })
+    }),
+    HttpApiEndpoint.delete("revokeGrant", "/agents/:agent_id/grants/:grant_id", {
+      params: { ...ofAgent, grant_id: GrantId },
+      success: GrantShown
+    })
+      .annotate(ActName, "grant.revoked")
+      .middleware(Acts),
+    HttpApiEndpoint.post("issueToken", "/agents/:agent_id/tokens", {
+      params: ofAgent,
+      headers: keyed,
+      payload: NewToken,
+      success: created(Schema.Struct({ token: Schema.String, token_info: TokenInfo }))
+    })
+      .middleware(StrictBody)
+      .annotate(ActName, "token.issued")
+      .middleware(Acts),
+    HttpApiEndpoint.get("listTokens", "/agents/:agent_id/tokens", {
+      params: ofAgent,
+      query: paged,
+      success: Schema.Struct({ tokens: Schema.Array(TokenInfo), ...nextCursor })
+    }),
+    HttpApiEndpoint.delete("revokeToken", "/agents/:agent_id/tokens/:token_id", {
+      params: { ...ofAgent, token_id: TokenId },
+      success: TokenShown
+    })
+      .annotate(ActName, "token.revoked")
+      .middleware(Acts),
+    HttpApiEndpoint.get("getSetup", "/agents/:agent_id/setup", {
+      params: ofAgent,
+      success: Schema.Struct({ setup: SetupPacket })
+    }),
+    HttpApiEndpoint.get("listAudit", "/agents/:agent_id/audit", {
+      params: ofAgent,
+      query: paged,
+      success: Schema.Struct({ events: Schema.Array(AuditEvent), ...nextCursor })
+    })
+  )
+}
+
+const strict = { errors: "all", onExcessProperty: "error" } as const
+
+export const Operator = resources("operator", {}, Schema.Struct(NewAgent))
+  .middleware(InternalAccess)
+  .prefix("/api/v1")
+  .annotate(HttpApi.PayloadParseOptions, strict)
+  .annotate(HttpApi.QueryParseOptions, strict)
+  .annotateMerge(OpenApi.annotations({ title: "Lifecycle: operators", description: "Agents, grants and tokens of all owners." }))
+
+export const Owner = resources(
+  "owner",
+  { owner_user_id: UserId },
+  // The path says whose agent it is; a body may say it again.
+  Schema.Struct({ ...NewAgent, owner_user_id: Schema.optionalKey(UserId) })
+)
+  .add(
+    HttpApiEndpoint.post("disableAgents", "/disable-agents", {
+      params: { owner_user_id: UserId },
+      headers: keyed,
+      success: Schema.Struct({ disabled: Schema.Int })
+    })
+  )
+  .middleware(InternalAccess)
+  .prefix("/api/internal/v1/owners/:owner_user_id")
+  .annotate(HttpApi.PayloadParseOptions, strict)
+  .annotate(HttpApi.QueryParseOptions, strict)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Lifecycle: one owner",
+      description: "The same for the agents of one owner; those of others are not found. For Tasker's backend."
+    })
+  )

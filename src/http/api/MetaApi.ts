@@ -1,0 +1,32 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Scope } from "../../domain/Scope.ts"
+
+/** What is open to all: whether the gateway lives, whether it can serve, and what it can do. */
+
+const Health = Schema.Struct({
+  status: Schema.Literals(["ready", "degraded", "unavailable"]),
+  checks: Schema.Struct({
+    database: Schema.Literals(["ok", "unavailable"]),
+    migrations: Schema.Literals(["ok", "pending", "unknown"]),
+    tasker: Schema.Literals(["ok", "unconfigured", "unreachable"])
+  })
+})
+export type Health = typeof Health.Type
+
+export const MetaApi = HttpApiGroup.make("meta")
+  .add(
+    HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.Struct({ status: Schema.Literal("ok") }) }),
+    HttpApiEndpoint.get("readyz", "/readyz", { success: [Health, Health.pipe(HttpApiSchema.status(503))] }),
+    HttpApiEndpoint.get("capabilities", "/api/v1/meta/capabilities", {
+      success: Schema.Struct({
+        service: Schema.String,
+        version: Schema.String,
+        mcp: Schema.Struct({ endpoint: Schema.String, protocol_versions: Schema.Array(Schema.String) }),
+        scopes: Schema.Array(Scope),
+        tools: Schema.Array(Schema.String),
+        endpoints: Schema.Array(Schema.Struct({ method: Schema.String, path: Schema.String }))
+      })
+    })
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Gateway", description: "Open to all." }))

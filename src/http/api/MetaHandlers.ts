@@ -1,0 +1,52 @@
+import { Effect } from "effect"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
+import * as Response from "effect/http/HttpServerResponse"
+import manifest from "../../../package.json" with { type: "json" }
+import { allScopes } from "../../domain/Scope.ts"
+import { Readiness } from "../../services/Readiness.ts"
+import { Tools } from "../../tools/Tools.ts"
+import { Addresses } from "../Addresses.ts"
+import { Api } from "./Api.ts"
+import type { Health } from "./MetaApi.ts"
+
+/** The revisions of MCP that `/mcp` speaks. A test holds this against what it negotiates. */
+export const protocolVersions = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"] as const
+
+export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
+  Effect.gen(function* () {
+    const readiness = yield* Readiness
+    const tools = yield* Tools
+    const { publicUrl } = yield* Addresses
+
+    return group.handleAll({
+      healthz: () => Effect.succeed({ status: "ok" } as const),
+      readyz: () =>
+        Effect.map(readiness.check, (checks) => {
+          const able = checks.database === "ok" && checks.migrations === "ok"
+          const status = able ? (checks.tasker === "ok" ? "ready" : "degraded") : "unavailable"
+          return Response.jsonUnsafe({ status, checks } satisfies Health, { status: able ? 200 : 503 })
+        }),
+      capabilities: () =>
+        Effect.succeed({
+          service: "nodedc-tasker-codex-api",
+          version: manifest.version,
+          mcp: { endpoint: `${publicUrl}/mcp`, protocol_versions: protocolVersions },
+          scopes: allScopes,
+          tools: [...tools.names],
+          endpoints
+        })
+    })
+  })
+)
+
+const endpoints: Array<{ readonly method: string; readonly path: string }> = [
+  { method: "POST", path: "/mcp" },
+  { method: "GET", path: "/openapi.json" },
+  { method: "GET", path: "/docs" }
+]
+HttpApi.reflect(Api, {
+  onGroup: () => {},
+  onEndpoint: ({ endpoint: { method, path } }) => {
+    endpoints.push({ method, path })
+  }
+})

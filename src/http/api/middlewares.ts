@@ -1,0 +1,118 @@
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { HttpApiError } from "effect/http-api"
+import * as HttpRouter from "effect/http/HttpRouter"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { GatewayConfig } from "../../Config.ts"
+import { type Failure, RequestRefused } from "../../domain/Failure.ts"
+import { AgentId, UserId } from "../../domain/Ids.ts"
+import { holdsSecret } from "../../domain/Token.ts"
+import { AgentRegistry } from "../../services/AgentRegistry.ts"
+import { agentToken, internalToken } from "../Bearer.ts"
+import { readJson } from "../Body.ts"
+import { invalid, secretIn } from "../inputs.ts"
+import { isFailure, problem } from "../Problem.ts"
+import { requestId } from "../RequestId.ts"
+import { AgentAccess, InternalAccess, PresentedToken } from "./Access.ts"
+import { ActName, Acts, keyForm, keyHeader, StrictBody } from "./Lifecycle.ts"
+import { Problems } from "./Problems.ts"
+
+/** What the declarations promise of every endpoint: who may pass, how bodies are read, how failures look. */
+
+/** What went wrong in one of ours, where it did; else it is a defect. */
+const failureOf = (error: unknown): Failure | undefined => {
+  if (isFailure(error)) return error
+  if (!HttpApiError.HttpApiSchemaError.is(error)) return undefined
+  switch (error.kind) {
+    case "Params":
+      return new RequestRefused({
+        reason: "not_found",
+        message: "There is nothing at this path: an id in it is not of the form that ids have."
+      })
+    case "Query":
+    case "Headers":
+    case "Payload":
+      return invalid(error.cause)
+    default:
+      return undefined
+  }
+}
+
+const problems = Layer.succeed(Problems, (handler) =>
+  Effect.flatMap(HttpServerRequest, (request) =>
+    Effect.catch(handler, (error) => {
+      const failure = failureOf(error)
+      return failure === undefined ? Effect.fail(error) : Effect.succeed(problem(failure, requestId(request)))
+    })
+  )
+)
+
+const internalAccess = Layer.effect(
+  InternalAccess,
+  Effect.map(GatewayConfig, (settings) =>
+    InternalAccess.of({
+      internalToken: (handler) =>
+        Effect.flatMap(HttpServerRequest, (request) => Effect.andThen(internalToken(request, settings.internalToken), handler))
+    })
+  )
+)
+
+const agentAccess = Layer.succeed(
+  AgentAccess,
+  AgentAccess.of({
+    agentToken: (handler) =>
+      Effect.flatMap(HttpServerRequest, (request) =>
+        Effect.flatMap(agentToken(request), (token) => Effect.provideService(handler, PresentedToken, token))
+      )
+  })
+)
+
+/** An endpoint decodes its body from the request's text, so it is given one that was read strictly. */
+const strictBody = Layer.succeed(StrictBody, (handler) =>
+  Effect.flatMap(HttpServerRequest, (request) =>
+    Effect.gen(function* () {
+      const body = yield* readJson
+      const secret = secretIn(body)
+      if (secret !== undefined) return yield* secret
+      const checked: HttpServerRequest = Object.create(request, {
+        text: { value: Effect.succeed(JSON.stringify(body)) }
+      })
+      return yield* Effect.provideService(handler, HttpServerRequest, checked)
+    })
+  )
+)
+
+const agentIn = Schema.decodeUnknownOption(AgentId)
+const ownerIn = Schema.decodeUnknownOption(UserId)
+
+/**
+ * Records an act that failed: outside of its transaction, which is undone by then. A failure of the
+ * database itself can't be put into it.
+ */
+const acts = Layer.effect(
+  Acts,
+  Effect.map(AgentRegistry, (registry) =>
+    Acts.of((handler, { endpoint }) =>
+      Effect.tapError(handler, (error) =>
+        Effect.gen(function* () {
+          const failure = failureOf(error)
+          const { params } = yield* HttpRouter.RouteContext
+          const agent = agentIn(params.agent_id)
+          if (failure === undefined || failure.kind === "gateway" || Option.isNone(agent)) return
+          const request = yield* HttpServerRequest
+          const act = {
+            reach: Option.getOrUndefined(ownerIn(params.owner_user_id)),
+            requestId: requestId(request),
+            key: saneKey(request.headers[keyHeader])
+          }
+          yield* registry.recordFailure(act, Context.getUnsafe(endpoint.annotations, ActName), agent.value, failure)
+        })
+      )
+    )
+  )
+)
+
+const saneKey = (value: string | undefined) =>
+  value !== undefined && keyForm.test(value) && !holdsSecret(value) ? { path: "", value } : undefined
+
+/** All that the declarations of the API ask to be carried out around their handlers. */
+export const layer = Layer.mergeAll(problems, internalAccess, agentAccess, strictBody, acts)

@@ -1,0 +1,50 @@
+import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { AuditEntry } from "../domain/AuditEvent.ts"
+import { type AuthFailure, codeOf, type GatewayUnavailable } from "../domain/Failure.ts"
+import type { Principal } from "../domain/Principal.ts"
+import type { Token } from "../domain/Token.ts"
+import type { AuditLog } from "../services/AuditLog.ts"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
+import type { TokenStore } from "../services/TokenStore.ts"
+import { requestId } from "./RequestId.ts"
+
+/**
+ * Establishes who calls, for requests that are no tool's call (those the pipeline authenticates).
+ * A dead token of an agent that we know leaves an audit event under `action`; one that nobody knows
+ * is a line in the log.
+ */
+export const makeAuthenticate =
+  (tokens: TokenStore["Service"], audit: AuditLog["Service"]) =>
+  (
+    request: HttpServerRequest,
+    token: Token,
+    action: string,
+    via: AuditEntry["via"]
+  ): Effect.Effect<Principal, AuthFailure | GatewayUnavailable> =>
+    tokens.authenticate(token).pipe(
+      Effect.map(({ principal }) => principal),
+      Effect.tap(({ agent }) =>
+        Effect.map(CurrentRequest, (facts) => {
+          facts.agentId = agent.id
+        })
+      ),
+      Effect.tapError((failure) =>
+        failure._tag === "AuthFailure" && failure.holder !== undefined
+          ? audit.record({
+              action,
+              outcome: "denied",
+              reason: codeOf(failure),
+              agent_id: failure.holder.agent.id,
+              owner_user_id: failure.holder.agent.owner_user_id,
+              token_id: failure.holder.token.id,
+              project_id: null,
+              issue_id: null,
+              idempotency_key: null,
+              arguments_sha256: null,
+              request_id: requestId(request),
+              via
+            })
+          : Effect.logWarning("A call was refused", { code: codeOf(failure) })
+      )
+    )

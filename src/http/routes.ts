@@ -1,0 +1,43 @@
+import { Effect, Layer } from "effect"
+import { HttpApiBuilder, OpenApi } from "effect/http-api"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Response from "effect/http/HttpServerResponse"
+import * as AgentHandlers from "./api/AgentHandlers.ts"
+import { Api } from "./api/Api.ts"
+import * as LifecycleHandlers from "./api/LifecycleHandlers.ts"
+import * as MetaHandlers from "./api/MetaHandlers.ts"
+import * as middlewares from "./api/middlewares.ts"
+import { docsPage } from "./docsPage.ts"
+import { Hosts } from "./Hosts.ts"
+import { problem } from "./Problem.ts"
+import { requestId } from "./RequestId.ts"
+
+/** The API's description for people. A page, so it looks at `Host` and `Origin` as `/mcp` does. */
+const docs = HttpRouter.use((router) =>
+  Effect.gen(function* () {
+    const hosts = yield* Hosts
+    const { html, policy } = docsPage(OpenApi.fromApi(Api))
+    const page = Response.text(html, {
+      contentType: "text/html; charset=utf-8",
+      headers: {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer"
+      }
+    })
+    yield* router.add("GET", "/docs", (request) =>
+      Effect.match(hosts.check(request), {
+        onFailure: (failure) => problem(failure, requestId(request)),
+        onSuccess: () => page
+      })
+    )
+  })
+)
+
+const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide([MetaHandlers.layer, AgentHandlers.layer, LifecycleHandlers.layer]),
+  Layer.provide(middlewares.layer)
+)
+
+/** All of the gateway's routes but `/mcp`. */
+export const layer = Layer.mergeAll(api, docs)

@@ -1,0 +1,74 @@
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cause, Effect, Exit, Layer } from "effect"
+import { Hosts } from "./http/Hosts.ts"
+import * as HttpRoutes from "./http/routes.ts"
+import * as Server from "./http/Server.ts"
+import * as AgentRegistryPostgres from "./layers/AgentRegistryPostgres.ts"
+import * as AuditLogPostgres from "./layers/AuditLogPostgres.ts"
+import * as Database from "./layers/Database.ts"
+import { environment } from "./layers/environment.ts"
+import * as GrantPolicyLive from "./layers/GrantPolicyLive.ts"
+import * as IdempotencyPostgres from "./layers/IdempotencyPostgres.ts"
+import * as Logging from "./layers/Logging.ts"
+import * as ReadinessLive from "./layers/ReadinessLive.ts"
+import * as Settings from "./layers/Settings.ts"
+import * as TaskerInternal from "./layers/TaskerInternal.ts"
+import * as TokenStorePostgres from "./layers/TokenStorePostgres.ts"
+import * as McpRoute from "./mcp/Route.ts"
+import * as Pipeline from "./tools/Pipeline.ts"
+
+/**
+ * The gateway, put together. This is the one place where what is promised (`services/`) meets how it
+ * is done (`layers/`). Layers are released in the reverse of the order in which they were built: the
+ * server drains first, then the pool closes, then an embedded database is shut down.
+ */
+
+/** What stands in PostgreSQL. */
+const stored = Layer.mergeAll(
+  TokenStorePostgres.layer,
+  IdempotencyPostgres.layer,
+  AgentRegistryPostgres.layer
+).pipe(
+  Layer.provideMerge(AuditLogPostgres.layer),
+  Layer.provideMerge(GrantPolicyLive.layer),
+  Layer.provideMerge(Database.layer),
+  Layer.provideMerge(NodeCrypto.layerSecureRandom)
+)
+
+/** The tools, with all that their calls need. */
+const tools = Layer.mergeAll(Pipeline.layer, ReadinessLive.layer).pipe(
+  Layer.provideMerge(TaskerInternal.layer),
+  Layer.provideMerge(stored)
+)
+
+const routes = Layer.mergeAll(HttpRoutes.layer, McpRoute.layer).pipe(Layer.provide(Hosts.layer))
+
+/** A gateway that serves as long as its scope is open. */
+export const gateway = (variables: Readonly<Record<string, string | undefined>>) =>
+  Server.serve(routes).pipe(
+    Layer.provide(tools),
+    Layer.provide(Logging.layer),
+    Layer.provide(Settings.layer(variables))
+  )
+
+/** What is wrong with the configuration, the folder or the database is said once, in words, without a stack. */
+const explained = (cause: Cause.Cause<unknown>): string => {
+  const failure = cause.reasons.find(Cause.isFailReason)?.error
+  return failure instanceof Error ? failure.message : Cause.pretty(cause)
+}
+
+if (import.meta.main) {
+  Effect.suspend(() => Layer.launch(gateway(environment()))).pipe(
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.sync(() => process.stderr.write(`${explained(cause)}\n`))
+    ),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      // Being told to stop is not a failure: SIGTERM and SIGINT end in 0.
+      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+    })
+  )
+}
