@@ -1,7 +1,6 @@
-import type { Element, Root as HtmlRoot, RootContent } from "hast"
+import type { Element, ElementContent, Root as HtmlRoot } from "hast"
 import type { Code, List, ListItem, Root as MarkdownRoot, Paragraph } from "mdast"
 import rehypeParse from "rehype-parse"
-import rehypeRemark from "rehype-remark"
 import rehypeSanitize, { type Options as Schema } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
 import remarkGfm from "remark-gfm"
@@ -9,10 +8,11 @@ import remarkParse from "remark-parse"
 import remarkRehype, { type Options as ToHtmlOptions } from "remark-rehype"
 import remarkStringify from "remark-stringify"
 import { type Processor, unified } from "unified"
+import { fromHtml } from "./HtmlTree.ts"
 import { exceedsBounds } from "./MarkdownBounds.ts"
 import { canonical } from "./MarkdownTree.ts"
 import { paragraphsOf, plainTextToHtml, stripInvisible } from "./PlainText.ts"
-import { element, readComponents, type Unrepresentable, unrepresentableIn, wellFormed } from "./TaskerHtml.ts"
+import { type Unrepresentable, unrepresentableIn, wellFormed, wordsOf } from "./TaskerHtml.ts"
 
 /**
  * Text between agents, who write and read GitHub Flavored Markdown, and Tasker, which stores the HTML of its
@@ -25,8 +25,9 @@ import { element, readComponents, type Unrepresentable, unrepresentableIn, wellF
  *   `MarkdownBounds` allows is plain paragraphs, both ways.
  */
 
-/** HTML that is still read for its structure, in UTF-16 units: what the longest Markdown may become. */
-const maxHtmlLength = 524_288
+/** Elements of HTML that is still read for its structure: what the longest Markdown may become, and more. */
+const maxElements = 40_000
+const maxHtmlLength = 1_048_576
 
 /**
  * Markdown as HTML that Tasker's editor understands. Raw HTML is shown as the text it is, a picture becomes
@@ -48,22 +49,23 @@ export const markdownToHtml = (markdown: string): string => {
  * as a link, and `unrepresentable` names it; colours, underlines and the like are left out.
  */
 export const htmlToMarkdown = (html: string): string => {
-  const source = wellFormed(html)
+  const source = html.length > maxHtmlLength ? undefined : wellFormed(html, maxElements)
   try {
-    if (source.length <= maxHtmlLength) {
-      const markdown = toMarkdown.processSync(source).toString().trimEnd()
+    if (source !== undefined) {
+      const markdown = writer.stringify(canonical(fromHtml(parser.parse(source)))).trimEnd()
       if (!exceedsBounds(markdown)) return markdown
     }
   } catch {
     // As above.
   }
-  return plainTextToMarkdown(stripInvisible(textOf(parser.parse(source))))
+  // One text node, so that the parser does nothing but decode its character references.
+  const text = parser.parse(wordsOf(html)).children.map((node) => (node.type === "text" ? node.value : ""))
+  return plainTextToMarkdown(stripInvisible(text.join("")))
 }
 
 /** What the HTML holds that Markdown can't carry back: a description with any of it is not overwritten
  * unless the caller says so. */
-export const unrepresentable = (html: string): ReadonlyArray<Unrepresentable> =>
-  unrepresentableIn(parser.parse(wellFormed(html)))
+export const unrepresentable = (html: string): ReadonlyArray<Unrepresentable> => unrepresentableIn(html)
 
 /** A text beyond the bounds is taken for plain when it is written, so it is handed out unescaped. */
 const plainTextToMarkdown = (text: string): string => {
@@ -83,32 +85,11 @@ const plainTextToMarkdown = (text: string): string => {
   return exceedsBounds(escaped) ? plain : escaped
 }
 
-const breakingElements = /^(?:p|h[1-6]|li|div|pre|blockquote|tr|table|ul|ol|hr)$/
-
-/** The words of a tree, a blank line where a block ends. */
-const textOf = (tree: HtmlRoot): string => {
-  const out: Array<string> = []
-  const collect = (nodes: ReadonlyArray<RootContent>) => {
-    for (const node of nodes) {
-      if (node.type === "text") out.push(node.value.replace(/\s+/g, " "))
-      if (node.type !== "element") continue
-      if (node.tagName === "br") out.push("\n")
-      const isBlock = breakingElements.test(node.tagName)
-      if (isBlock) out.push("\n\n")
-      collect(node.children)
-      if (isBlock) out.push("\n\n")
-      else if (node.tagName === "td" || node.tagName === "th") out.push(" ")
-    }
-  }
-  collect(tree.children)
-  return out.join("")
-}
-
-/** What may be in either direction's HTML. Anything else is unwrapped, its text kept. */
+/** What may be in the HTML that Tasker is given. */
 const schema: Schema = {
   tagNames: (
-    "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i input label li ol p pre s span strike strong " +
-    "table tbody td tfoot th thead tr ul"
+    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr input label li ol p pre span strong table tbody td " +
+    "th thead tr ul"
   ).split(" "),
   attributes: {
     a: ["href", "title"],
@@ -119,21 +100,12 @@ const schema: Schema = {
       ["dataChecked", "true", "false"]
     ],
     ol: ["start"],
-    td: [["align", "left", "center", "right"], "colSpan", "rowSpan"],
-    th: [["align", "left", "center", "right"], "colSpan", "rowSpan"],
+    td: [["align", "left", "center", "right"]],
+    th: [["align", "left", "center", "right"]],
     ul: [["dataType", "taskList"]]
   },
   protocols: { href: ["http", "https", "mailto"] },
-  required: { input: { type: "checkbox" } },
-  ancestors: {
-    tbody: ["table"],
-    td: ["table"],
-    tfoot: ["table"],
-    th: ["table"],
-    thead: ["table"],
-    tr: ["table"]
-  },
-  strip: ["script", "style"]
+  required: { input: { type: "checkbox" } }
 }
 
 /** No raw HTML, which CommonMark lets through, so `<b>` is text; and no footnotes, which Tasker lacks. */
@@ -148,6 +120,12 @@ function withoutHtmlAndFootnotes(this: Processor) {
 }
 
 const canonicalTree = () => (tree: MarkdownRoot) => canonical(tree)
+
+const element = (
+  tagName: string,
+  properties: Element["properties"],
+  children: Array<ElementContent>
+): Element => ({ type: "element", tagName, properties, children })
 
 /** Lists and code as TipTap writes them: each item holds blocks, a task its box, code no last newline. */
 const toHtmlOptions: ToHtmlOptions = {
@@ -199,26 +177,8 @@ const toHtml = unified()
 
 const parser = unified().use(rehypeParse, { fragment: true }).freeze()
 
-const gfmOptions = { tablePipeAlign: false }
-
 /** `_a_` and `**a**` can't be taken for each other where they meet. */
-const stringifyOptions = {
-  bullet: "-",
-  emphasis: "_",
-  rule: "-",
-  fences: true,
-  incrementListMarker: true,
-  listItemIndent: "one"
-} as const
-
-const toMarkdown = unified()
-  .use(rehypeParse, { fragment: true })
-  .use(readComponents)
-  .use(rehypeSanitize, schema)
-  .use(rehypeRemark, { document: false })
-  .use(canonicalTree)
-  .use(remarkGfm, gfmOptions)
-  .use(remarkStringify, stringifyOptions)
+const writer = unified()
+  .use(remarkGfm, { tablePipeAlign: false })
+  .use(remarkStringify, { bullet: "-", emphasis: "_", rule: "-", listItemIndent: "one" })
   .freeze()
-
-const writer = unified().use(remarkGfm, gfmOptions).use(remarkStringify, stringifyOptions).freeze()

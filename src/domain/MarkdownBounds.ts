@@ -17,36 +17,40 @@ export const maxContainerDepth = 32
 /** What the quadratic terms may cost together. */
 const budgetNanoseconds = 400_000_000
 
-/** Measured nanoseconds for each pair of … */
-const cost = { listItems: 80, containerLines: 70, setextLines: 280, delimiters: 25 }
+/** Measured nanoseconds for each pair of these in a document … */
+const costInDocument = { lines: 5, containers: 10, listItems: 80, setextLines: 280 }
+/** … and in a block, i.e. between two blank lines, which no paragraph is longer than. */
+const costInBlock = { linesOfContainer: 70, tableLines: 20, delimiters: 25 }
+
+/** Blocks, marks and texts of a tree. */
+export const maxNodes = 20_000
 
 /** GFM tables: a short row is filled up to the header's length, so a wide header multiplies every row.
- * cmark-gfm bounds the same (`MAX_AUTOCOMPLETED_CELLS`, CVE-2023-22483 and its kin). */
+ * cmark-gfm bounds the same (`MAX_AUTOCOMPLETED_CELLS`). */
 export const maxTableCells = 20_000
 
-/** All that reference links may add to a document; cmark has the same bound (CommonMark's own fuzzing). */
+/** All that reference links may add to a document; cmark bounds it too, by the document's own size. */
 export const maxReferenceLength = 65_536
 
 const fenceOpening = /^(?:(`{3,})[^`]*|(~{3,}).*)$/
 const thematicBreak = /^[ \t]*([-*_])(?:[ \t]*\1){2,}[ \t]*$/
 const setextUnderline = /^(?:=+|-+)[ \t]*$/
-const delimiter = /[*_~`[\]()!<&\\]/g
+/** A character reference costs three times a delimiter. */
+const delimiter = /[*_~`[\]()!<\\@]|:\/\/|www\./g
+const reference = /&/g
 
 /** Whether a text (newlines as LF) is beyond what is read as Markdown. */
 export const exceedsBounds = (markdown: string): boolean => {
   if (markdown.length > maxMarkdownLength) return true
-  let fence: RegExp | undefined
+  const document = { lines: 0, containers: 0, listItems: 0, setextLines: 0 }
+  const block = { linesOfContainer: 0, tableLines: 0, delimiters: 0 }
   let nanoseconds = 0
-  let listItems = 0
-  let setextLines = 0
-  // Of the block, i.e. the lines up to the next blank one: no paragraph is longer than that.
-  let delimiters = 0
-  let lines = 0
-  let contained = false
+  let fence: RegExp | undefined
+  let isInContainer = false
   const closeBlock = () => {
-    nanoseconds += cost.delimiters * delimiters ** 2 + (contained ? cost.containerLines * lines ** 2 : 0)
-    delimiters = lines = 0
-    contained = false
+    nanoseconds += squares(costInBlock, block)
+    block.linesOfContainer = block.tableLines = block.delimiters = 0
+    isInContainer = false
   }
   for (const line of markdown.split("\n")) {
     if (fence !== undefined) {
@@ -64,19 +68,27 @@ export const exceedsBounds = (markdown: string): boolean => {
     }
     const { depth, isListItem, content } = containersOf(line)
     if (depth > maxContainerDepth) return true
+    document.lines += 1
+    document.containers += depth
     if (content === "" && depth === 0) {
       closeBlock()
       continue
     }
-    lines += 1
-    contained ||= depth > 0
-    if (isListItem) listItems += 1
-    if (setextUnderline.test(content)) setextLines += 1
-    delimiters += line.match(delimiter)?.length ?? 0
+    isInContainer ||= depth > 0
+    if (isInContainer) block.linesOfContainer += 1
+    if (line.includes("|")) block.tableLines += 1
+    if (isListItem) document.listItems += 1
+    if (setextUnderline.test(content)) document.setextLines += 1
+    block.delimiters += (line.match(delimiter)?.length ?? 0) + 3 * (line.match(reference)?.length ?? 0)
   }
   closeBlock()
-  nanoseconds += cost.listItems * listItems ** 2 + cost.setextLines * setextLines ** 2
-  return nanoseconds > budgetNanoseconds
+  return nanoseconds + squares(costInDocument, document) > budgetNanoseconds
+}
+
+const squares = <K extends string>(cost: Record<K, number>, counts: Record<K, number>): number => {
+  let sum = 0
+  for (const key in cost) sum += cost[key] * counts[key] ** 2
+  return sum
 }
 
 /** Markers of lists and quotes at the start of a line, and two columns of indentation before the last of

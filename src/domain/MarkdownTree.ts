@@ -9,7 +9,7 @@ import type {
   Table,
   TableCell
 } from "mdast"
-import { maxReferenceLength, maxTableCells } from "./MarkdownBounds.ts"
+import { maxMarkdownLength, maxNodes, maxReferenceLength, maxTableCells } from "./MarkdownBounds.ts"
 import { stripInvisible } from "./PlainText.ts"
 
 /**
@@ -35,9 +35,26 @@ class Canonical {
   readonly #targets: Targets
   #referenceLength = 0
   #cells = 0
+  #nodes = 0
+  /** The least that the Markdown of what was seen so far is long. */
+  #length = 0
+  #depth = 0
 
   constructor(targets: Targets) {
     this.#targets = targets
+  }
+
+  #count(length: number) {
+    this.#nodes += 1
+    this.#length += length
+    if (this.#nodes > maxNodes || this.#length > maxMarkdownLength) throw new ExceedsBounds()
+  }
+
+  #nested(nodes: ReadonlyArray<Nodes>): Array<Flow> {
+    this.#depth += 1
+    const children = this.flow(nodes)
+    this.#depth -= 1
+    return children
   }
 
   flow(nodes: ReadonlyArray<Nodes>): Array<Flow> {
@@ -60,7 +77,9 @@ class Canonical {
 
   #pushParagraph(out: Array<Flow>, nodes: ReadonlyArray<Nodes>) {
     const children = trimmed(this.#phrasing(nodes, []))
-    if (children.length > 0) out.push({ type: "paragraph", children })
+    if (children.length === 0) return
+    this.#count(2 * this.#depth)
+    out.push({ type: "paragraph", children })
   }
 
   #pushFlow(out: Array<Flow>, node: Nodes) {
@@ -70,22 +89,26 @@ class Canonical {
       case "heading": {
         // An ATX heading is one line.
         const children = trimmed(withoutBreaks(this.#phrasing(node.children, [])))
-        if (children.length > 0) out.push({ type: "heading", depth: node.depth, children })
+        if (children.length === 0) return
+        this.#count(2 * this.#depth)
+        out.push({ type: "heading", depth: node.depth, children })
         return
       }
-      case "code":
-        out.push({
-          type: "code",
-          lang: languageOf(node.lang),
-          value: stripInvisible(node.value).replace(/^\n+|\n+$/g, "")
-        })
+      case "code": {
+        const value = stripInvisible(node.value).replace(/^\n+|\n+$/g, "")
+        this.#count(2 * this.#depth + value.length)
+        out.push({ type: "code", lang: languageOf(node.lang), value })
         return
+      }
       case "thematicBreak":
+        this.#count(2 * this.#depth)
         out.push({ type: "thematicBreak" })
         return
       case "blockquote": {
-        const children = this.flow(node.children)
-        if (children.length > 0) out.push({ type: "blockquote", children })
+        const children = this.#nested(node.children)
+        if (children.length === 0) return
+        this.#count(0)
+        out.push({ type: "blockquote", children })
         return
       }
       case "list": {
@@ -117,7 +140,8 @@ class Canonical {
   }
 
   #item(item: ListItem, ordered: boolean): ListItem {
-    const children = this.flow(item.children)
+    const children = this.#nested(item.children)
+    this.#count(2)
     const first = children[0]
     const checked = typeof item.checked === "boolean" ? item.checked : null
     const box: PhrasingContent = { type: "text", value: checked === true ? "[x]" : "[ ]" }
@@ -163,19 +187,25 @@ class Canonical {
   #inline(node: Nodes, inside: ReadonlyArray<Mark["type"]>): Array<PhrasingContent> {
     switch (node.type) {
       case "text":
-      case "html":
-        return [{ type: "text", value: collapsed(stripInvisible(node.value)) }]
+      case "html": {
+        const value = collapsed(stripInvisible(node.value))
+        this.#count(value.trim().length)
+        return [{ type: "text", value }]
+      }
       case "inlineCode": {
         const value = collapsed(stripInvisible(node.value))
+        this.#count(value.trim().length)
         return spaced(value, value.trim() === "" ? [] : [{ type: "inlineCode", value: value.trim() }])
       }
       case "break":
+        this.#count(0)
         return [{ type: "break" }]
       case "emphasis":
       case "strong":
       case "delete": {
         if (inside.includes(node.type)) return this.#phrasing(node.children, inside)
         const children = this.#phrasing(node.children, [...inside, node.type])
+        this.#count(0)
         return hoisted(children, (content) => ({ type: node.type, children: content }))
       }
       case "link":
@@ -223,8 +253,8 @@ class Canonical {
     // What a browser would read as a scheme is dropped (URL standard 4.4: it ignores tabs and newlines
     // there); a relative address leads nowhere outside the repository it was written for, so it is text.
     const isRelative = url !== "" && !/^[a-z][a-z0-9+.-]*:/i.test(url.replace(/\p{Cc}|\s/gu, ""))
-    if (!isRelative) return trimmed(children)
-    return url.startsWith("#") || content.length < 1 || content[0] === address
+    if (!isRelative) return children
+    return url.startsWith("#") || content[0] === address
       ? content
       : [...content, { type: "text", value: ` (${url})` }]
   }
@@ -270,26 +300,20 @@ const hoisted = (
   children: ReadonlyArray<PhrasingContent>,
   mark: (children: Array<PhrasingContent>) => Mark
 ): Array<PhrasingContent> => {
-  const isBreak = (node: PhrasingContent | undefined) => node?.type === "break"
-  let start = 0
-  let end = children.length
-  const before: Array<PhrasingContent> = []
-  const after: Array<PhrasingContent> = []
-  while (start < end && (isBreak(children[start]) || isBlank(children[start]))) {
-    before.push(...children.slice(start, start + 1))
-    start += 1
-  }
-  while (end > start && (isBreak(children[end - 1]) || isBlank(children[end - 1]))) {
-    after.unshift(...children.slice(end - 1, end))
-    end -= 1
-  }
-  if (start === end) return [...before, ...after]
-  const kept = children.slice(start, end)
-  const first = kept[0]
-  const last = kept.at(-1)
-  if (first?.type === "text" && first.value.startsWith(" ")) before.push({ type: "text", value: " " })
-  if (last?.type === "text" && last.value.endsWith(" ")) after.unshift({ type: "text", value: " " })
-  return [...before, mark(trimmed(kept)), ...after]
+  const content = trimmed(children)
+  if (content.length === 0) return [...children]
+  const start = children.findIndex((node) => node.type !== "break" && !isBlank(node))
+  const end = children.findLastIndex((node) => node.type !== "break" && !isBlank(node))
+  const space: PhrasingContent = { type: "text", value: " " }
+  const first = children[start]
+  const last = children[end]
+  return [
+    ...children.slice(0, start),
+    ...(first?.type === "text" && first.value.startsWith(" ") ? [space] : []),
+    mark(content),
+    ...(last?.type === "text" && last.value.endsWith(" ") ? [space] : []),
+    ...children.slice(end + 1)
+  ]
 }
 
 const isBlank = (node: PhrasingContent | undefined) => node?.type === "text" && node.value.trim() === ""
@@ -313,6 +337,9 @@ const merged = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> =
       if (out.at(-1)?.type === "break") value = value.replace(/^ /, "")
       if (nodes[end]?.type === "break") value = value.replace(/ $/, "")
       if (value !== "") out.push({ type: "text", value })
+    } else if (node.type === "inlineCode") {
+      const value = run.map((code) => (code.type === "inlineCode" ? code.value : "")).join("")
+      out.push({ type: "inlineCode", value })
     } else if (run.length > 1 && "children" in node) {
       const children = merged(run.flatMap((mark) => ("children" in mark ? mark.children : [])))
       out.push({ ...node, children } as PhrasingContent)
@@ -324,23 +351,24 @@ const merged = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> =
 
 const joins = (left: PhrasingContent, right: PhrasingContent) =>
   left.type === right.type &&
-  (left.type === "text" || left.type === "emphasis" || left.type === "strong" || left.type === "delete")
+  (left.type === "text" ||
+    left.type === "inlineCode" ||
+    left.type === "emphasis" ||
+    left.type === "strong" ||
+    left.type === "delete")
 
 /** Without white space and breaks at either end. */
 const trimmed = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> => {
-  const out = [...nodes]
-  for (const at of [0, -1]) {
-    for (let edge = out.at(at); edge !== undefined; edge = out.at(at)) {
-      const value = edge.type === "text" ? (at === 0 ? edge.value.trimStart() : edge.value.trimEnd()) : ""
-      if (edge.type === "text" && value !== "") {
-        out[at === 0 ? 0 : out.length - 1] = { type: "text", value }
-        break
-      }
-      if (edge.type !== "text" && edge.type !== "break") break
-      if (at === 0) out.shift()
-      else out.pop()
-    }
-  }
+  const isEdge = (node: PhrasingContent | undefined) => node?.type === "break" || isBlank(node)
+  let start = 0
+  let end = nodes.length
+  while (start < end && isEdge(nodes[start])) start += 1
+  while (end > start && isEdge(nodes[end - 1])) end -= 1
+  const out = nodes.slice(start, end)
+  const first = out[0]
+  if (first?.type === "text") out[0] = { type: "text", value: first.value.trimStart() }
+  const last = out.at(-1)
+  if (last?.type === "text") out[out.length - 1] = { type: "text", value: last.value.trimEnd() }
   return out
 }
 

@@ -1,120 +1,91 @@
-import type { Element, ElementContent, Nodes, Root, RootContent } from "hast"
-
 /**
- * Tasker's HTML, as Plane's editor (TipTap) stores it: its components, its task lists, and how it is brought
- * to what any HTML reader understands.
+ * Tasker's HTML, as Plane's editor (TipTap) stores it and as anyone may have sent it: its tags, what of it
+ * Markdown can't carry back, and a well-formed copy that no parser is slow on.
  */
-
-export type Unrepresentable = "mention" | "image" | "embed" | "attachment"
 
 /** Elements inside each other that are kept; of deeper ones the text is. A task list takes three a level. */
 const maxElementDepth = 128
-/** Where a document is large, indenting every line for every level is what costs. */
-const maxElementDepthWhenLarge = 24
-const largeLength = 65_536
 /** An address longer than this is a picture inlined as base64, which nobody reads. */
 const maxAttributeLength = 4_096
 
 const voidElements = new Set("br col embed hr img input source track wbr".split(" "))
-/** Their content is code or a document of its own: gone, with or without the element (WHATWG 13.2.5). */
+/** Their content is code or a document of its own: it is skipped (WHATWG 13.2.5.2 to 13.2.5.4). */
 const opaqueElements = new Set("script style iframe noembed noframes".split(" "))
 /** Their content is text, whatever it looks like. */
 const textElements = new Set("textarea title xmp plaintext".split(" "))
-/** They switch the parser into modes of its own; their content is read as if they were not there. */
+/** They switch a parser into modes of its own; their content is read as if they were not there. */
 const transparentElements = new Set(
   "html head body frameset frame template select option optgroup noscript math base link meta form".split(" ")
 )
 const renamed: Record<string, string> = { svg: "picture", image: "img" }
 const impliedEnds = new Set("p li td th tr dt dd".split(" "))
-const attributes = new Set(
+const keptAttributes = new Set(
   (
-    "href title src alt start class type checked align colspan rowspan id name label entity_identifier " +
-    "entity_name data-type data-checked data-block-type data-name data-src"
+    "href title src alt start class type checked align colspan rowspan name label entity_identifier " +
+    "data-type data-checked data-block-type data-name data-src"
   ).split(" ")
 )
+
+/** Values are as written, character references and all. */
+export type Token =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "open"; readonly name: string; readonly attributes: ReadonlyMap<string, string> }
+  | { readonly type: "close"; readonly name: string }
 
 const tagOpening = /<(\/?)([a-zA-Z][a-zA-Z0-9_-]*)/y
 const attribute = /[\s/]+|([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/y
 const markupDeclaration = /<!--[\s\S]*?(?:-->|$)|<[!?/][^>]*(?:>|$)/y
 
-/**
- * The same HTML with every tag closed in order, at a bounded depth and with the attributes that matter.
- * An HTML parser walks its stack of open elements for many a tag, opens unclosed formatting again in every
- * later block and compares every attribute with the others (WHATWG 13.2.4.3, 13.2.6.1): each is a square of
- * what an author can write. What comes out of here leaves it nothing of that to do. One pass; never throws.
- */
-export const wellFormed = (html: string): string => {
-  const maxDepth = html.length > largeLength ? maxElementDepthWhenLarge : maxElementDepth
-  const out: Array<string> = []
-  const open: Array<string> = []
-  const flattened = new Map<string, number>()
+/** Tags and texts in order. Every character is looked at once; what is no tag is text. */
+export function* tokensOf(html: string): Generator<Token> {
   let index = 0
-  const text = (end: number) => {
-    if (end > index) out.push(html.slice(index, end).replaceAll("<", "&lt;"))
-    index = end
-  }
   while (index < html.length) {
     const next = html.indexOf("<", index)
-    text(next === -1 ? html.length : next)
-    if (next === -1) break
+    if (next !== index)
+      yield { type: "text", text: next === -1 ? html.slice(index) : html.slice(index, next) }
+    if (next === -1) return
     tagOpening.lastIndex = next
     const tag = tagOpening.exec(html)
     if (tag === null) {
       markupDeclaration.lastIndex = next
-      if (markupDeclaration.test(html)) index = markupDeclaration.lastIndex
-      else text(next + 1)
+      const isMarkup = markupDeclaration.test(html)
+      index = isMarkup ? markupDeclaration.lastIndex : next + 1
+      if (!isMarkup) yield { type: "text", text: "<" }
       continue
     }
     const written = (tag[2] ?? "").toLowerCase()
     const name = renamed[written] ?? written
-    const attributeText = attributesAt(html, tagOpening.lastIndex)
-    const end = attributeText.end
-    if (html[end] !== ">") {
-      text(end)
-      continue
-    }
+    const { attributes, end } = attributesAt(html, tagOpening.lastIndex)
     index = end + 1
-    if (transparentElements.has(name)) continue
-    if (tag[1] === "/") {
-      const skipped = flattened.get(name) ?? 0
-      const from = open.lastIndexOf(name)
-      if (skipped > 0) flattened.set(name, skipped - 1)
-      else if (from !== -1) while (open.length > from) out.push(`</${open.pop()}>`)
-    } else if (opaqueElements.has(name) || textElements.has(name)) {
+    if (html[end] !== ">") {
+      yield { type: "text", text: html.slice(next, end) }
+      index = end
+    } else if (transparentElements.has(name)) {
+      // Neither opened nor closed.
+    } else if (tag[1] === "/") yield { type: "close", name }
+    else if (opaqueElements.has(name) || textElements.has(name)) {
       const content = contentUntilEnd(html, index, name)
-      if (name === "iframe") out.push(`<iframe${attributeText.kept}></iframe>`)
-      if (textElements.has(name)) text(content.end)
+      if (name === "iframe") yield { type: "open", name, attributes }
+      if (name === "iframe") yield { type: "close", name }
+      if (textElements.has(name)) yield { type: "text", text: html.slice(index, content.end) }
       index = content.after
-    } else if (voidElements.has(name)) out.push(`<${name}${attributeText.kept}>`)
-    else {
-      if (open.at(-1) === name && impliedEnds.has(name)) out.push(`</${open.pop()}>`)
-      if (open.length >= maxDepth) flattened.set(name, (flattened.get(name) ?? 0) + 1)
-      else {
-        open.push(name)
-        out.push(`<${name}${attributeText.kept}>`)
-      }
-    }
+    } else yield { type: "open", name, attributes }
   }
-  while (open.length > 0) out.push(`</${open.pop()}>`)
-  return out.join("")
 }
 
-/** The attributes of a tag from here on; every character is looked at once, whether it is a tag or not. */
 const attributesAt = (html: string, start: number) => {
   let end = start
-  const kept = new Map<string, string>()
+  const attributes = new Map<string, string>()
   for (;;) {
     attribute.lastIndex = end
     const match = attribute.exec(html)
-    if (match === null) break
+    if (match === null) return { attributes, end }
     end = attribute.lastIndex
     const name = match[1]?.toLowerCase() ?? ""
     const value = match[2] ?? match[3] ?? match[4] ?? ""
-    if (attributes.has(name) && !kept.has(name) && value.length <= maxAttributeLength) kept.set(name, value)
-  }
-  return {
-    end,
-    kept: [...kept].map(([name, value]) => ` ${name}="${value.replaceAll('"', "&quot;")}"`).join("")
+    if (keptAttributes.has(name) && !attributes.has(name) && value.length <= maxAttributeLength) {
+      attributes.set(name, value)
+    }
   }
 }
 
@@ -127,112 +98,89 @@ const contentUntilEnd = (html: string, start: number, name: string) => {
     : { end: match.index, after: closing.lastIndex }
 }
 
-/** What an element is of that Markdown can't carry back; a component that is not known yet is an embed. */
-const kindOf = (element: Element): Unrepresentable | undefined => {
-  const { tagName } = element
-  const block = String(element.properties.dataType ?? element.properties.dataBlockType ?? "")
-  const component = tagName.includes("-") ? tagName : block
-  if (/mention/.test(component)) return "mention"
-  if (/attachment|file/.test(component)) return "attachment"
-  if (/image/.test(component) || tagName === "img" || tagName === "picture") return "image"
-  if (/embed|video|drawio|math/.test(component) || tagName.includes("-")) return "embed"
-  return /^(?:iframe|video|audio|object|embed|canvas)$/.test(tagName) ? "embed" : undefined
-}
-
-/** What the tree holds that Markdown can't carry back, sorted, each once. */
-export const unrepresentableIn = (tree: Root): ReadonlyArray<Unrepresentable> => {
-  const kinds = new Set<Unrepresentable>()
-  const visit = (node: Nodes) => {
-    const kind = node.type === "element" ? kindOf(node) : undefined
-    if (kind !== undefined) kinds.add(kind)
-    if ("children" in node) for (const child of node.children) visit(child)
+/**
+ * The same HTML with every tag closed in order, at a bounded depth and with the attributes that matter;
+ * `undefined` where it has more than so many elements. A parser of HTML walks its stack of open elements for
+ * many a tag, opens unclosed formatting again in every later block and compares every attribute with the
+ * others (WHATWG 13.2.4.3, 13.2.6.4.7): each is the square of what an author can write, and what comes out of
+ * here leaves a parser nothing of that to do.
+ */
+export const wellFormed = (html: string, maxElements: number): string | undefined => {
+  const out: Array<string> = []
+  const open: Array<string> = []
+  /** Elements that were left out for their depth and are yet to be closed. */
+  const flattened = new Map<string, number>()
+  let elements = 0
+  const close = () => out.push(`</${open.pop()}>`)
+  for (const token of tokensOf(html)) {
+    if (token.type === "text") {
+      out.push(token.text.replaceAll("<", "&lt;"))
+      continue
+    }
+    const { name } = token
+    if (token.type === "close") {
+      const skipped = flattened.get(name) ?? 0
+      const from = open.lastIndexOf(name)
+      if (skipped > 0) flattened.set(name, skipped - 1)
+      else if (from !== -1) while (open.length > from) close()
+      continue
+    }
+    elements += 1
+    if (elements > maxElements) return undefined
+    if (open.at(-1) === name && impliedEnds.has(name)) close()
+    if (!voidElements.has(name) && open.length >= maxElementDepth) {
+      flattened.set(name, (flattened.get(name) ?? 0) + 1)
+      continue
+    }
+    out.push(`<${name}`)
+    for (const [key, value] of token.attributes) out.push(` ${key}="${value.replaceAll('"', "&quot;")}"`)
+    out.push(">")
+    if (!voidElements.has(name)) open.push(name)
   }
-  visit(tree)
-  return [...kinds].sort()
+  while (open.length > 0) close()
+  return out.join("")
 }
 
-const blockElements = new Set(
-  (
-    "address article aside center dd details dialog dl dt fieldset figcaption figure footer header hgroup " +
-    "legend main menu nav search section summary"
-  ).split(" ")
-)
+const breakingElements = new Set("p h1 h2 h3 h4 h5 h6 li div pre blockquote tr table ul ol hr".split(" "))
+
+/** The words of the HTML, their character references as they are: a newline where a line breaks, a blank
+ * line where a block does. */
+export const wordsOf = (html: string): string => {
+  const out: Array<string> = []
+  for (const token of tokensOf(html)) {
+    if (token.type === "text") out.push(token.text.replace(/\s+/g, " ").replaceAll("<", "&lt;"))
+    else if (breakingElements.has(token.name)) out.push("\n\n")
+    else if (token.name === "br") out.push("\n")
+    else if (token.name === "td" || token.name === "th") out.push(" ")
+  }
+  return out.join("")
+}
+
+/** What Markdown can't carry back. */
+export type Unrepresentable = "mention" | "image" | "embed" | "attachment"
 
 /**
- * A plugin: Tasker's components become words or links that a reader of Markdown sees in their place, its
- * task items the form GFM has, blocks that Markdown does not know plain divisions.
+ * What an element is of that, by its name (Plane's `mention-component`, `image-component`,
+ * `issue-embed-component` …) and its `data-type`. A custom element that is not known yet is an embed: better
+ * to refuse an update that could have been made than to lose what nobody looked at.
  */
-export const readComponents = () => (tree: Root) => {
-  const spans = { left: maxSpannedCells }
-  tree.children = tree.children.flatMap((node) => read(node, spans)) as Array<RootContent>
+export const kindOf = (name: string, dataType: string): Unrepresentable | undefined => {
+  const component = name.includes("-") ? name : dataType
+  if (/mention/.test(component)) return "mention"
+  if (/attachment|file/.test(component)) return "attachment"
+  if (/image/.test(component) || name === "img" || name === "picture") return "image"
+  if (/embed|video|drawio|math/.test(component) || name.includes("-")) return "embed"
+  return /^(?:iframe|video|audio|object|embed|canvas)$/.test(name) ? "embed" : undefined
 }
 
-/** Cells that merged cells may be spread to, in one document. */
-const maxSpannedCells = 1_000
-
-const read = (node: RootContent, spans: { left: number }): Array<ElementContent> => {
-  // Made anew without positions: the steps after it copy the tree, and positions are most of it.
-  if (node.type === "text") return [{ type: "text", value: node.value }]
-  if (node.type !== "element") return []
-  const kind = kindOf(node)
-  const children = node.children.flatMap((child) => read(child, spans))
-  if (kind !== undefined) return [...placeholder(node, kind), ...children]
-  const { tagName, properties } = node
-  if (blockElements.has(tagName)) return [element("div", {}, children)]
-  if (properties.dataType === "emoji" && children.length === 0) {
-    return [{ type: "text", value: `:${String(properties.dataName ?? "emoji")}:` }]
+/** What of that the HTML holds, sorted, each once. */
+export const unrepresentableIn = (html: string): ReadonlyArray<Unrepresentable> => {
+  const kinds = new Set<Unrepresentable>()
+  for (const token of tokensOf(html)) {
+    if (token.type !== "open") continue
+    const dataType = token.attributes.get("data-type") ?? token.attributes.get("data-block-type") ?? ""
+    const kind = kindOf(token.name, dataType)
+    if (kind !== undefined) kinds.add(kind)
   }
-  if (tagName === "li" && properties.dataType === "taskItem") {
-    const content = children.filter((child) => child.type !== "element" || child.tagName !== "label")
-    const checked = String(properties.dataChecked) === "true"
-    const box = element("input", { type: "checkbox", checked }, [])
-    return [element("li", {}, [box, ...content.flatMap(unwrapDivision)])]
-  }
-  if (tagName === "td" || tagName === "th") {
-    const cells = Math.max(Number(properties.colSpan ?? 1), 1) * Math.max(Number(properties.rowSpan ?? 1), 1)
-    const spread = cells > 1 && cells <= spans.left
-    if (spread) spans.left -= cells
-    const { align, colSpan, rowSpan } = properties
-    return [element(tagName, { align, ...(spread ? { colSpan, rowSpan } : {}) }, children)]
-  }
-  return [element(tagName, properties, children)]
-}
-
-const unwrapDivision = (node: ElementContent): Array<ElementContent> =>
-  node.type === "element" && node.tagName === "div" ? node.children : [node]
-
-export const element = (
-  tagName: string,
-  properties: Element["properties"],
-  children: Array<ElementContent>
-): Element => ({ type: "element", tagName, properties, children })
-
-/** A person mentioned stands as `@` and the name or, where the card holds none, the member's id; the rest as
- * a link where its address is one, else in parentheses. */
-const placeholder = (component: Element, kind: Unrepresentable): Array<ElementContent> => {
-  const {
-    src,
-    dataSrc,
-    alt,
-    title,
-    label,
-    dataName,
-    name,
-    entity_identifier: identifier
-  } = component.properties
-  // A picture in HTML's own sense may stand in a line, the others are blocks of the editor.
-  const block = (node: ElementContent) =>
-    component.tagName === "img" ? [node] : [element("div", {}, [node])]
-  const firstOf = (...values: Array<unknown>) =>
-    values.map((value) => (typeof value === "string" ? value.trim() : "")).find((value) => value !== "") ?? ""
-  if (kind === "mention")
-    return [{ type: "text", value: `@${firstOf(label, title, identifier) || "mention"}` }]
-  const words = firstOf(alt, title, dataName, label, name)
-  const address = firstOf(src, dataSrc)
-  if (/^https?:\/\//i.test(address)) {
-    const value = words === "" ? kind : words
-    return block(element("a", { href: address }, [{ type: "text", value }]))
-  }
-  const detail = words === "" ? firstOf(identifier) : words
-  return block({ type: "text", value: detail === "" ? `(${kind})` : `(${kind}: ${detail})` })
+  return [...kinds].sort()
 }

@@ -1,11 +1,16 @@
 import { Option, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { InputInvalid } from "../domain/Failure.ts"
-import { findSecret } from "../domain/Token.ts"
+import { stripInvisible } from "../domain/PlainText.ts"
+import { findSecret, holdsSecret } from "../domain/Token.ts"
 
 /** What the lifecycle API's fields may hold, and how it is said that one does not. */
 
-const printable = Schema.makeFilter((text: string) => text.isWellFormed() && !/\p{Cc}/u.test(text) && text.trim() !== "", {
-  message: "Expected text on one line, without control characters"
+/** Names are shown to people, who must be able to see all that there is of them. */
+const visible = (text: string): boolean =>
+  text.isWellFormed() && !/\p{Cc}/u.test(text) && text.trim() !== "" && stripInvisible(text) === text
+
+const printable = Schema.makeFilter(visible, {
+  message: "Expected text on one line, without control or invisible characters"
 })
 
 /** A line of text of 1 to `longest` characters. */
@@ -53,23 +58,30 @@ export const instant = Schema.String.check(
 /** The secret in a value, if there is one. The place is named, the value never. */
 export const secretIn = (value: unknown): InputInvalid | undefined => {
   const found = Option.getOrUndefined(findSecret(value))
-  if (found === undefined) return undefined
-  const path = found.join(".")
-  return new InputInvalid({
+  return found === undefined ? undefined : holdsToken(found.join("."))
+}
+
+const holdsToken = (path: string): InputInvalid =>
+  new InputInvalid({
     reason: "holds_secret",
     message: `${path === "" ? "A name in the request" : path} holds an agent token. Nothing was stored. Take it out, and revoke that token.`,
     details: { path }
   })
-}
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return "Expected a value: it is required"
+    return issue._tag === "UnexpectedKey" ? "There is no such field" : SchemaIssue.defaultLeafHook(issue)
+  }
+})
 
-/** Says of each field at fault what was expected, and never repeats a value. */
+/** Says of each field at fault what was expected, and never repeats a value; names of fields are the caller's own. */
 export const invalid = (error: Schema.SchemaError): InputInvalid => {
   const errors = format(error.issue).issues.map(({ message, path }) => ({
     path: (path ?? []).map(String).join("."),
     message
   }))
+  if (errors.some(({ path }) => holdsSecret(path))) return holdsToken("")
   const said = errors.map(({ message, path }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
   return new InputInvalid({
     reason: "invalid",

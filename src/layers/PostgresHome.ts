@@ -218,7 +218,14 @@ const rootsFolder = Effect.fnUntraced(function* (dataDir: DataDir, account: NonN
   const known = yield* Effect.promise(() => readText(remembered(dataDir.path)))
   if (known === undefined) {
     const hash = createHash("sha256").update(dataDir.path).digest("hex").slice(0, 16)
-    const folder = join(yield* base(account), `${hash}-${randomBytes(4).toString("hex")}`)
+    const parent = yield* base(account)
+    for (const name of yield* attempt(parent, () => fs.readdir(parent))) {
+      if (!name.startsWith(hash)) continue
+      yield* Effect.logWarning(
+        `${join(parent, name)} holds the database of an earlier DATA_DIR at ${dataDir.path}. If that was deleted and not moved, delete this as well`
+      )
+    }
+    const folder = join(parent, `${hash}-${randomBytes(4).toString("hex")}`)
     yield* attempt(`The database's folder ${folder} can't be made`, async () => {
       await fs.mkdir(folder, { mode: 0o711 })
       await fs.chmod(folder, 0o711)

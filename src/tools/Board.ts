@@ -2,11 +2,13 @@ import { Effect } from "effect"
 import { GrantDenied, InputInvalid, TaskerFailure } from "../domain/Failure.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
+import { stripInvisible } from "../domain/PlainText.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { issueView } from "./present.ts"
+import { showIssue } from "./show.ts"
 
 /**
  * One project as a tool sees it: cards that are proven to lie in it, names turned into ids, ids into
@@ -44,6 +46,7 @@ const assignableRole = 15
 
 /** As many choices as help; a refusal is not a directory. */
 const shownChoices = 50
+const shownName = 80
 
 interface Choice {
   readonly id: string
@@ -76,12 +79,14 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
   ) => {
     const shown = (found.length > 0 ? found : choices).slice(0, shownChoices).map(({ id, names }) => ({
       id,
-      name: names[0] ?? id
+      name: stripInvisible(names[0] ?? id).slice(0, shownName)
     }))
     const what =
       found.length > 0
         ? `${field} "${reference}" means ${found.length} in this project: name one by its id`
-        : `${field} "${reference}" is not one of this project's`
+        : field === "assignee"
+          ? `Nobody who could be assigned in this project is "${reference}"`
+          : `${field} "${reference}" is not one of this project's`
     const hint = may("project:read") ? `. Choices: ${shown.map(({ name }) => name).join(", ") || "none"}` : ""
     return new InputInvalid({
       reason: "unknown_reference",
@@ -168,22 +173,18 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
     })
   const view = (shown: TaskerIssue) => Effect.map(views([shown]), ([only]) => only as Issue)
 
-  const unchanged = (seen: TaskerIssue, expected: string | undefined) =>
-    expected === undefined || expected === seen.updated_at
-      ? Effect.void
-      : Effect.flatMap(may("issue:read") ? view(seen) : Effect.succeed(undefined), (current) =>
-          Effect.fail(
-            new TaskerFailure({
-              reason: "conflict",
-              message: `${seen.identifier} was changed since: its updated_at is ${seen.updated_at}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`,
-              details: {
-                issue_id: seen.id,
-                updated_at: seen.updated_at,
-                ...(current === undefined ? {} : { issue: current })
-              }
-            })
-          )
-        )
+  const unchanged = Effect.fnUntraced(function* (seen: TaskerIssue, expected: string | undefined) {
+    if (expected === undefined || expected === seen.updated_at) return
+    return yield* new TaskerFailure({
+      reason: "conflict",
+      message: `${seen.identifier} was changed since: its updated_at is ${seen.updated_at}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`,
+      details: {
+        issue_id: seen.id,
+        updated_at: seen.updated_at,
+        ...(may("issue:read") ? yield* showIssue(yield* view(seen), {}) : {})
+      }
+    })
+  })
 
   return {
     projectId,

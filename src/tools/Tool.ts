@@ -1,12 +1,17 @@
-import { Effect, Option, Predicate, Result, Schema, SchemaIssue } from "effect"
-import { type AuthFailure, IdempotencyRefused, InputInvalid, type ToolFailure } from "../domain/Failure.ts"
+import { Effect, Predicate, Result, Schema } from "effect"
+import {
+  type AuthFailure,
+  IdempotencyRefused,
+  type InputInvalid,
+  type ToolFailure
+} from "../domain/Failure.ts"
 import { ProjectId } from "../domain/Ids.ts"
 import { Warning } from "../domain/Issue.ts"
+import { invalid, secretIn } from "../domain/inputs.ts"
 import { fingerprint } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
-import { findSecret } from "../domain/Token.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type {
@@ -221,8 +226,6 @@ const orDryRun = <O extends Fields>(output: O) => ({
 
 const notItsWrite = Effect.die(new Error("A tool was handed a change that is not of its kind"))
 
-const issueFormatter = SchemaIssue.makeFormatterStandardSchemaV1()
-
 /** `A` is what `input` decodes to; it is told apart since the fields of all tools are added to each one's own. */
 const define = <A>(
   tool: Described<Fields, Fields> & { readonly scope: Scope | null },
@@ -257,21 +260,10 @@ const define = <A>(
     open: (args) => {
       const refused = secretIn(args) ?? (writes ? keyMissingIn(args) : undefined)
       if (refused !== undefined) return Result.fail(refused)
-      return Result.mapBoth(decode(args), { onSuccess: open, onFailure: (error) => invalid(error) })
+      return Result.mapBoth(decode(args), { onSuccess: open, onFailure: invalid })
     },
     apply: () => notItsWrite
   }
-}
-
-const secretIn = (args: unknown): InputInvalid | undefined => {
-  const found = Option.getOrUndefined(findSecret(args))
-  if (found === undefined) return undefined
-  const path = found.join(".")
-  return new InputInvalid({
-    reason: "holds_secret",
-    message: `${path === "" ? "A name among the arguments" : path} holds an agent token. It was neither stored nor sent on. Take it out, and have the agent's owner revoke that token.`,
-    details: { path }
-  })
 }
 
 const keyMissingIn = (args: unknown): IdempotencyRefused | undefined =>
@@ -282,20 +274,6 @@ const keyMissingIn = (args: unknown): IdempotencyRefused | undefined =>
           "A write needs an idempotency_key: 8 to 128 characters of A-Z a-z 0-9 _ : . -, a new one for each intended change and the same one on a retry. Nothing was changed."
       })
     : undefined
-
-/** Says of each field at fault what was expected, and never repeats a value. */
-const invalid = (error: Schema.SchemaError): InputInvalid => {
-  const errors = issueFormatter(error.issue).issues.map(({ path, message }) => ({
-    path: (path ?? []).map(String).join("."),
-    message
-  }))
-  const said = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
-  return new InputInvalid({
-    reason: "invalid",
-    message: `The arguments are not valid: ${said}. Nothing was changed.`,
-    details: { errors }
-  })
-}
 
 /** What Tasker answered to a change of a card. */
 export const changed = (issue: TaskerIssue): Written => ({ _tag: "Issue", issue })

@@ -1,14 +1,10 @@
 import { Effect, Schema } from "effect"
-import { InputInvalid } from "../domain/Failure.ts"
+import type { InputInvalid } from "../domain/Failure.ts"
 import { IssueId } from "../domain/Ids.ts"
 import { Comment, Issue, Priority } from "../domain/Issue.ts"
+import { invalidInput, isCalendarDate, isInstant, wholesome } from "../domain/inputs.ts"
 
 /** Arguments and answers that several tools share, each said once in the words that a model reads. */
-
-/** Text that can be stored and sent anywhere: no NUL, no half of a surrogate pair. */
-const wholesome = Schema.makeFilter((text: string) => text.isWellFormed() && !text.includes("\u0000"), {
-  message: "Expected text without NUL and without lone surrogates"
-})
 
 export const text = Schema.String.check(wholesome)
 
@@ -23,12 +19,6 @@ export const name = Schema.String.check(
 
 /** As long a text as a request body can carry anyway. */
 export const markdown = text.check(Schema.isMaxLength(200_000))
-
-const isCalendarDate = (value: string): boolean => {
-  if (!/^\d{4}-\d\d-\d\d$/.test(value)) return false
-  const date = new Date(`${value}T00:00:00Z`)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value)
-}
 
 export const date = Schema.String.check(
   Schema.makeFilter(isCalendarDate, {
@@ -77,19 +67,8 @@ export const datesInOrder = (
   target: string | null | undefined
 ): Effect.Effect<void, InputInvalid> =>
   startsAfter(start, target)
-    ? Effect.fail(
-        new InputInvalid({
-          reason: "invalid",
-          message: `start_date ${start} is after target_date ${target}. Nothing was changed; give dates in order.`,
-          details: { errors: [{ path: "start_date", message: "Expected a date not after target_date" }] }
-        })
-      )
+    ? Effect.fail(invalidInput("start_date", `${start} is after target_date ${target}: give dates in order.`))
     : Effect.void
-
-const isInstant = (value: string): boolean =>
-  /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value) &&
-  isCalendarDate(value.slice(0, 10)) &&
-  !Number.isNaN(Date.parse(value))
 
 export const instant = Schema.String.check(
   Schema.makeFilter(isInstant, {

@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
-import { InputInvalid, TaskerFailure } from "../domain/Failure.ts"
+import { TaskerFailure } from "../domain/Failure.ts"
 import { Issue } from "../domain/Issue.ts"
+import { invalidInput } from "../domain/inputs.ts"
 import { issueId, reference } from "./fields.ts"
 import { showIssue } from "./show.ts"
 import { readTool } from "./Tool.ts"
@@ -23,12 +24,7 @@ export const getIssue = readTool({
   },
   run: Effect.fnUntraced(function* ({ issue_id, identifier, description_offset }, board) {
     if ((issue_id === undefined) === (identifier === undefined)) {
-      const message = "Give either issue_id or identifier."
-      return yield* new InputInvalid({
-        reason: "invalid",
-        message,
-        details: { errors: [{ path: "", message }] }
-      })
+      return yield* invalidInput("", "Give either issue_id or identifier.")
     }
     const found =
       issue_id !== undefined

@@ -1,13 +1,11 @@
 import { Effect, Schema } from "effect"
-import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
+import { GrantDenied } from "../domain/Failure.ts"
 import { ProjectId } from "../domain/Ids.ts"
 import { Project } from "../domain/Issue.ts"
+import { invalidInput } from "../domain/inputs.ts"
 import { stripInvisible } from "../domain/PlainText.ts"
 import { reference } from "./fields.ts"
 import { sessionTool } from "./Tool.ts"
-
-const oneOf = (message: string) =>
-  new InputInvalid({ reason: "invalid", message, details: { errors: [{ path: "", message }] } })
 
 /** Ungranted and unknown look alike, so that nobody learns of projects by asking. */
 const notGranted = () =>
@@ -35,12 +33,13 @@ export const resolveProject = sessionTool({
   run: Effect.fnUntraced(function* (args, { principal, policy, tasker, who }) {
     const { workspace_slug, ...by } = args
     if (Object.keys(by).length !== 1)
-      return yield* oneOf("Give exactly one of project_id, identifier and name.")
+      return yield* invalidInput("", "Give exactly one of project_id, identifier and name.")
     const granting = policy.granting(principal, "project:read", workspace_slug)
     const workspaces = [...new Set(granting.map((grant) => grant.workspace_slug))]
     const [workspace] = workspaces
     if (workspace === undefined) return yield* notGranted()
-    if (workspaces.length > 1) return yield* oneOf(`Name one workspace_slug of: ${workspaces.join(", ")}.`)
+    if (workspaces.length > 1)
+      return yield* invalidInput("workspace_slug", `Name one workspace_slug of: ${workspaces.join(", ")}.`)
     if (by.project_id !== undefined && !granting.some((grant) => grant.project_id === by.project_id)) {
       return yield* notGranted()
     }

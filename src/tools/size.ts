@@ -5,7 +5,7 @@ import { Effect } from "effect"
  * write back. Counted with the tokenizer of the models that Codex runs (o200k), less a little for
  * what a client wraps around.
  */
-const largest = 7_900
+const largest = 7_800
 
 /** A token is one byte at least, so what is no longer than this needs no counting. */
 const surelyFits = (text: string): boolean => Buffer.byteLength(text) <= largest

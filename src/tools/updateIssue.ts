@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { InputInvalid } from "../domain/Failure.ts"
+import { invalidInput } from "../domain/inputs.ts"
 import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { UpdateIssue } from "../domain/Write.ts"
@@ -15,10 +16,8 @@ import {
 } from "./fields.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
-const nothingToUpdate = () => {
-  const message = "Give at least one of name, description, priority, start_date, target_date and parent_id."
-  return new InputInvalid({ reason: "invalid", message, details: { errors: [{ path: "", message }] } })
-}
+const nothingToUpdate = () =>
+  invalidInput("", "Give at least one of name, description, priority, start_date, target_date and parent_id.")
 
 const wouldLose = (issue: TaskerIssue, content: ReadonlyArray<string>) =>
   new InputInvalid({

@@ -32,7 +32,7 @@ const pathOf = ({ endpoint, params }: Asked): string =>
 
 const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
   const value = asked.headers?.[keyHeader]
-  const secret = secretIn(value)
+  const secret = secretIn({ [keyHeader]: value })
   if (secret !== undefined) return Effect.fail(secret)
   return Effect.succeed({
     reach: asked.params.owner_user_id,
