@@ -149,8 +149,10 @@ const list = (element: Element): Nodes => {
   return { type: "list", ordered: true, start: Number.isNaN(start) ? 1 : start, children: items }
 }
 
-const isElement = (node: HtmlNodes | undefined, tagName: string): node is Element =>
-  node?.type === "element" && node.tagName === tagName
+const isElement = <T extends string>(
+  node: HtmlNodes | undefined,
+  tagName: T
+): node is Element & { readonly tagName: T } => node?.type === "element" && node.tagName === tagName
 
 /** TipTap says in attributes what is done and draws the box in a label; GFM's own HTML starts with the box. */
 const item = (element: Element): Nodes & { type: "listItem" } => {
@@ -160,15 +162,19 @@ const item = (element: Element): Nodes & { type: "listItem" } => {
     const words = content.filter((child) => !isElement(child, "label"))
     return { type: "listItem", checked, children: read(words) as Array<BlockContent> }
   }
-  const first = content[0]
-  const box = isElement(first, "p") || isElement(first, "label") ? first.children[0] : first
-  const children = read(element.children) as Array<BlockContent>
-  if (!isElement(box, "input") || box.properties.type !== "checkbox") return { type: "listItem", children }
-  box.properties.type = "hidden"
+  const [first, ...rest] = content
+  const isAround = isElement(first, "p") || isElement(first, "label")
+  const box = isAround ? first.children[0] : first
+  if (!isElement(box, "input") || box.properties.type !== "checkbox") {
+    return { type: "listItem", children: read(element.children) as Array<BlockContent> }
+  }
+  const words: ReadonlyArray<HtmlNodes> = isAround
+    ? [{ ...first, children: first.children.slice(1) }, ...rest]
+    : element.children.filter((child) => child !== box)
   return {
     type: "listItem",
     checked: Boolean(box.properties.checked),
-    children: read(element.children) as Array<BlockContent>
+    children: read(words) as Array<BlockContent>
   }
 }
 

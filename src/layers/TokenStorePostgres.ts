@@ -3,6 +3,7 @@ import { Effect, Layer, Schema } from "effect"
 import { AuthFailure, type GatewayUnavailable } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { hash } from "../domain/Token.ts"
+import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { type Caller, TokenStore } from "../services/TokenStore.ts"
 import { CallerRow, callerRow } from "./callerSql.ts"
 import { repeatable, storage } from "./storage.ts"
@@ -27,7 +28,10 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
       "This agent is disabled. Its owner can enable it again; nothing was changed."
     )
   }
-  return Effect.succeed({ principal, operation: row.operation ?? undefined })
+  return Effect.map(CurrentRequest, (facts) => {
+    facts.agentId = principal.agent.id
+    return { principal, operation: row.operation ?? undefined }
+  })
 }
 
 export const unknownToken = (): AuthFailure =>

@@ -24,6 +24,7 @@ import type {
 } from "../services/TaskerAdapter.ts"
 import type { Board } from "./Board.ts"
 import { toJsonSchema } from "./jsonSchema.ts"
+import type { Change, Output } from "./show.ts"
 import type { ToolListing } from "./Tools.ts"
 
 /**
@@ -50,12 +51,6 @@ export interface Session {
   readonly who: OnBehalf
   readonly tasker: Tasker
   readonly policy: GrantPolicy["Service"]
-}
-
-/** The change that a write comes to, in the caller's terms: what a dry run shows. */
-export interface Change {
-  readonly before: Readonly<Record<string, unknown>> | null
-  readonly after: Readonly<Record<string, unknown>>
 }
 
 /** What a write tool decides before anything is reserved: the change in Tasker's terms, and in the caller's. */
@@ -88,8 +83,6 @@ export interface OpenedWrite {
   readonly asksTasker: boolean
   readonly plan: (board: Board) => Effect.Effect<Plan, Failure>
 }
-
-export type Output = Readonly<Record<string, unknown>>
 
 export interface Tool {
   readonly name: string

@@ -4,7 +4,15 @@ import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import { writtenOnly } from "./present.ts"
 import { longestFitting } from "./size.ts"
-import type { Change, Output } from "./Tool.ts"
+
+/** An answer as it goes out: JSON values by name. */
+export type Output = Readonly<Record<string, unknown>>
+
+/** The change that a write comes to, in the caller's terms: what a dry run shows. */
+export interface Change {
+  readonly before: Readonly<Record<string, unknown>> | null
+  readonly after: Readonly<Record<string, unknown>>
+}
 
 /**
  * What a caller is shown, by the scopes that it has now, within the size that a client keeps whole. A

@@ -86,7 +86,7 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
       const { body, status } = yield* fetched("/defect", { headers: { "x-request-id": "defect-1" } })
       assert.deepStrictEqual([status, body.code], [500, "gateway.internal"])
       assert.notInclude(JSON.stringify(body), "the cause of it")
-      const line = lines.find((line) => line.includes("the cause of it"))
+      const line = lines.find((line) => line.includes("the cause of it") && line.includes("defect-1"))
       assert.include(JSON.parse(line ?? "{}"), { level: "error", request_id: "defect-1" })
     })
   )

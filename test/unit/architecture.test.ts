@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative, resolve } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+
+/** Which rooms a room may import from, besides itself. `main.ts` joins them all. */
+const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
+  domain: [],
+  services: ["domain"],
+  tools: ["services", "domain", "Config"],
+  layers: ["services", "domain", "Config"],
+  http: ["tools", "services", "domain", "Config"],
+  mcp: ["http", "tools", "services", "domain", "Config"],
+  cli: ["layers", "services", "domain", "Config"],
+  Config: ["domain"]
+}
+
+const root = join(import.meta.dirname, "../..")
+const source = join(root, "src")
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts")
+)
+
+const roomOf = (file: string): string =>
+  file.includes("/") ? (file.split("/")[0] ?? "") : file.replace(/\.ts$/, "")
+
+const importsOf = (file: string): ReadonlyArray<string> =>
+  [
+    ...readFileSync(join(source, file), "utf8").matchAll(/^\s*(?:import|export)\b[^"']*?["']([^"']+)["']/gms)
+  ].map((match) => match[1] ?? "")
+
+const edges = files.flatMap((file) =>
+  importsOf(file)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => ({ file, target: relative(source, resolve(source, dirname(file), specifier)) }))
+    .filter(({ target }) => !target.startsWith(".."))
+)
+
+describe("the rooms", () => {
+  it("import only in the directions that STYLE names; main.ts alone joins layers to the rest", () => {
+    const crooked = edges.filter(({ file, target }) => {
+      const [from, to] = [roomOf(file), roomOf(target)]
+      return from !== "main" && from !== to && !(allowed[from] ?? []).includes(to)
+    })
+    assert.deepStrictEqual(crooked, [])
+  })
+
+  it("import each other without circles", () => {
+    const next = new Map<string, Array<string>>()
+    for (const { file, target } of edges) next.set(file, [...(next.get(file) ?? []), target])
+    const done = new Set<string>()
+    const circles: Array<string> = []
+    const visit = (file: string, path: ReadonlyArray<string>): void => {
+      if (path.includes(file)) {
+        circles.push([...path.slice(path.indexOf(file)), file].join(" → "))
+        return
+      }
+      if (done.has(file)) return
+      for (const target of next.get(file) ?? []) visit(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of files) visit(file, [])
+    assert.deepStrictEqual(circles, [])
+  })
+
+  it("know nothing of the tests, the reference Tasker or development packages", () => {
+    const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      devDependencies: Record<string, string>
+    }
+    const foreign = files.flatMap((file) =>
+      importsOf(file)
+        .filter(
+          (specifier) =>
+            specifier.includes("/test/") ||
+            Object.keys(devDependencies).some(
+              (name) => specifier === name || specifier.startsWith(`${name}/`)
+            )
+        )
+        .map((specifier) => `${file} imports ${specifier}`)
+    )
+    assert.deepStrictEqual(foreign, [])
+  })
+
+  it("hold files of one subject: none over 400 lines", () => {
+    const long = files
+      .map((file) => ({ file, lines: readFileSync(join(source, file), "utf8").split("\n").length }))
+      .filter(({ lines }) => lines > 400)
+    assert.deepStrictEqual(long, [])
+  })
+})
