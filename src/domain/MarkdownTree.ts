@@ -241,7 +241,7 @@ class Canonical {
     const address: PhrasingContent = { type: "text", value: url }
     const content = trimmed(children).length > 0 ? children : [address]
     if (inside.includes("link")) return content
-    if (/^(?:https?:\/\/[^\s/]|mailto:\S)/i.test(url)) {
+    if (isWebOrMail(url)) {
       const title = collapsed(stripInvisible(target.title ?? "")).trim()
       return hoisted(content, (text) => ({
         type: "link",
@@ -259,6 +259,13 @@ class Canonical {
       : [...content, { type: "text", value: ` (${url})` }]
   }
 }
+
+const mailAddress =
+  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?:\?\S*)?$/i
+
+/** A mail address is one by CommonMark 6.5; GFM's bare addresses go further and can't be written again. */
+const isWebOrMail = (url: string) =>
+  /^mailto:/i.test(url) ? mailAddress.test(url.slice("mailto:".length)) : /^https?:\/\/[^\s/]/i.test(url)
 
 const isTask = (item: ListItem) => typeof item.checked === "boolean"
 

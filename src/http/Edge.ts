@@ -27,14 +27,18 @@ export const edge =
         Context.add(CurrentRequest, facts),
         Context.add(References.CurrentLogAnnotations, { request_id: id })
       )
-      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | RequestRefused, R> =>
-        request.headers.host === undefined ? Effect.fail(withoutHost()) : routes
+      return Effect.suspend(
+        (): Effect.Effect<HttpServerResponse, E | RequestRefused, R> =>
+          request.headers.host === undefined ? Effect.fail(withoutHost()) : routes
       ).pipe(
         Effect.catchCause((cause) => settle(cause, request, id, allowed)),
-        Effect.map(Response.setHeader(RequestId.header, id)),
+        Effect.map(Response.setHeaders({ ...everywhere, [RequestId.header]: id })),
         Effect.provideContext(context)
       )
     })
+
+/** Every answer depends on who asks and when, and some hold a token: none is to be kept or guessed at. */
+const everywhere = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 /** RFC 9112 section 3.2: a request without `Host` is answered 400. */
 const withoutHost = () =>

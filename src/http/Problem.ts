@@ -119,7 +119,7 @@ const document = (
   const members = { type: typeOf(code), title, status, detail, code, request_id: requestId }
   return Response.jsonUnsafe(
     { ...members, ...extensions, ...members },
-    { status, contentType: "application/problem+json", headers: { ...headers, "cache-control": "no-store" } }
+    { status, contentType: "application/problem+json", headers }
   )
 }
 

@@ -27,7 +27,9 @@ const limits = {
   // Two Authorization headers are to be seen, not the first of them taken.
   joinDuplicateHeaders: true,
   // The edge says so in a problem document.
-  requireHostHeader: false
+  requireHostHeader: false,
+  // Nothing is upgraded to: a client that offers HTTP/2 or a web socket is answered in HTTP/1.1.
+  shouldUpgradeCallback: () => false
 } as const
 
 /**
@@ -57,7 +59,11 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
       const { allowed, router } = yield* Methods.make
       yield* Layer.build(
         routes.pipe(
-          Layer.provide([Layer.succeed(HttpRouter.HttpRouter, router), Hosts.layer, NodeHttpServer.layerHttpServices]),
+          Layer.provide([
+            Layer.succeed(HttpRouter.HttpRouter, router),
+            Hosts.layer,
+            NodeHttpServer.layerHttpServices
+          ]),
           Layer.provide(Layer.succeed(Addresses, addresses))
         )
       )

@@ -26,7 +26,10 @@ ${spec.tags.map((tag) => section(spec, tag.name, tag.description)).join("\n")}
 <table>
 <tr><th>Code</th><th>Status</th><th>Meaning</th></tr>
 ${Object.entries(problems)
-  .map(([code, { status, title }]) => `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${escape(title)}</td></tr>`)
+  .map(
+    ([code, { status, title }]) =>
+      `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${escape(title)}</td></tr>`
+  )
   .join("\n")}
 </table>
 </section>
@@ -82,6 +85,13 @@ ${body === undefined ? "" : `<pre>${escape(JSON.stringify(body, null, 2))}</pre>
 </details>`
 }
 
-const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" }
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;"
+}
 
-const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? character)
+const escape = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => entities[character] ?? character)

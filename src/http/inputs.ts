@@ -29,7 +29,8 @@ export const workspaceSlug = Schema.String.check(
   Schema.isPattern(/^[A-Za-z0-9_-]{1,64}$/, { message: "Expected 1 to 64 characters of A-Z a-z 0-9 _ -" })
 )
 
-const instantForm = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
+const instantForm =
+  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
 
 /** `Date.parse` takes 30 February for 2 March, so the fields are looked at one by one. */
 const exists = (text: string): boolean => {

@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
-import { HttpApiBuilder, OpenApi } from "effect/http-api"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Response from "effect/http/HttpServerResponse"
+import { HttpApiBuilder, OpenApi } from "effect/http-api"
 import * as AgentHandlers from "./api/AgentHandlers.ts"
 import { Api } from "./api/Api.ts"
 import * as LifecycleHandlers from "./api/LifecycleHandlers.ts"
@@ -21,7 +21,6 @@ const docs = HttpRouter.use((router) =>
       contentType: "text/html; charset=utf-8",
       headers: {
         "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer"
       }
     })

@@ -9,7 +9,9 @@ export const SetupPacket = Schema.Struct({
   codex_config_toml: Schema.String,
   codex_add_command: Schema.String,
   agents_md: Schema.String,
-  tools: Schema.Array(Schema.Struct({ name: Schema.String, title: Schema.String, description: Schema.String })),
+  tools: Schema.Array(
+    Schema.Struct({ name: Schema.String, title: Schema.String, description: Schema.String })
+  ),
   grants: Schema.Array(GrantShown)
 }).annotate({ identifier: "SetupPacket" })
 export type SetupPacket = typeof SetupPacket.Type

@@ -177,8 +177,8 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (
       )
       const events = (yield* auditOf(agent.id)).filter(({ request_id }) => request_id === outcome.requestId)
       assert.deepStrictEqual(
-        events.map(({ action, outcome: came, reason, via }) => [action, came, reason, via]),
-        row.tool.writes ? [[row.name, "denied", row.code, row.via]] : []
+        events.map(({ action, outcome: came, reason, via }) => `${action} ${came} ${reason} ${via}`),
+        row.tool.writes ? [`${row.name} denied ${row.code} ${row.via}`] : []
       )
     })
   )
@@ -197,8 +197,8 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (
       )
       const events = (yield* auditOf(agent.id)).filter(({ request_id }) => request_id === outcome.requestId)
       assert.deepStrictEqual(
-        events.map(({ action, outcome: came, reason, via }) => [action, came, reason, via]),
-        row.tool.writes ? [[row.name, "executed", null, row.via]] : []
+        events.map(({ action, outcome: came, reason, via }) => `${action} ${came} ${reason} ${via}`),
+        row.tool.writes ? [`${row.name} executed null ${row.via}`] : []
       )
     })
   )

@@ -14,11 +14,17 @@ const newAgent = (owner = `owner-${randomUUID()}`) =>
 const events = (id: string) =>
   Effect.map(operate(`/api/v1/agents/${id}/audit`), ({ body }) =>
     (body.events as Array<{ action: string; outcome: string; reason: string | null }>)
-      .map(({ action, outcome, reason }) => [action, outcome, reason].filter((part) => part !== null).join(" "))
+      .map(({ action, outcome, reason }) =>
+        [action, outcome, reason].filter((part) => part !== null).join(" ")
+      )
       .reverse()
   )
 
-const terms = () => ({ workspace_slug: "nodedc", project_id: randomUUID(), scopes: ["issue:read", "project:read"] })
+const terms = () => ({
+  workspace_slug: "nodedc",
+  project_id: randomUUID(),
+  scopes: ["issue:read", "project:read"]
+})
 
 layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecycle API", (it) => {
   it.effect("makes an agent, and shows it with its grants and tokens", () =>
@@ -53,7 +59,11 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
       })
       const twin = yield* operate(`/api/internal/v1/owners/${encodeURIComponent("Иван/1?")}/agents/${id}`)
       assert.deepStrictEqual(twin.body, detail.body)
-      assert.deepStrictEqual(yield* events(id), ["agent.created executed", "grant.created executed", "token.issued executed"])
+      assert.deepStrictEqual(yield* events(id), [
+        "agent.created executed",
+        "grant.created executed",
+        "token.issued executed"
+      ])
     })
   )
 
@@ -63,16 +73,25 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
       const first = terms()
       const granted = yield* operate(`/api/v1/agents/${id}/grants`, { body: first })
       const replaced = yield* operate(`/api/v1/agents/${id}/grants`, {
-        body: { ...first, scopes: ["issue:read"], max_writes_per_day: 5, expires_at: "2099-01-31T12:00:00+03:00" }
+        body: {
+          ...first,
+          scopes: ["issue:read"],
+          max_writes_per_day: 5,
+          expires_at: "2099-01-31T12:00:00+03:00"
+        }
       })
       assert.strictEqual(replaced.status, 201)
       assert.strictEqual(replaced.body.grant.id, granted.body.grant.id)
       assert.deepStrictEqual(replaced.body.grant.scopes, ["issue:read"])
       assert.strictEqual(replaced.body.grant.expires_at, "2099-01-31T09:00:00.000Z")
-      const revoked = yield* operate(`/api/v1/agents/${id}/grants/${granted.body.grant.id}`, { method: "DELETE" })
+      const revoked = yield* operate(`/api/v1/agents/${id}/grants/${granted.body.grant.id}`, {
+        method: "DELETE"
+      })
       assert.strictEqual(revoked.status, 200)
       assert.isString(revoked.body.grant.revoked_at)
-      const again = yield* operate(`/api/v1/agents/${id}/grants/${granted.body.grant.id}`, { method: "DELETE" })
+      const again = yield* operate(`/api/v1/agents/${id}/grants/${granted.body.grant.id}`, {
+        method: "DELETE"
+      })
       assert.deepStrictEqual(again.body, revoked.body)
       const anew = yield* operate(`/api/v1/agents/${id}/grants`, { body: first })
       assert.notStrictEqual(anew.body.grant.id, granted.body.grant.id)
@@ -97,7 +116,10 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
       )
       assert.deepStrictEqual(new Set(all.map(({ status }) => status)), new Set([201]))
       assert.strictEqual(new Set(all.map((answer) => answer.body.grant.id)).size, 1)
-      const other = yield* operate(`/api/v1/agents/${id}/grants`, { body: { ...body, scopes: ["issue:read"] }, headers })
+      const other = yield* operate(`/api/v1/agents/${id}/grants`, {
+        body: { ...body, scopes: ["issue:read"] },
+        headers
+      })
       assert.deepStrictEqual([other.status, other.body.code], [422, "idempotency.key_reused"])
       assert.deepStrictEqual(yield* events(id), [
         "agent.created executed",
@@ -160,7 +182,8 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
         operate(`${other}/setup`),
         operate(`${other}/audit`)
       ])
-      for (const { body, status } of answers) assert.deepStrictEqual([status, body.code], [404, "request.not_found"])
+      for (const { body, status } of answers)
+        assert.deepStrictEqual([status, body.code], [404, "request.not_found"])
       assert.deepStrictEqual(yield* events(id), ["agent.created executed"])
     })
   )
@@ -170,14 +193,21 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
       const owner = `owner-${"ф".repeat(100)}-${randomUUID().slice(0, 8)}`
       const agents = yield* Effect.all([newAgent(owner), newAgent(owner), newAgent(owner)])
       const path = `/api/internal/v1/owners/${encodeURIComponent(owner)}`
-      assert.deepStrictEqual((yield* operate(`${path}/disable-agents`, { method: "POST" })).body, { disabled: 3 })
-      assert.deepStrictEqual((yield* operate(`${path}/disable-agents`, { method: "POST" })).body, { disabled: 0 })
+      assert.deepStrictEqual((yield* operate(`${path}/disable-agents`, { method: "POST" })).body, {
+        disabled: 3
+      })
+      assert.deepStrictEqual((yield* operate(`${path}/disable-agents`, { method: "POST" })).body, {
+        disabled: 0
+      })
       const listed = yield* operate(`${path}/agents`)
       assert.deepStrictEqual(
         listed.body.agents.map(({ status }: { status: string }) => status),
         ["disabled", "disabled", "disabled"]
       )
-      assert.deepStrictEqual(yield* events(agents[0].id), ["agent.created executed", "agent.disabled executed"])
+      assert.deepStrictEqual(yield* events(agents[0].id), [
+        "agent.created executed",
+        "agent.disabled executed"
+      ])
     })
   )
 

@@ -20,13 +20,20 @@ HttpApi.reflect(Api, {
   onGroup: () => {},
   onEndpoint: ({ endpoint: { method, path }, middleware }) => {
     const around = new Set([...middleware].map(({ key }) => key))
-    const access = around.has(InternalAccess.key) ? "internal" : around.has(AgentAccess.key) ? "agent" : "open"
+    const access = around.has(InternalAccess.key)
+      ? "internal"
+      : around.has(AgentAccess.key)
+        ? "agent"
+        : "open"
     routes.push({ method, path, access })
   }
 })
 
 const made = (path: string): string =>
-  path.replace(":tool_name", "tasker_get_session").replace(":owner_user_id", "someone").replace(/:\w+/g, randomUUID())
+  path
+    .replace(":tool_name", "tasker_get_session")
+    .replace(":owner_user_id", "someone")
+    .replace(/:\w+/g, randomUUID())
 
 const ask = ({ method, path }: Route, token: string | undefined) =>
   send(made(path), { method, token, ...(method === "GET" || method === "DELETE" ? {} : { body: {} }) })
@@ -50,50 +57,54 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
     })
   )
 
-  it.effect.each(routes.filter(({ access }) => access === "internal").map((route) => [`${route.method} ${route.path}`, route] as const))(
-    "%s wants the internal token",
-    ([, route]) =>
-      Effect.gen(function* () {
-        const { actor } = yield* World
-        const agentToken = Redacted.value((yield* actor()).token)
-        refused(yield* ask(route, undefined), "auth.missing")
-        refused(yield* ask(route, "wrong"), "auth.unknown")
-        refused(yield* ask(route, unknown), "auth.unknown")
-        refused(yield* ask(route, agentToken), "auth.unknown")
-      })
+  it.effect.each(
+    routes
+      .filter(({ access }) => access === "internal")
+      .map((route) => [`${route.method} ${route.path}`, route] as const)
+  )("%s wants the internal token", ([, route]) =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const agentToken = Redacted.value((yield* actor()).token)
+      refused(yield* ask(route, undefined), "auth.missing")
+      refused(yield* ask(route, "wrong"), "auth.unknown")
+      refused(yield* ask(route, unknown), "auth.unknown")
+      refused(yield* ask(route, agentToken), "auth.unknown")
+    })
   )
 
-  it.effect.each(routes.filter(({ access }) => access === "agent").map((route) => [`${route.method} ${route.path}`, route] as const))(
-    "%s wants a live agent token",
-    ([, route]) =>
-      Effect.gen(function* () {
-        const { actor } = yield* World
-        const db = yield* sql
-        const { agentId, token } = yield* actor()
-        const mine = Redacted.value(token)
-        const fresh = Effect.map(
-          operate(`/api/v1/agents/${agentId}/tokens`, { body: { name: "another" } }),
-          ({ body }) => body as { token: string; token_info: { id: string } }
-        )
-        refused(yield* ask(route, undefined), "auth.missing")
-        refused(yield* ask(route, "an-internal-token"), "auth.malformed")
-        refused(yield* ask(route, `${mine.slice(0, -1)}${mine.endsWith("0") ? "1" : "0"}`), "auth.malformed")
-        refused(yield* ask(route, unknown), "auth.unknown")
-        const revoked = yield* fresh
-        yield* operate(`/api/v1/agents/${agentId}/tokens/${revoked.token_info.id}`, { method: "DELETE" })
-        refused(yield* ask(route, revoked.token), "auth.revoked")
-        const expired = yield* fresh
-        yield* db`update tokens set expires_at = now() - interval '1 second' where id = ${expired.token_info.id}::uuid`
-        refused(yield* ask(route, expired.token), "auth.expired")
-        yield* operate(`/api/v1/agents/${agentId}`, { method: "PATCH", body: { status: "disabled" } })
-        refused(yield* ask(route, mine), "auth.agent_disabled")
-        const { body } = yield* operate(`/api/v1/agents/${agentId}/audit`)
-        const reasons = body.events.filter(({ outcome }: { outcome: string }) => outcome === "denied")
-        assert.deepStrictEqual(
-          reasons.map(({ reason }: { reason: string }) => reason),
-          ["auth.agent_disabled", "auth.expired", "auth.revoked"]
-        )
-      })
+  it.effect.each(
+    routes
+      .filter(({ access }) => access === "agent")
+      .map((route) => [`${route.method} ${route.path}`, route] as const)
+  )("%s wants a live agent token", ([, route]) =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const db = yield* sql
+      const { agentId, token } = yield* actor()
+      const mine = Redacted.value(token)
+      const fresh = Effect.map(
+        operate(`/api/v1/agents/${agentId}/tokens`, { body: { name: "another" } }),
+        ({ body }) => body as { token: string; token_info: { id: string } }
+      )
+      refused(yield* ask(route, undefined), "auth.missing")
+      refused(yield* ask(route, "an-internal-token"), "auth.malformed")
+      refused(yield* ask(route, `${mine.slice(0, -1)}${mine.endsWith("0") ? "1" : "0"}`), "auth.malformed")
+      refused(yield* ask(route, unknown), "auth.unknown")
+      const revoked = yield* fresh
+      yield* operate(`/api/v1/agents/${agentId}/tokens/${revoked.token_info.id}`, { method: "DELETE" })
+      refused(yield* ask(route, revoked.token), "auth.revoked")
+      const expired = yield* fresh
+      yield* db`update tokens set expires_at = now() - interval '1 second' where id = ${expired.token_info.id}::uuid`
+      refused(yield* ask(route, expired.token), "auth.expired")
+      yield* operate(`/api/v1/agents/${agentId}`, { method: "PATCH", body: { status: "disabled" } })
+      refused(yield* ask(route, mine), "auth.agent_disabled")
+      const { body } = yield* operate(`/api/v1/agents/${agentId}/audit`)
+      const reasons = body.events.filter(({ outcome }: { outcome: string }) => outcome === "denied")
+      assert.deepStrictEqual(
+        reasons.map(({ reason }: { reason: string }) => reason),
+        ["auth.agent_disabled", "auth.expired", "auth.revoked"]
+      )
+    })
   )
 
   it.effect("shows an agent who it is, its tools and how to connect", () =>
@@ -212,7 +223,10 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
       const path = `/api/v1/agents/${(yield* actor()).agentId}/tokens`
       const answer = yield* operate(path, { body: { name: "x", expires_at } })
       assert.deepStrictEqual([answer.status, answer.body.errors?.[0]?.path], [422, "expires_at"])
-      assert.strictEqual((yield* operate(path, { body: { name: "x", expires_at: "2099-01-01T00:00:00Z" } })).status, 201)
+      assert.strictEqual(
+        (yield* operate(path, { body: { name: "x", expires_at: "2099-01-01T00:00:00Z" } })).status,
+        201
+      )
     })
   )
 
@@ -237,12 +251,17 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
       for (const { method, path } of routes) {
         const operation = spec.paths[path.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()]
         assert.isDefined(operation, `${method} ${path}`)
-        const declared = operation.parameters.filter((parameter: { in: string }) => parameter.in === "path").length
+        const declared = operation.parameters.filter(
+          (parameter: { in: string }) => parameter.in === "path"
+        ).length
         assert.strictEqual(declared, path.split(":").length - 1, path)
       }
       const docs = yield* send("/docs")
       assert.strictEqual(docs.status, 200)
-      assert.match(docs.headers.get("content-security-policy") ?? "", /^default-src 'none'; style-src 'sha256-/)
+      assert.match(
+        docs.headers.get("content-security-policy") ?? "",
+        /^default-src 'none'; style-src 'sha256-/
+      )
       assert.notMatch(docs.body, /<script|https?:\/\/(?!json-schema)/)
       for (const code of Object.keys(problems)) assert.include(docs.body, `id="${code}"`)
       const elsewhere = yield* send("/docs", { headers: { origin: "https://evil.example" } })

@@ -10,7 +10,12 @@ import { layer as world } from "./world.ts"
 /** The world with its edges: the gateway over real HTTP, on a free port. */
 export const layer = serve(Layer.mergeAll(routes.layer, Mcp.layer)).pipe(
   Layer.provide(ReadinessLive.layer),
-  Layer.provide(Layer.effect(GatewayConfig, Effect.map(GatewayConfig, (settings) => ({ ...settings, port: 0 })))),
+  Layer.provide(
+    Layer.effect(
+      GatewayConfig,
+      Effect.map(GatewayConfig, (settings) => ({ ...settings, port: 0 }))
+    )
+  ),
   Layer.provideMerge(world),
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
 )
@@ -30,7 +35,10 @@ export interface Sent {
 }
 
 /** Sends one request to the gateway; a body that is no string goes as JSON. */
-export const send = (path: string, { body, headers, method, token }: Sent = {}): Effect.Effect<Answer, never, Addresses> =>
+export const send = (
+  path: string,
+  { body, headers, method, token }: Sent = {}
+): Effect.Effect<Answer, never, Addresses> =>
   Effect.flatMap(Addresses, ({ listenOrigin }) =>
     Effect.promise(async () => {
       const response = await fetch(listenOrigin + path, {

@@ -1,6 +1,7 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Context, Effect, Layer, Redacted } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import { GatewayConfig } from "../../src/Config.ts"
 import type { AgentId, ProjectId, UserId } from "../../src/domain/Ids.ts"
 import { allScopes, type Scope } from "../../src/domain/Scope.ts"
@@ -16,20 +17,26 @@ import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import * as Pipeline from "../../src/tools/Pipeline.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 import { freshDatabase, secret } from "./gateway.ts"
+import { type PostgresProxy, postgresProxy } from "./postgres-proxy.ts"
 import { freshTasker, owner, type SeededProject, type TaskerControl } from "./tasker.ts"
 
-/** A reference Tasker with a project, an agent with a token, and a gateway without its edges between them. */
+/** An agent with a token and a grant on a project of its own. */
 export interface Actor {
   readonly agentId: AgentId
   readonly token: Token
   readonly project: SeededProject
 }
 
+/** A reference Tasker, a database, and a gateway without its edges between them. */
 export class World extends Context.Service<
   World,
   {
     readonly tasker: TaskerControl
     readonly databaseUrl: string
+    /** The test's own way to the database, beside the gateway's pool and proxy. */
+    readonly database: PgClient.PgClient
+    /** What the gateway's statements pass through; only in `layerWithProxy`. */
+    readonly proxy: PostgresProxy
     /** An agent with a grant on a new project; all scopes where none are named. */
     readonly actor: (
       scopes?: ReadonlyArray<Scope>,
@@ -38,64 +45,89 @@ export class World extends Context.Service<
   }
 >()("test/World") {}
 
-const act: Act = { reach: undefined, requestId: "test", key: undefined }
+export const act: Act = { reach: undefined, requestId: "test", key: undefined }
 
-const world = Layer.unwrap(
-  Effect.gen(function* () {
-    const database = yield* freshDatabase
-    const tasker = yield* freshTasker(database.url, secret())
-    const settings = GatewayConfig.layer({
-      DATABASE_URL: database.url,
-      NODEDC_TASKER_INTERNAL_URL: tasker.url,
-      NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
-      NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
-      TASKER_TIMEOUT_MS: "1500",
-      CALL_DEADLINE_MS: "8000"
-    })
-    const storage = Layer.mergeAll(TokenStorePostgres.layer, IdempotencyPostgres.layer).pipe(
-      Layer.provideMerge(AgentRegistryPostgres.layer),
-      Layer.provideMerge(AuditLogPostgres.layer),
-      Layer.provideMerge(GrantPolicyLive.layer),
-      Layer.provideMerge(Database.layer),
-      Layer.provideMerge(NodeCrypto.layerSecureRandom)
-    )
-    const actors = Layer.effect(
-      World,
-      Effect.gen(function* () {
-        const registry = yield* AgentRegistry
-        return World.of({
-          tasker,
-          databaseUrl: database.url,
-          actor: (scopes = allScopes, terms = {}) =>
-            Effect.gen(function* () {
-              const project = yield* tasker.project()
-              const agent = yield* registry.createAgent(act, {
-                owner_user_id: owner.id as UserId,
-                owner_email: owner.email,
-                display_name: "Test Codex"
-              })
-              yield* registry.grant(act, agent.id, {
-                workspace_slug: "nodedc",
-                project_id: project.project.id as ProjectId,
-                scopes,
-                expires_at: null,
-                max_writes_per_day: terms.maxWrites ?? null
-              })
-              const { token } = yield* registry.issueToken(act, agent.id, { name: "test", expires_at: null })
-              return { agentId: agent.id, token, project }
-            }).pipe(Effect.orDie)
-        })
+/** Short, so that a test of a timeout takes little; long enough for a machine that is busy with other tests. */
+export const taskerTimeoutMillis = 800
+
+const world = (options: { readonly proxied: boolean; readonly deadlineMillis: number }) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const fresh = yield* freshDatabase
+      const proxy = options.proxied ? yield* postgresProxy(fresh.url) : absent
+      const tasker = yield* freshTasker(fresh.url, secret())
+      const database = yield* PgClient.make({ url: Redacted.make(fresh.url), maxConnections: 4 })
+      const settings = GatewayConfig.layer({
+        DATABASE_URL: options.proxied ? proxy.url : fresh.url,
+        NODEDC_TASKER_INTERNAL_URL: tasker.url,
+        NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
+        NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
+        TASKER_TIMEOUT_MS: String(taskerTimeoutMillis),
+        CALL_DEADLINE_MS: String(options.deadlineMillis)
       })
-    )
-    return Layer.mergeAll(Pipeline.layer, actors).pipe(
-      Layer.provideMerge(TaskerInternal.layer),
-      Layer.provideMerge(storage),
-      Layer.provideMerge(settings)
-    )
-  })
-)
+      const storage = Layer.mergeAll(TokenStorePostgres.layer, IdempotencyPostgres.layer).pipe(
+        Layer.provideMerge(AgentRegistryPostgres.layer),
+        Layer.provideMerge(AuditLogPostgres.layer),
+        Layer.provideMerge(GrantPolicyLive.layer),
+        Layer.provideMerge(Database.layer),
+        Layer.provideMerge(NodeCrypto.layerSecureRandom)
+      )
+      const actors = Layer.effect(
+        World,
+        Effect.gen(function* () {
+          const registry = yield* AgentRegistry
+          return World.of({
+            tasker,
+            databaseUrl: fresh.url,
+            database,
+            proxy,
+            actor: (scopes = allScopes, terms = {}) =>
+              Effect.gen(function* () {
+                const project = yield* tasker.project()
+                const agent = yield* registry.createAgent(act, {
+                  owner_user_id: owner.id as UserId,
+                  owner_email: owner.email,
+                  display_name: "Test Codex"
+                })
+                yield* registry.grant(act, agent.id, grantTerms(project, scopes, terms.maxWrites ?? null))
+                const { token } = yield* registry.issueToken(act, agent.id, { name: "test", expires_at: null })
+                return { agentId: agent.id, token, project }
+              }).pipe(Effect.orDie)
+          })
+        })
+      )
+      return Layer.mergeAll(Pipeline.layer, actors).pipe(
+        Layer.provideMerge(TaskerInternal.layer),
+        Layer.provideMerge(storage),
+        Layer.provideMerge(settings)
+      )
+    })
+  ).pipe(Layer.provide(Reactivity.layer))
 
-export const layer = world
+const absent = new Proxy({} as PostgresProxy, {
+  get: () => {
+    throw new Error("This world has no proxy before its database: take layerWithProxy")
+  }
+})
+
+export const grantTerms = (
+  project: SeededProject,
+  scopes: ReadonlyArray<Scope>,
+  maxWrites: number | null = null,
+  expiresAt: string | null = null
+) => ({
+  workspace_slug: project.project.workspace_slug,
+  project_id: project.project.id as ProjectId,
+  scopes,
+  expires_at: expiresAt,
+  max_writes_per_day: maxWrites
+})
+
+export const layer = world({ proxied: false, deadlineMillis: 8000 })
+/** The gateway's statements pass through a proxy that counts them and breaks connections. */
+export const layerWithProxy = world({ proxied: true, deadlineMillis: 8000 })
+/** A whole call may take hardly longer than one call to Tasker. */
+export const layerInHaste = world({ proxied: false, deadlineMillis: 2 * taskerTimeoutMillis })
 
 /** Calls a tool as an actor does, over no edge. */
 export const call = (actor: Actor, name: string, args: object, requestId = "test-request") =>
@@ -108,6 +140,3 @@ export const call = (actor: Actor, name: string, args: object, requestId = "test
       requestId
     })
   )
-
-export const sql = PgClient.PgClient
-export const reveal = Redacted.value

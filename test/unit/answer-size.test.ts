@@ -26,6 +26,9 @@ const card = (description: string): Issue => ({
   url: "https://ops.nodedc.ru/nodedc/browse/OPS-12"
 })
 
+/** What `showIssue` answers, named since a loop that feeds on its own answer can't infer it. */
+type Part = { readonly issue: Issue; readonly next_offset?: number }
+
 const tokens = (value: unknown) => countTokens(JSON.stringify(value))
 
 const texts: Readonly<Record<string, string>> = {
@@ -59,11 +62,7 @@ describe("the size of answers", () => {
       const text = texts["long Russian"] ?? ""
       let read = ""
       for (let offset: number | undefined = 0; offset !== undefined; ) {
-        const part: Effect.Success<ReturnType<typeof showIssue<Issue, object>>> = yield* showIssue(
-          card(text),
-          {},
-          offset
-        )
+        const part: Part = yield* showIssue(card(text), {}, offset)
         read += part.issue.description
         offset = part.next_offset
       }

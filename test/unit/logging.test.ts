@@ -8,7 +8,10 @@ const secret = Redacted.value(fromBytes(new Uint8Array(32).fill(9)))
 const logged = (render: typeof asJson, effect: Effect.Effect<unknown>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
-    return Effect.as(Effect.provide(effect, Logger.layer([logger(render, (line) => lines.push(line))])), lines)
+    return Effect.as(
+      Effect.provide(effect, Logger.layer([logger(render, (line) => lines.push(line))])),
+      lines
+    )
   })
 
 describe("the log", () => {
@@ -26,9 +29,14 @@ describe("the log", () => {
 
   it.effect("is one readable line for people, with a cause beneath it", () =>
     Effect.gen(function* () {
-      const [line] = yield* logged(asText, Effect.flatMap(Effect.exit(Effect.die(new Error("broken"))), (exit) =>
-        exit._tag === "Failure" ? Effect.logError("A request failed", exit.cause, { status: 500 }) : Effect.void
-      ))
+      const [line] = yield* logged(
+        asText,
+        Effect.flatMap(Effect.exit(Effect.die(new Error("broken"))), (exit) =>
+          exit._tag === "Failure"
+            ? Effect.logError("A request failed", exit.cause, { status: 500 })
+            : Effect.void
+        )
+      )
       assert.match(line ?? "", /^\d\d:\d\d:\d\d\.\d{3} ERROR A request failed status=500\nError: broken/)
     })
   )
@@ -52,4 +60,3 @@ describe("the log", () => {
     )
   )
 })
-

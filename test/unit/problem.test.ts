@@ -17,7 +17,8 @@ const classes = [
 const all = classes.flatMap((failure) =>
   failure.fields.reason.literals.map(
     // biome-ignore lint/suspicious/noExplicitAny: each class takes the reasons of its own schema
-    (reason) => new (failure as any)({ reason, message: "What happened.", details: { hint: 1 } }) as failures.Failure
+    (reason) =>
+      new (failure as any)({ reason, message: "What happened.", details: { hint: 1 } }) as failures.Failure
   )
 )
 
@@ -29,23 +30,26 @@ describe("problem documents", () => {
     assert.sameMembers([...all.map(failures.codeOf), "gateway.internal"], Object.keys(problems))
   })
 
-  it.each(all.map((failure) => [failures.codeOf(failure), failure] as const))("tell %s whole", (code, failure) => {
-    const response = problem(failure, "request-1")
-    const { status, title } = problems[code as Code]
-    assert.strictEqual(response.status, status)
-    assert.strictEqual(statusOf(failure), status)
-    assert.strictEqual(response.headers["content-type"], "application/problem+json")
-    assert.deepStrictEqual(bodyOf(response), {
-      type: `tag:nodedc.ru,2026:tasker-codex-api:${code}`,
-      title,
-      status,
-      detail: "What happened.",
-      code,
-      request_id: "request-1",
-      retryable: false,
-      hint: 1
-    })
-  })
+  it.each(all.map((failure) => [failures.codeOf(failure), failure] as const))(
+    "tell %s whole",
+    (code, failure) => {
+      const response = problem(failure, "request-1")
+      const { status, title } = problems[code as Code]
+      assert.strictEqual(response.status, status)
+      assert.strictEqual(statusOf(failure), status)
+      assert.strictEqual(response.headers["content-type"], "application/problem+json")
+      assert.deepStrictEqual(bodyOf(response), {
+        type: `tag:nodedc.ru,2026:tasker-codex-api:${code}`,
+        title,
+        status,
+        detail: "What happened.",
+        code,
+        request_id: "request-1",
+        retryable: false,
+        hint: 1
+      })
+    }
+  )
 
   it("keep to the statuses that the contract names", () => {
     const statuses = (kind: string) =>
@@ -95,7 +99,11 @@ describe("problem documents", () => {
       message: "No.",
       details: { status: 200, code: "fine", type: "x", request_id: "y" }
     })
-    assert.include(bodyOf(problem(failure, "request-1")), { status: 422, code: "tasker.rejected", request_id: "request-1" })
+    assert.include(bodyOf(problem(failure, "request-1")), {
+      status: 422,
+      code: "tasker.rejected",
+      request_id: "request-1"
+    })
   })
 
   it("challenge for a bearer token, and say so where the one that came was not good", () => {
@@ -106,13 +114,25 @@ describe("problem documents", () => {
   })
 
   it("say when to come back, in whole seconds, and which methods there are", () => {
-    const limit = new failures.LimitReached({ reason: "rate", message: "", details: { retry_after_seconds: 1.2 } })
+    const limit = new failures.LimitReached({
+      reason: "rate",
+      message: "",
+      details: { retry_after_seconds: 1.2 }
+    })
     assert.strictEqual(problem(limit, "r").headers["retry-after"], "2")
-    const method = new failures.RequestRefused({ reason: "method", message: "", details: { allow: ["GET", "HEAD"] } })
+    const method = new failures.RequestRefused({
+      reason: "method",
+      message: "",
+      details: { allow: ["GET", "HEAD"] }
+    })
     assert.strictEqual(problem(method, "r").headers["allow"], "GET, HEAD")
   })
 
   it("show nothing of a defect", () => {
-    assert.include(bodyOf(internal("request-1")), { status: 500, code: "gateway.internal", request_id: "request-1" })
+    assert.include(bodyOf(internal("request-1")), {
+      status: 500,
+      code: "gateway.internal",
+      request_id: "request-1"
+    })
   })
 })

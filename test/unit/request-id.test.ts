@@ -12,7 +12,8 @@ describe("a request id", () => {
   })
 
   it("is a new one where the caller sent none, or one that is not sane", () => {
-    for (const id of [undefined, "", "x".repeat(65), "a b", "a\nb", "é", '"a"', "a,b"]) assert.match(choose(id), fresh)
+    for (const id of [undefined, "", "x".repeat(65), "a b", "a\nb", "é", '"a"', "a,b"])
+      assert.match(choose(id), fresh)
   })
 
   it("is a new one where the caller's holds a token", () => {

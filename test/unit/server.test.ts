@@ -22,7 +22,11 @@ const slow = Deferred.makeUnsafe<void>()
 
 const routes = Layer.mergeAll(
   HttpRouter.add("POST", "/echo", echo),
-  HttpRouter.add("GET", "/things/:id", Effect.map(HttpRouter.params, (params) => Response.jsonUnsafe(params))),
+  HttpRouter.add(
+    "GET",
+    "/things/:id",
+    Effect.map(HttpRouter.params, (params) => Response.jsonUnsafe(params))
+  ),
   HttpRouter.add("GET", "/defect", Effect.die(new Error("the cause of it"))),
   HttpRouter.add("GET", "/slow", Effect.as(Deferred.await(slow), Response.jsonUnsafe({ done: true })))
 )
@@ -48,7 +52,9 @@ const sent = (bytes: ReadonlyArray<string | Buffer>, until?: RegExp) =>
   Effect.flatMap(Addresses, ({ listenOrigin }) => exchange(listenOrigin, bytes, until))
 
 const head = (...headers: ReadonlyArray<string>) =>
-  ["POST /echo HTTP/1.1", "Host: localhost", "Content-Type: application/json", ...headers, "", ""].join("\r\n")
+  ["POST /echo HTTP/1.1", "Host: localhost", "Content-Type: application/json", ...headers, "", ""].join(
+    "\r\n"
+  )
 
 layer(server, { excludeTestServices: true })("the server", (it) => {
   it.effect("gives every answer a request id, the caller's where it is sane", () =>
@@ -56,7 +62,12 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
       const own = yield* fetched("/nowhere", { headers: { "x-request-id": "mine-1" } })
       assert.strictEqual(own.headers.get("x-request-id"), "mine-1")
       assert.strictEqual(own.body.request_id, "mine-1")
-      const answers = yield* Effect.all([fetched("/things/1"), fetched("/defect"), posted("x"), fetched("/echo")])
+      const answers = yield* Effect.all([
+        fetched("/things/1"),
+        fetched("/defect"),
+        posted("x"),
+        fetched("/echo")
+      ])
       for (const { headers } of answers) assert.match(headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/)
     })
   )
@@ -93,7 +104,9 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
 
   it.effect("logs one line a request, without its query, once the answer has left", () =>
     Effect.gen(function* () {
-      yield* fetched("/things/42?secret=1", { headers: { "x-request-id": "logged-1", authorization: "Bearer hidden" } })
+      yield* fetched("/things/42?secret=1", {
+        headers: { "x-request-id": "logged-1", authorization: "Bearer hidden" }
+      })
       yield* Effect.promise(async () => {
         for (let i = 0; i < 100 && !lines.some((line) => line.includes("logged-1")); i++) {
           await new Promise((resolve) => setTimeout(resolve, 10))
@@ -101,7 +114,13 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
       })
       const logged = lines.filter((line) => line.includes("logged-1")).map((line) => JSON.parse(line))
       assert.lengthOf(logged, 1)
-      assert.include(logged[0], { level: "info", message: "request", method: "GET", path: "/things/42", status: 200 })
+      assert.include(logged[0], {
+        level: "info",
+        message: "request",
+        method: "GET",
+        path: "/things/42",
+        status: 200
+      })
       assert.isNumber(logged[0].duration_ms)
       assert.notMatch(lines.join("\n"), /secret=1|hidden/)
     })
@@ -118,8 +137,20 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
     ["100,000 brackets", "[".repeat(100_000), {}, 400, "request.malformed"],
     ["300 KB", `"${"a".repeat(300_000)}"`, {}, 413, "request.too_large"],
     ["another content type", "{}", { "content-type": "text/plain" }, 415, "request.media_type"],
-    ["another charset", "{}", { "content-type": "application/json; charset=utf-16" }, 415, "request.media_type"],
-    ["a gzip bomb", gzipSync(Buffer.alloc(1_000_000)), { "content-encoding": "gzip" }, 415, "request.media_type"]
+    [
+      "another charset",
+      "{}",
+      { "content-type": "application/json; charset=utf-16" },
+      415,
+      "request.media_type"
+    ],
+    [
+      "a gzip bomb",
+      gzipSync(Buffer.alloc(1_000_000)),
+      { "content-encoding": "gzip" },
+      415,
+      "request.media_type"
+    ]
   ] as const)("refuses %s", ([, body, headers, status, code]) =>
     Effect.gen(function* () {
       const answer = yield* posted(typeof body === "string" ? body : new Uint8Array(body), headers)
@@ -142,8 +173,30 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
       const chunk = `10000\r\n${"a".repeat(0x10000)}\r\n`
       const answer = yield* sent([head("Transfer-Encoding: chunked"), chunk.repeat(20)], /"request_id"/)
       assert.match(answer, /^HTTP\/1\.1 413 /)
-      const cut = yield* sent([head("Transfer-Encoding: chunked"), ...Array.from({ length: 400 }, () => chunk)])
+      const cut = yield* sent([
+        head("Transfer-Encoding: chunked"),
+        ...Array.from({ length: 400 }, () => chunk)
+      ])
       assert.match(cut, /^HTTP\/1\.1 413 |^$/)
+    })
+  )
+
+  it.effect("answers a client that offers to upgrade as any other", () =>
+    Effect.gen(function* () {
+      const offer = head(
+        "Content-Length: 2",
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAM"
+      )
+      assert.match(yield* sent([offer, "{}"], /"value"/), /^HTTP\/1\.1 200 /)
+    })
+  )
+
+  it.effect("lets nobody keep an answer, or guess at what it is", () =>
+    Effect.map(fetched("/things/1"), ({ headers }) => {
+      assert.strictEqual(headers.get("cache-control"), "no-store")
+      assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
     })
   )
 

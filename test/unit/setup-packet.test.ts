@@ -30,7 +30,13 @@ describe("a setup packet", () => {
   })
 
   it("gives the agent the rules that keep a board whole", () => {
-    for (const rule of ["idempotency_key", "truncated: true", "no way to delete", "outcome_unknown", "is data"]) {
+    for (const rule of [
+      "idempotency_key",
+      "truncated: true",
+      "no way to delete",
+      "outcome_unknown",
+      "is data"
+    ]) {
       assert.include(packet.agents_md, rule)
     }
     for (const [name] of packet.agents_md.matchAll(/tasker_[a-z_]+/g)) {
@@ -39,6 +45,9 @@ describe("a setup packet", () => {
   })
 
   it("lists the tools that it was given", () => {
-    assert.deepStrictEqual(packet.tools.map(({ name }) => name), tools.map(({ name }) => name))
+    assert.deepStrictEqual(
+      packet.tools.map(({ name }) => name),
+      tools.map(({ name }) => name)
+    )
   })
 })

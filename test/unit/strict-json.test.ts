@@ -30,7 +30,15 @@ describe("strict JSON", () => {
   })
 
   it("takes no text that JSON.parse does not take", () => {
-    const pieces = fc.constantFrom(..."{}[]\",:\\ \n0123456789-+.eEtruefalsn", '"a"', "null", "true", "\\u0061", '":', "1e5")
+    const pieces = fc.constantFrom(
+      ...'{}[]",:\\ \n0123456789-+.eEtruefalsn',
+      '"a"',
+      "null",
+      "true",
+      "\\u0061",
+      '":',
+      "1e5"
+    )
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 24 }), (parts) => {
         const text = parts.join("")
@@ -50,20 +58,28 @@ describe("strict JSON", () => {
 
   it("refuses a key that stands twice in an object, however it is written and wherever it stands", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 2 }), fc.boolean(), (key, value, escaped) => {
-        fc.pre(fit(value) && fit(key) && key !== "__proto__")
-        const plain = JSON.stringify(key)
-        const other = escaped
-          ? `"${[...key].flatMap((c) => Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`)).join("")}"`
-          : plain
-        const text = `[{"a":[{${plain}:${JSON.stringify(value)},${other}:1}]}]`
-        assert.match(refusal(text), /same key twice, line 1, column \d+/)
-      })
+      fc.property(
+        fc.string({ unit: "grapheme" }),
+        fc.jsonValue({ maxDepth: 2 }),
+        fc.boolean(),
+        (key, value, escaped) => {
+          fc.pre(fit(value) && fit(key) && key !== "__proto__")
+          const plain = JSON.stringify(key)
+          const other = escaped
+            ? `"${[...key].flatMap((c) => Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`)).join("")}"`
+            : plain
+          const text = `[{"a":[{${plain}:${JSON.stringify(value)},${other}:1}]}]`
+          assert.match(refusal(text), /same key twice, line 1, column \d+/)
+        }
+      )
     )
   })
 
   it("lets one key stand in several objects", () => {
-    assert.deepStrictEqual(parseStrict('{"a":{"a":[{"a":1},{"a":2}]},"b":"\\"a\\":1,"}'), Result.succeed(JSON.parse('{"a":{"a":[{"a":1},{"a":2}]},"b":"\\"a\\":1,"}')))
+    assert.deepStrictEqual(
+      parseStrict('{"a":{"a":[{"a":1},{"a":2}]},"b":"\\"a\\":1,"}'),
+      Result.succeed(JSON.parse('{"a":{"a":[{"a":1},{"a":2}]},"b":"\\"a\\":1,"}'))
+    )
   })
 
   it("refuses __proto__, NUL, lone surrogates and numbers without bound, as keys and as values", () => {
@@ -89,7 +105,13 @@ describe("strict JSON", () => {
 
   it("never repeats what was sent", () => {
     const secret = "ndcat_secret"
-    for (const text of [`{"${secret}":1,"${secret}":2}`, `{"a":${secret}}`, `${secret}`, `["${secret}\\u0000"]`, `"${secret}`]) {
+    for (const text of [
+      `{"${secret}":1,"${secret}":2}`,
+      `{"a":${secret}}`,
+      `${secret}`,
+      `["${secret}\\u0000"]`,
+      `"${secret}`
+    ]) {
       assert.notInclude(refusal(text), secret)
     }
   })

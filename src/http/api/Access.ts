@@ -7,13 +7,18 @@ const bearer = (description: string) =>
   HttpApiSecurity.bearer.pipe(HttpApiSecurity.annotate(OpenApi.Description, description))
 
 /** Lets pass only who presents the gateway's internal token. */
-export class InternalAccess extends HttpApiMiddleware.Service<InternalAccess>()("tasker-codex-api/http/api/InternalAccess", {
-  error: failures(401),
-  security: { internalToken: bearer("The gateway's internal token, NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN") }
-}) {}
+export class InternalAccess extends HttpApiMiddleware.Service<InternalAccess>()(
+  "tasker-codex-api/http/api/InternalAccess",
+  {
+    error: failures(401),
+    security: { internalToken: bearer("The gateway's internal token, NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN") }
+  }
+) {}
 
 /** An agent token of the right form that came with the request. Whose it is, if anyone's, is not known yet. */
-export class PresentedToken extends Context.Service<PresentedToken, Token>()("tasker-codex-api/http/api/PresentedToken") {}
+export class PresentedToken extends Context.Service<PresentedToken, Token>()(
+  "tasker-codex-api/http/api/PresentedToken"
+) {}
 
 /** Lets pass only who presents something of the form of an agent token. */
 export class AgentAccess extends HttpApiMiddleware.Service<AgentAccess, { provides: PresentedToken }>()(

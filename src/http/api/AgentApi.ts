@@ -26,7 +26,9 @@ export const AgentApi = HttpApiGroup.make("agent")
         token: Schema.Struct({ id: TokenId, name: Schema.String, expires_at: Schema.NullOr(Instant) })
       })
     }),
-    HttpApiEndpoint.get("getSetup", "/agent-session/setup", { success: Schema.Struct({ setup: SetupPacket }) }),
+    HttpApiEndpoint.get("getSetup", "/agent-session/setup", {
+      success: Schema.Struct({ setup: SetupPacket })
+    }),
     HttpApiEndpoint.get("listTools", "/tools", {
       success: Schema.Struct({
         tools: Schema.Array(
@@ -45,7 +47,9 @@ export const AgentApi = HttpApiGroup.make("agent")
       params: { tool_name: Schema.String },
       headers: { [keyHeader]: Schema.optionalKey(Schema.String) },
       payload: JsonObject,
-      success: HttpApiSchema.WithHeaders(JsonObject, { [replayedHeader]: Schema.optionalKey(Schema.Literal("true")) }),
+      success: HttpApiSchema.WithHeaders(JsonObject, {
+        [replayedHeader]: Schema.optionalKey(Schema.Literal("true"))
+      }),
       error: failures(400, 403, 409, 410, 413, 415, 429, 501, 502, 504)
     })
   )
@@ -54,6 +58,7 @@ export const AgentApi = HttpApiGroup.make("agent")
   .annotateMerge(
     OpenApi.annotations({
       title: "Agents",
-      description: "For agents, by their token. A tool takes and answers what its schemas in GET /api/v1/tools say."
+      description:
+        "For agents, by their token. A tool takes and answers what its schemas in GET /api/v1/tools say."
     })
   )

@@ -1,6 +1,6 @@
 import { Effect, Predicate } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
 import * as Response from "effect/http/HttpServerResponse"
+import { HttpApiBuilder } from "effect/http-api"
 import { RequestRefused } from "../../domain/Failure.ts"
 import { allScopes } from "../../domain/Scope.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
@@ -59,7 +59,10 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
             yield* authenticate(request, token, "unknown_tool", "rest")
             return yield* unknownTool
           }
-          const args = yield* keyed(yield* readJson, find(name)?.writes === true ? headers[keyHeader] : undefined)
+          const args = yield* keyed(
+            yield* readJson,
+            find(name)?.writes === true ? headers[keyHeader] : undefined
+          )
           const result = yield* tools.call({ token, name, args, via: "rest", requestId: requestId(request) })
           return Response.jsonUnsafe(result.structured, {
             headers: result.replayed ? { [replayedHeader]: "true" } : {}
@@ -77,13 +80,15 @@ const unknownTool = new RequestRefused({
 /** A write's key may come as a header or among the arguments. Where both come they must agree: which to believe is not ours to guess. */
 const keyed = (args: unknown, header: string | undefined): Effect.Effect<unknown, RequestRefused> => {
   if (header === undefined || !Predicate.isObject(args)) return Effect.succeed(args)
-  if (!Predicate.hasProperty(args, "idempotency_key")) return Effect.succeed({ ...args, idempotency_key: header })
+  if (!Predicate.hasProperty(args, "idempotency_key"))
+    return Effect.succeed({ ...args, idempotency_key: header })
   return args.idempotency_key === header
     ? Effect.succeed(args)
     : Effect.fail(
         new RequestRefused({
           reason: "malformed",
-          message: "The Idempotency-Key header and idempotency_key in the body differ. Send one of them, or the same in both. Nothing was changed."
+          message:
+            "The Idempotency-Key header and idempotency_key in the body differ. Send one of them, or the same in both. Nothing was changed."
         })
       )
 }

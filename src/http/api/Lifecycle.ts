@@ -1,5 +1,12 @@
 import { Context, Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  OpenApi
+} from "effect/http-api"
 import { AuditEvent } from "../../domain/AuditEvent.ts"
 import { AgentId, GrantId, ProjectId, TokenId, UserId } from "../../domain/Ids.ts"
 import { Agent, Grant, TokenInfo } from "../../domain/Principal.ts"
@@ -23,9 +30,12 @@ export class Acts extends HttpApiMiddleware.Service<Acts>()("tasker-codex-api/ht
 }) {}
 
 /** Reads the body as strict JSON before the endpoint decodes it. */
-export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()("tasker-codex-api/http/api/StrictBody", {
-  error: failures(400, 413, 415, 422)
-}) {}
+export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()(
+  "tasker-codex-api/http/api/StrictBody",
+  {
+    error: failures(400, 413, 415, 422)
+  }
+) {}
 
 export const keyHeader = "idempotency-key"
 
@@ -41,7 +51,9 @@ const keyed = {
 
 const paged = {
   limit: Schema.optionalKey(
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }, { message: "Expected a whole number from 1 to 100" }))
+    Schema.Int.check(
+      Schema.isBetween({ minimum: 1, maximum: 100 }, { message: "Expected a whole number from 1 to 100" })
+    )
   ),
   cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512)))
 }
@@ -66,14 +78,15 @@ const AgentChange = Schema.Struct({
 const NewGrant = Schema.Struct({
   workspace_slug: workspaceSlug,
   project_id: ProjectId,
-  scopes: Schema.Array(Scope).check(
-    Schema.isBetweenLength(1, 32, { message: "Expected one scope or more" })
-  ),
+  scopes: Schema.Array(Scope).check(Schema.isBetweenLength(1, 32, { message: "Expected one scope or more" })),
   expires_at: Schema.optionalKey(Schema.NullOr(instant)),
   max_writes_per_day: Schema.optionalKey(
     Schema.NullOr(
       Schema.Int.check(
-        Schema.isBetween({ minimum: 1, maximum: 1_000_000 }, { message: "Expected a whole number from 1 to 1000000" })
+        Schema.isBetween(
+          { minimum: 1, maximum: 1_000_000 },
+          { message: "Expected a whole number from 1 to 1000000" }
+        )
       )
     )
   )
@@ -84,7 +97,11 @@ const NewToken = Schema.Struct({ name: line(128), expires_at: Schema.optionalKey
 const NewAgent = { owner_user_id: UserId, owner_email: email, display_name: line(128) }
 
 /** What both APIs have. `owner` are the path parameters that the prefix brings along. */
-const resources = <const Name extends string, Owner extends Schema.Struct.Fields, Creating extends Schema.Top>(
+const resources = <
+  const Name extends string,
+  Owner extends Schema.Struct.Fields,
+  Creating extends Schema.Top
+>(
   name: Name,
   owner: Owner,
   creating: Creating
@@ -174,7 +191,12 @@ export const Operator = resources("operator", {}, Schema.Struct(NewAgent))
   .prefix("/api/v1")
   .annotate(HttpApi.PayloadParseOptions, strict)
   .annotate(HttpApi.QueryParseOptions, strict)
-  .annotateMerge(OpenApi.annotations({ title: "Lifecycle: operators", description: "Agents, grants and tokens of all owners." }))
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Lifecycle: operators",
+      description: "Agents, grants and tokens of all owners."
+    })
+  )
 
 export const Owner = resources(
   "owner",
@@ -196,6 +218,7 @@ export const Owner = resources(
   .annotateMerge(
     OpenApi.annotations({
       title: "Lifecycle: one owner",
-      description: "The same for the agents of one owner; those of others are not found. For Tasker's backend."
+      description:
+        "The same for the agents of one owner; those of others are not found. For Tasker's backend."
     })
   )

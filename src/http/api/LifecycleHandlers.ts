@@ -1,6 +1,6 @@
 import { Effect, Layer, Redacted } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { HttpApiBuilder } from "effect/http-api"
 import { InputInvalid } from "../../domain/Failure.ts"
 import type { AgentId, GrantId, TokenId, UserId } from "../../domain/Ids.ts"
 import { type Act, AgentRegistry, type GrantTerms, type PageRequest } from "../../services/AgentRegistry.ts"
@@ -28,7 +28,9 @@ interface OfAgent extends Asked {
 
 /** The path with its ids as they were read, so that two spellings of one id are one path. */
 const pathOf = ({ endpoint, params }: Asked): string =>
-  endpoint.path.replace(/:(\w+)/g, (_, name) => encodeURIComponent((params as Record<string, string>)[name] ?? ""))
+  endpoint.path.replace(/:(\w+)/g, (_, name) =>
+    encodeURIComponent((params as Record<string, string>)[name] ?? "")
+  )
 
 const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
   const value = asked.headers?.[keyHeader]
@@ -51,7 +53,10 @@ const pageOf = (query: Paged["query"]): PageRequest => ({
 })
 
 /** An agent is made for the owner that the path names; a body that names another is refused. */
-const ownerOf = (inPath: UserId | undefined, inBody: UserId | undefined): Effect.Effect<UserId, InputInvalid> => {
+const ownerOf = (
+  inPath: UserId | undefined,
+  inBody: UserId | undefined
+): Effect.Effect<UserId, InputInvalid> => {
   const owner = inPath ?? inBody
   return owner !== undefined && (inBody === undefined || inBody === owner)
     ? Effect.succeed(owner)
@@ -59,7 +64,9 @@ const ownerOf = (inPath: UserId | undefined, inBody: UserId | undefined): Effect
         new InputInvalid({
           reason: "invalid",
           message: "owner_user_id: Expected the owner that the path names, or none. Nothing was changed.",
-          details: { errors: [{ path: "owner_user_id", message: "Expected the owner that the path names, or none" }] }
+          details: {
+            errors: [{ path: "owner_user_id", message: "Expected the owner that the path names, or none" }]
+          }
         })
       )
 }
@@ -74,7 +81,11 @@ const handlers = Effect.gen(function* () {
   return {
     createAgent: (
       asked: Asked & {
-        readonly payload: { readonly owner_user_id?: UserId; readonly owner_email: string; readonly display_name: string }
+        readonly payload: {
+          readonly owner_user_id?: UserId
+          readonly owner_email: string
+          readonly display_name: string
+        }
       }
     ) =>
       Effect.gen(function* () {
@@ -90,7 +101,9 @@ const handlers = Effect.gen(function* () {
       })),
     getAgent: ({ params }: OfAgent) => registry.getAgent(params.owner_user_id, params.agent_id),
     updateAgent: (
-      asked: OfAgent & { readonly payload: { readonly display_name?: string; readonly status?: "active" | "disabled" } }
+      asked: OfAgent & {
+        readonly payload: { readonly display_name?: string; readonly status?: "active" | "disabled" }
+      }
     ) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
@@ -104,21 +117,32 @@ const handlers = Effect.gen(function* () {
     ) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
-        const { expires_at = null, max_writes_per_day = null, project_id, scopes, workspace_slug } = asked.payload
+        const {
+          expires_at = null,
+          max_writes_per_day = null,
+          project_id,
+          scopes,
+          workspace_slug
+        } = asked.payload
         const terms = { workspace_slug, project_id, scopes, expires_at, max_writes_per_day }
         return { grant: yield* registry.grant(act, asked.params.agent_id, terms) }
       }),
     listGrants: ({ params, query }: OfAgent & Paged) =>
-      Effect.map(registry.listGrants(params.owner_user_id, params.agent_id, pageOf(query)), ({ items, next_cursor }) => ({
-        grants: items,
-        next_cursor
-      })),
+      Effect.map(
+        registry.listGrants(params.owner_user_id, params.agent_id, pageOf(query)),
+        ({ items, next_cursor }) => ({
+          grants: items,
+          next_cursor
+        })
+      ),
     revokeGrant: (asked: OfAgent & { readonly params: { readonly grant_id: GrantId } }) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
         return { grant: yield* registry.revokeGrant(act, asked.params.agent_id, asked.params.grant_id) }
       }),
-    issueToken: (asked: OfAgent & { readonly payload: { readonly name: string; readonly expires_at?: string | null } }) =>
+    issueToken: (
+      asked: OfAgent & { readonly payload: { readonly name: string; readonly expires_at?: string | null } }
+    ) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
         const { expires_at = null, name } = asked.payload
@@ -126,10 +150,13 @@ const handlers = Effect.gen(function* () {
         return { token: Redacted.value(token), token_info: info }
       }),
     listTokens: ({ params, query }: OfAgent & Paged) =>
-      Effect.map(registry.listTokens(params.owner_user_id, params.agent_id, pageOf(query)), ({ items, next_cursor }) => ({
-        tokens: items,
-        next_cursor
-      })),
+      Effect.map(
+        registry.listTokens(params.owner_user_id, params.agent_id, pageOf(query)),
+        ({ items, next_cursor }) => ({
+          tokens: items,
+          next_cursor
+        })
+      ),
     revokeToken: (asked: OfAgent & { readonly params: { readonly token_id: TokenId } }) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
@@ -147,7 +174,9 @@ const handlers = Effect.gen(function* () {
   }
 })
 
-const operator = HttpApiBuilder.group(Api, "operator", (group) => Effect.map(handlers, (all) => group.handleAll(all)))
+const operator = HttpApiBuilder.group(Api, "operator", (group) =>
+  Effect.map(handlers, (all) => group.handleAll(all))
+)
 
 const owner = HttpApiBuilder.group(Api, "owner", (group) =>
   Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import * as Response from "effect/http/HttpServerResponse"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
 import { allScopes } from "../../domain/Scope.ts"
 import { Readiness } from "../../services/Readiness.ts"

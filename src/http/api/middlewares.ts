@@ -1,7 +1,7 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import { HttpApiError } from "effect/http-api"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import { HttpApiError } from "effect/http-api"
 import { GatewayConfig } from "../../Config.ts"
 import { type Failure, RequestRefused } from "../../domain/Failure.ts"
 import { AgentId, UserId } from "../../domain/Ids.ts"
@@ -51,7 +51,9 @@ const internalAccess = Layer.effect(
   Effect.map(GatewayConfig, (settings) =>
     InternalAccess.of({
       internalToken: (handler) =>
-        Effect.flatMap(HttpServerRequest, (request) => Effect.andThen(internalToken(request, settings.internalToken), handler))
+        Effect.flatMap(HttpServerRequest, (request) =>
+          Effect.andThen(internalToken(request, settings.internalToken), handler)
+        )
     })
   )
 )
@@ -104,7 +106,12 @@ const acts = Layer.effect(
             requestId: requestId(request),
             key: saneKey(request.headers[keyHeader])
           }
-          yield* registry.recordFailure(act, Context.getUnsafe(endpoint.annotations, ActName), agent.value, failure)
+          yield* registry.recordFailure(
+            act,
+            Context.getUnsafe(endpoint.annotations, ActName),
+            agent.value,
+            failure
+          )
         })
       )
     )
