@@ -1,7 +1,6 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Effect, Exit, Layer } from "effect"
-import { Hosts } from "./http/Hosts.ts"
 import * as HttpRoutes from "./http/routes.ts"
 import * as Server from "./http/Server.ts"
 import * as AgentRegistryPostgres from "./layers/AgentRegistryPostgres.ts"
@@ -42,7 +41,7 @@ const tools = Layer.mergeAll(Pipeline.layer, ReadinessLive.layer).pipe(
   Layer.provideMerge(stored)
 )
 
-const routes = Layer.mergeAll(HttpRoutes.layer, McpRoute.layer).pipe(Layer.provide(Hosts.layer))
+const routes = Layer.mergeAll(HttpRoutes.layer, McpRoute.layer)
 
 /** A gateway that serves as long as its scope is open. */
 export const gateway = (variables: Readonly<Record<string, string | undefined>>) =>

@@ -1,5 +1,5 @@
 import type { Element, ElementContent, Root as HtmlRoot } from "hast"
-import type { Code, List, ListItem, Root as MarkdownRoot, Paragraph } from "mdast"
+import type { Code, List, ListItem, Paragraph } from "mdast"
 import rehypeParse from "rehype-parse"
 import rehypeSanitize, { type Options as Schema } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
@@ -37,7 +37,9 @@ export const markdownToHtml = (markdown: string): string => {
   const text = stripInvisible(markdown)
   if (exceedsBounds(text)) return plainTextToHtml(text)
   try {
-    return toHtml.processSync(text).toString()
+    const first = canonical(reader.parse(text))
+    const { tree } = first.hasUnlinked ? canonical(reader.parse(writer.stringify(first.tree))) : first
+    return toHtml.stringify(toHtml.runSync(tree))
   } catch {
     // `ExceedsBounds`, or a fault of a library with an input nobody has seen yet: the text is worth more.
     return plainTextToHtml(text)
@@ -52,7 +54,7 @@ export const htmlToMarkdown = (html: string): string => {
   const source = html.length > maxHtmlLength ? undefined : wellFormed(html, maxElements)
   try {
     if (source !== undefined) {
-      const markdown = writer.stringify(canonical(fromHtml(parser.parse(source)))).trimEnd()
+      const markdown = writer.stringify(canonical(fromHtml(parser.parse(source))).tree).trimEnd()
       if (!exceedsBounds(markdown)) return markdown
     }
   } catch {
@@ -119,8 +121,6 @@ function withoutHtmlAndFootnotes(this: Processor) {
   })
 }
 
-const canonicalTree = () => (tree: MarkdownRoot) => canonical(tree)
-
 const element = (
   tagName: string,
   properties: Element["properties"],
@@ -164,11 +164,9 @@ const withoutIndentation = () => (tree: HtmlRoot) => {
   clear(tree)
 }
 
+const reader = unified().use(remarkParse).use(remarkGfm).use(withoutHtmlAndFootnotes).freeze()
+
 const toHtml = unified()
-  .use(remarkParse)
-  .use(remarkGfm)
-  .use(withoutHtmlAndFootnotes)
-  .use(canonicalTree)
   .use(remarkRehype, toHtmlOptions)
   .use(withoutIndentation)
   .use(rehypeSanitize, schema)

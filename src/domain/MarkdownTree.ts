@@ -1,6 +1,7 @@
 import type {
   BlockContent,
   DefinitionContent,
+  List,
   ListItem,
   Nodes,
   PhrasingContent,
@@ -10,6 +11,17 @@ import type {
   TableCell
 } from "mdast"
 import { maxMarkdownLength, maxNodes, maxReferenceLength, maxTableCells } from "./MarkdownBounds.ts"
+import {
+  collapsed,
+  hoisted,
+  isPhrasing,
+  type Mark,
+  merged,
+  spaced,
+  trimmed,
+  webOrMail,
+  withoutBreaks
+} from "./Phrasing.ts"
 import { stripInvisible } from "./PlainText.ts"
 
 /**
@@ -21,17 +33,23 @@ import { stripInvisible } from "./PlainText.ts"
 
 type Flow = BlockContent | DefinitionContent
 type Targets = ReadonlyMap<string, { readonly url: string; readonly title?: string | null | undefined }>
-type Mark = Extract<PhrasingContent, { type: "emphasis" | "strong" | "delete" | "link" }>
 
 /** Thrown where a small source asks for a huge document; the text is plain then. */
 export class ExceedsBounds extends Error {}
 
-export const canonical = (tree: Root): Root => {
-  const targets = definitionsIn(tree)
-  return { type: "root", children: new Canonical(targets).flow(tree.children) as Array<RootContent> }
+export const canonical = (
+  tree: Root
+): {
+  readonly tree: Root
+  /** Whether a link gave way to its words, in which GFM may see a bare address when they are read again. */
+  readonly hasUnlinked: boolean
+} => {
+  const canoniser = new Canoniser(definitionsIn(tree))
+  const children = canoniser.flow(tree.children) as Array<RootContent>
+  return { tree: { type: "root", children }, hasUnlinked: canoniser.hasUnlinked }
 }
 
-class Canonical {
+class Canoniser {
   readonly #targets: Targets
   #referenceLength = 0
   #cells = 0
@@ -39,6 +57,7 @@ class Canonical {
   /** The least that the Markdown of what was seen so far is long. */
   #length = 0
   #depth = 0
+  hasUnlinked = false
 
   constructor(targets: Targets) {
     this.#targets = targets
@@ -111,24 +130,8 @@ class Canonical {
         out.push({ type: "blockquote", children })
         return
       }
-      case "list": {
-        const items = node.children.map((item) => this.#item(item, node.ordered === true))
-        if (node.ordered === true) {
-          const start = Math.min(Math.max(node.start ?? 1, 0), 900_000_000)
-          if (items.length > 0)
-            out.push({ type: "list", ordered: true, start, spread: false, children: items })
-          return
-        }
-        // Tasker's task list holds tasks only, so a list of both becomes lists of one kind after another.
-        for (const item of items) {
-          const list = out.at(-1)
-          const first = items[0] !== item && list?.type === "list" ? list.children[0] : undefined
-          if (list?.type === "list" && first !== undefined && isTask(first) === isTask(item)) {
-            list.children.push(item)
-          } else out.push({ type: "list", ordered: false, spread: false, children: [item] })
-        }
-        return
-      }
+      case "list":
+        return this.#pushList(out, node)
       case "table":
         return this.#pushTable(out, node)
       case "html":
@@ -136,6 +139,25 @@ class Canonical {
       default:
         // Definitions went into their links; an item or a row by itself gives its content.
         if (node.type !== "definition" && "children" in node) out.push(...this.flow(node.children))
+    }
+  }
+
+  #pushList(out: Array<Flow>, list: List) {
+    const items = list.children.map((item) => this.#item(item, list.ordered === true))
+    if (list.ordered === true) {
+      const start = Math.min(Math.max(list.start ?? 1, 0), 900_000_000)
+      if (items.length > 0) out.push({ type: "list", ordered: true, start, spread: false, children: items })
+      return
+    }
+    // An empty bullet says nothing, and three inside each other would be a rule (`* * *`).
+    const bullets = items.filter((item) => item.children.length > 0)
+    // Tasker's task list holds tasks only, so a list of both becomes lists of one kind after another.
+    for (let index = 0; index < bullets.length; ) {
+      const kind = isTask(bullets[index])
+      const next = bullets.findIndex((item, at) => at > index && isTask(item) !== kind)
+      const end = next === -1 ? bullets.length : next
+      out.push({ type: "list", ordered: false, spread: false, children: bullets.slice(index, end) })
+      index = end
     }
   }
 
@@ -241,15 +263,17 @@ class Canonical {
     const address: PhrasingContent = { type: "text", value: url }
     const content = trimmed(children).length > 0 ? children : [address]
     if (inside.includes("link")) return content
-    if (isWebOrMail(url)) {
+    const href = webOrMail(url)
+    if (href !== undefined) {
       const title = collapsed(stripInvisible(target.title ?? "")).trim()
       return hoisted(content, (text) => ({
         type: "link",
-        url: url.replace(/\s/g, (space) => encodeURIComponent(space)),
+        url: href,
         title: title === "" ? null : title,
         children: text
       }))
     }
+    this.hasUnlinked = true
     // What a browser would read as a scheme is dropped (URL standard 4.4: it ignores tabs and newlines
     // there); a relative address leads nowhere outside the repository it was written for, so it is text.
     const isRelative = url !== "" && !/^[a-z][a-z0-9+.-]*:/i.test(url.replace(/\p{Cc}|\s/gu, ""))
@@ -260,21 +284,7 @@ class Canonical {
   }
 }
 
-const mailAddress =
-  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?:\?\S*)?$/i
-
-/** A mail address is one by CommonMark 6.5; GFM's bare addresses go further and can't be written again. */
-const isWebOrMail = (url: string) =>
-  /^mailto:/i.test(url) ? mailAddress.test(url.slice("mailto:".length)) : /^https?:\/\/[^\s/]/i.test(url)
-
-const isTask = (item: ListItem) => typeof item.checked === "boolean"
-
-const phrasingTypes = new Set<string>(
-  "break delete emphasis image imageReference inlineCode link linkReference strong text".split(" ")
-)
-const isPhrasing = (node: Nodes): node is PhrasingContent => phrasingTypes.has(node.type)
-
-const collapsed = (text: string) => text.replace(/[ \t\n]+/g, " ")
+const isTask = (item: ListItem | undefined) => typeof item?.checked === "boolean"
 
 /** The first word of the info string, as `language-…` can hold it in a class. */
 const languageOf = (lang: string | null | undefined) => {
@@ -290,94 +300,6 @@ const inlined = (nodes: ReadonlyArray<Nodes>): Array<Nodes> =>
     if (node.type === "code") return [space, { type: "inlineCode", value: node.value }, space]
     return "children" in node ? [space, ...inlined(node.children), space] : []
   })
-
-const withoutBreaks = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> =>
-  merged(
-    nodes.map((node): PhrasingContent => {
-      if (node.type === "break") return { type: "text", value: " " }
-      return "children" in node
-        ? ({ ...node, children: withoutBreaks(node.children) } as PhrasingContent)
-        : node
-    })
-  )
-
-/** White space at the edge of a mark stands outside it (CommonMark 6.2: `** a**` is no emphasis), and so
- * does a break; a mark around nothing is none. */
-const hoisted = (
-  children: ReadonlyArray<PhrasingContent>,
-  mark: (children: Array<PhrasingContent>) => Mark
-): Array<PhrasingContent> => {
-  const content = trimmed(children)
-  if (content.length === 0) return [...children]
-  const start = children.findIndex((node) => node.type !== "break" && !isBlank(node))
-  const end = children.findLastIndex((node) => node.type !== "break" && !isBlank(node))
-  const space: PhrasingContent = { type: "text", value: " " }
-  const first = children[start]
-  const last = children[end]
-  return [
-    ...children.slice(0, start),
-    ...(first?.type === "text" && first.value.startsWith(" ") ? [space] : []),
-    mark(content),
-    ...(last?.type === "text" && last.value.endsWith(" ") ? [space] : []),
-    ...children.slice(end + 1)
-  ]
-}
-
-const isBlank = (node: PhrasingContent | undefined) => node?.type === "text" && node.value.trim() === ""
-
-const spaced = (value: string, nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> => [
-  ...(value.startsWith(" ") ? [{ type: "text", value: " " } as const] : []),
-  ...nodes,
-  ...(value.endsWith(" ") ? [{ type: "text", value: " " } as const] : [])
-]
-
-/** Neighbouring texts are one text and neighbouring equal marks one mark; no space stands beside a break. */
-const merged = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> => {
-  const out: Array<PhrasingContent> = []
-  for (let index = 0; index < nodes.length; ) {
-    const node = nodes[index] as PhrasingContent
-    let end = index + 1
-    while (end < nodes.length && joins(node, nodes[end] as PhrasingContent)) end += 1
-    const run = nodes.slice(index, end)
-    if (node.type === "text") {
-      let value = collapsed(run.map((text) => (text.type === "text" ? text.value : "")).join(""))
-      if (out.at(-1)?.type === "break") value = value.replace(/^ /, "")
-      if (nodes[end]?.type === "break") value = value.replace(/ $/, "")
-      if (value !== "") out.push({ type: "text", value })
-    } else if (node.type === "inlineCode") {
-      const value = run.map((code) => (code.type === "inlineCode" ? code.value : "")).join("")
-      out.push({ type: "inlineCode", value })
-    } else if (run.length > 1 && "children" in node) {
-      const children = merged(run.flatMap((mark) => ("children" in mark ? mark.children : [])))
-      out.push({ ...node, children } as PhrasingContent)
-    } else out.push(node)
-    index = end
-  }
-  return out
-}
-
-const joins = (left: PhrasingContent, right: PhrasingContent) =>
-  left.type === right.type &&
-  (left.type === "text" ||
-    left.type === "inlineCode" ||
-    left.type === "emphasis" ||
-    left.type === "strong" ||
-    left.type === "delete")
-
-/** Without white space and breaks at either end. */
-const trimmed = (nodes: ReadonlyArray<PhrasingContent>): Array<PhrasingContent> => {
-  const isEdge = (node: PhrasingContent | undefined) => node?.type === "break" || isBlank(node)
-  let start = 0
-  let end = nodes.length
-  while (start < end && isEdge(nodes[start])) start += 1
-  while (end > start && isEdge(nodes[end - 1])) end -= 1
-  const out = nodes.slice(start, end)
-  const first = out[0]
-  if (first?.type === "text") out[0] = { type: "text", value: first.value.trimStart() }
-  const last = out.at(-1)
-  if (last?.type === "text") out[out.length - 1] = { type: "text", value: last.value.trimEnd() }
-  return out
-}
 
 /** CommonMark 4.7: the first definition of a label counts. */
 const definitionsIn = (tree: Root): Targets => {

@@ -219,6 +219,9 @@ const orDryRun = <O extends Fields>(output: O) => ({
 
 const notItsWrite = Effect.die(new Error("A tool was handed a change that is not of its kind"))
 
+/** A struct without fields admits whatever is not null, as TypeScript's `{}` does; this admits `{}` alone. */
+const noArguments = Schema.Record(Schema.String, Schema.Never.annotate({ message: "There is no such field" }))
+
 /** `A` is what `input` decodes to; it is told apart since the fields of all tools are added to each one's own. */
 const define = <A>(
   tool: Described<Fields, Fields> & { readonly scope: Scope | null },
@@ -226,7 +229,7 @@ const define = <A>(
   output: Fields,
   open: (args: A) => Opened
 ): Tool => {
-  const schema = Schema.Struct(input)
+  const schema = Object.keys(input).length === 0 ? noArguments : Schema.Struct(input)
   const decode = Schema.decodeUnknownResult(schema as unknown as Schema.Codec<A>, {
     errors: "all",
     onExcessProperty: "error"

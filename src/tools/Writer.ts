@@ -1,4 +1,4 @@
-import { Duration, Effect, Option, Schedule } from "effect"
+import { Clock, Duration, Effect, Option, Schedule } from "effect"
 import type { Settings } from "../Config.ts"
 import { type CallFailure, gatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, standing } from "../domain/Operation.ts"
@@ -20,8 +20,8 @@ import { unmet } from "./unmet.ts"
 
 /**
  * How a write is taken, in two halves. `admit` ends with a reservation, or with what makes one
- * needless; a failure there changed nothing and uses no key up. `carryOut` goes to the end whether or
- * not anyone still waits for the reply, and leaves the outcome and its audit event in one transaction.
+ * needless; a failure there changed nothing and uses no key up. `carryOut` leaves the outcome and its
+ * audit event in one transaction. Both go to their end whether or not anyone still waits for the reply.
  */
 export interface Services {
   readonly tokens: TokenStore["Service"]
@@ -37,6 +37,8 @@ export interface WriteCall {
   readonly call: ToolCall
   readonly tool: Tool
   readonly opened: OpenedWrite
+  /** When the call began, in milliseconds since the epoch. */
+  readonly startedAt: number
 }
 
 interface Known {
@@ -48,59 +50,74 @@ export type Admitted = Known &
   (
     | { readonly _tag: "DryRun"; readonly change: Change }
     | { readonly _tag: "Replay"; readonly answer: Answer }
-    | { readonly _tag: "Unsettled"; readonly operation: Operation }
+    | { readonly _tag: "Claimed"; readonly lease: Lease; readonly write: Write }
     | { readonly _tag: "Reserved"; readonly lease: Lease; readonly write: Write }
   )
 
 export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, opened } = wanted
-    const { scope } = opened
-    let board: Board = unaskedBoard(opened.projectId)
-    if (opened.asksTasker || opened.dryRun) {
+    const authorised = Effect.gen(function* () {
       const { principal, operation } = yield* tokens.authenticate(call.token, opened.key)
-      const grant = yield* policy.authorise(principal, scope, opened.projectId)
-      // A key that stands for something is answered from that: nobody is asked anything again.
-      if (operation !== undefined && !opened.dryRun) return yield* stands(wanted, principal, grant, operation)
-      board = makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
-      if (opened.dryRun) {
-        return { _tag: "DryRun", principal, grant, change: (yield* planned(opened, board)).change }
+      return {
+        principal,
+        operation,
+        grant: yield* policy.authorise(principal, opened.scope, opened.projectId)
       }
+    })
+    if (!opened.asksTasker && !opened.dryRun) {
+      // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
+      const { write } = yield* Effect.tapError(
+        planned(opened, unaskedBoard(opened.projectId)),
+        () => authorised
+      )
+      return yield* reserved(wanted, write)
     }
-    const { write } = yield* planned(opened, board)
+    const { principal, grant, operation } = yield* authorised
+    // A key that stands for something is answered from that: nobody is asked anything again.
+    if (operation !== undefined && !opened.dryRun) return yield* stands(wanted, principal, grant, operation)
+    const board = makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
+    const { change, write } = yield* planned(opened, board)
+    return opened.dryRun ? { _tag: "DryRun", principal, grant, change } : yield* reserved(wanted, write)
+  })
+
+  const reserved = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    write: Write
+  ): Effect.fn.Return<Admitted, CallFailure> {
+    const { call, opened } = wanted
+    const { scope, projectId, key, fingerprint } = opened
     const reservation = yield* once.reserve({
       token: call.token,
       scope,
-      key: opened.key,
+      key,
       tool: call.name,
-      projectId: opened.projectId,
-      fingerprint: opened.fingerprint,
+      projectId,
+      fingerprint,
       write,
       requestId: call.requestId
     })
     const { principal } = reservation.caller
-    const grant = yield* policy.authorise(principal, scope, opened.projectId)
+    const grant = yield* policy.authorise(principal, scope, projectId)
     return reservation._tag === "Reserved"
       ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write }
       : yield* stands(wanted, principal, grant, reservation.caller.operation)
   })
 
-  const stands = (
+  /** What becomes of a call whose key stands for something. */
+  const stands = Effect.fnUntraced(function* (
     { opened }: WriteCall,
     principal: Principal,
     grant: StandingGrant,
     operation: Operation
-  ): Effect.Effect<Admitted, CallFailure> => {
+  ): Effect.fn.Return<Admitted, CallFailure> {
     const found = standing(operation, opened.fingerprint)
-    switch (found._tag) {
-      case "Refused":
-        return Effect.fail(found.failure)
-      case "Replay":
-        return Effect.succeed({ _tag: "Replay", principal, grant, answer: found.answer })
-      case "Unsettled":
-        return Effect.succeed({ _tag: "Unsettled", principal, grant, operation })
-    }
-  }
+    if (found._tag === "Refused") return yield* found.failure
+    if (found._tag === "Replay") return { _tag: "Replay", principal, grant, answer: found.answer }
+    const claimed = yield* once.claim(operation)
+    if (Option.isNone(claimed)) return yield* keyInProgress()
+    return { _tag: "Claimed", principal, grant, ...claimed.value }
+  })
 
   /** What is left for sending once planning took its longest is a whole call to Tasker. */
   const planned = (opened: OpenedWrite, board: Board) =>
@@ -109,15 +126,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         Duration.subtract(settings.callDeadline, settings.taskerTimeout),
         settings.taskerTimeout
       ),
-      orElse: () =>
-        Effect.fail(
-          new TaskerFailure({
-            reason: "timeout",
-            message:
-              "Tasker was too slow to answer what this change depends on. Nothing was changed; repeat the same call.",
-            retryable: true
-          })
-        )
+      orElse: () => Effect.fail(tooSlow())
     })
 
   const carryOut = Effect.fnUntraced(function* (
@@ -136,27 +145,29 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         yield* audit.record({ ...entry, issue_id: issueIdOf(admitted.answer) ?? entry.issue_id })
         return { structured: yield* showAnswer(admitted.answer, grant, opened.wrote, true), replayed: true }
       }
-      case "Reserved": {
-        const ticket = ticketOf(wanted, principal, admitted.lease)
-        const settled = yield* bounded(attempt(admitted.write, ticket, tasker, wanted.tool.apply))
-        return yield* conclude(wanted, admitted, admitted.lease, admitted.write, settled)
-      }
-      case "Unsettled": {
-        const claimed = yield* once.claim(admitted.operation)
-        if (Option.isNone(claimed)) return yield* keyInProgress()
-        const { lease, write } = claimed.value
-        const ticket = ticketOf(wanted, principal, lease)
-        const settled = yield* bounded(settle(write, ticket, tasker, wanted.tool.apply))
+      case "Reserved":
+      case "Claimed": {
+        const { lease, write } = admitted
+        const ticket = { agent: principal.agent, requestId: call.requestId, upstreamKey: lease.upstreamKey }
+        const sending = admitted._tag === "Reserved" ? attempt : settle
+        const settled = yield* bounded(wanted, sending(write, ticket, tasker, wanted.tool.apply))
         return yield* conclude(wanted, admitted, lease, write, settled)
       }
     }
-  }, Effect.uninterruptible)
+  })
 
-  const bounded = (settling: Effect.Effect<Settled>): Effect.Effect<Settled> =>
-    Effect.timeoutOrElse(settling, {
-      duration: settings.callDeadline,
-      orElse: () => Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time." })
-    })
+  /** Within what is left of the call's time; one call to Tasker at least, or reserving was for nothing. */
+  const bounded = ({ startedAt }: WriteCall, settling: Effect.Effect<Settled>): Effect.Effect<Settled> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.timeoutOrElse(settling, {
+        duration: Math.max(
+          startedAt + Duration.toMillis(settings.callDeadline) - now,
+          Duration.toMillis(settings.taskerTimeout)
+        ),
+        orElse: () =>
+          Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time." })
+      })
+    )
 
   /** Writes down what came of it. From here on nothing is sent any more. */
   const conclude = Effect.fnUntraced(function* (
@@ -196,7 +207,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const persist = <A>(recording: Effect.Effect<A, CallFailure>): Effect.Effect<A | "Unrecorded"> =>
     recording.pipe(
       Effect.retry({ times: 3, schedule: Schedule.exponential("200 millis") }),
-      Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.fail(gatewayUnavailable()) }),
+      Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(gatewayUnavailable()) }),
       Effect.catch((failure) =>
         Effect.as(
           Effect.logError("The outcome of a write could not be recorded", failure),
@@ -205,16 +216,18 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       )
     )
 
-  const ticketOf = ({ call }: WriteCall, principal: Principal, lease: Lease) => ({
-    agent: principal.agent,
-    requestId: call.requestId,
-    upstreamKey: lease.upstreamKey
-  })
-
   return { admit, carryOut }
 }
 
 const issueIdOf = (answer: Answer) => answer.issue?.id ?? answer.comment?.issue_id ?? null
+
+/** Nothing was sent yet: what the call depends on could not be had in time. */
+export const tooSlow = (): TaskerFailure =>
+  new TaskerFailure({
+    reason: "timeout",
+    message: "Tasker was too slow to answer. Nothing was changed; repeat the same call.",
+    retryable: true
+  })
 
 const outcomeUnknown = (because: string): TaskerFailure =>
   new TaskerFailure({
@@ -243,6 +256,7 @@ const answerOf = (written: Written, write: Write, board: Board): Effect.Effect<A
   const warnings = write._tag === "AddComment" ? [] : unmet(write, written.issue)
   return board.view(written.issue).pipe(
     // The change is made: that its names can't be had just now must not turn it into a failure.
+    Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.succeed(bareView(written.issue)) }),
     Effect.catch(() => Effect.succeed(bareView(written.issue))),
     Effect.map((issue) => ({ issue, warnings }))
   )

@@ -191,10 +191,7 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (
       const outcome = yield* call(row.via, agent.token, row.name, argsOf(row.tool, scene))
       assert.isUndefined(outcome.error)
       assert.strictEqual(outcome.status, 200)
-      assert.strictEqual(
-        (yield* seenSince(before.last)).writes - before.writes,
-        row.tool.writes ? 1 : 0
-      )
+      assert.strictEqual((yield* seenSince(before.last)).writes - before.writes, row.tool.writes ? 1 : 0)
       const events = (yield* auditOf(agent.id)).filter(({ request_id }) => request_id === outcome.requestId)
       assert.deepStrictEqual(
         events.map(({ action, outcome: came, reason, via }) => `${action} ${came} ${reason} ${via}`),

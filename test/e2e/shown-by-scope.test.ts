@@ -12,7 +12,9 @@ import { argsOf, argumentsOf, makeScene, marks, type Scene, termsOf } from "../s
  * else, so whatever an answer shows of them is found in its text, wherever in it.
  */
 
-class Stage extends Context.Service<Stage, { readonly scene: Scene; readonly seen: string }>()("test/Stage") {}
+class Stage extends Context.Service<Stage, { readonly scene: Scene; readonly seen: string }>()(
+  "test/Stage"
+) {}
 
 const stage = Layer.effect(
   Stage,
@@ -31,10 +33,25 @@ const rowsOf = (of: ReadonlyArray<(typeof tools)[number]>) =>
   doors.flatMap((via) => of.map((tool) => ({ tool, name: tool.name, via })))
 
 /** What a call may set of a card, by the names that answers have. */
-const cardFields = ["name", "description", "priority", "state", "labels", "assignees", "start_date", "target_date", "parent_id"]
+const cardFields = [
+  "name",
+  "description",
+  "priority",
+  "state",
+  "labels",
+  "assignees",
+  "start_date",
+  "target_date",
+  "parent_id"
+]
 
 const may = (scene: Scene, ...scopes: ReadonlyArray<string | null>) =>
-  newAgent([termsOf(scene, scopes.filter((scope) => scope !== null))])
+  newAgent([
+    termsOf(
+      scene,
+      scopes.filter((scope) => scope !== null)
+    )
+  ])
 
 /** The references by name that a tool takes, each with one that nothing has. */
 const unknownReferences = (named: ReadonlySet<string>): ReadonlyArray<readonly [string, unknown]> =>
@@ -160,7 +177,12 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an answer", 
       const idempotency_key = `shown-${randomUUID()}`
       const create = { project_id: scene.projectId, name: marks.cardName, idempotency_key }
       yield* call("rest", token, "tasker_create_issue", create)
-      const args = { project_id: scene.projectId, issue_id: scene.issueId, comment: "Another", idempotency_key }
+      const args = {
+        project_id: scene.projectId,
+        issue_id: scene.issueId,
+        comment: "Another",
+        idempotency_key
+      }
       const { code, reply } = yield* call("mcp", token, "tasker_add_comment", args)
       assert.strictEqual(code, "idempotency.key_reused")
       showsNothingOf(reply.text, "cardName")

@@ -15,5 +15,7 @@ export const onDatabase = <A, E>(url: string, run: (sql: PgClient.PgClient) => E
 /** One statement on the database of the gateway under test: what no API does, such as letting time pass. */
 export const query = (statement: TemplateStringsArray, ...values: ReadonlyArray<unknown>) =>
   Effect.flatMap(Served, ({ databaseUrl }) =>
-    onDatabase(databaseUrl, (sql) => sql<Record<string, unknown>>(statement, ...(values as ReadonlyArray<string>)))
+    onDatabase(databaseUrl, (sql) =>
+      sql<Record<string, unknown>>(statement, ...(values as ReadonlyArray<string>))
+    )
   )

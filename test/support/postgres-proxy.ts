@@ -82,14 +82,20 @@ export const postgresProxy = (target: string) =>
           return true
         }
 
-        client.on("data", frames({ startup: true }, (type, body, whole) => {
-          if (onFrontend(type, body)) backend.write(whole)
-        }))
-        backend.on("data", frames({ startup: false }, (type, _, whole) => {
-          if (!withholding) client.write(whole)
-          // ReadyForQuery: what the statement did is committed.
-          else if (type === "Z") for (const socket of both) socket.destroy()
-        }))
+        client.on(
+          "data",
+          frames({ startup: true }, (type, body, whole) => {
+            if (onFrontend(type, body)) backend.write(whole)
+          })
+        )
+        backend.on(
+          "data",
+          frames({ startup: false }, (type, _, whole) => {
+            if (!withholding) client.write(whole)
+            // ReadyForQuery: what the statement did is committed.
+            else if (type === "Z") for (const socket of both) socket.destroy()
+          })
+        )
       })
       server.listen(0, "127.0.0.1", () => {
         const address = server.address()
@@ -137,7 +143,7 @@ const frames = (
   options: { readonly startup: boolean },
   onMessage: (type: string, body: Buffer, whole: Buffer) => void
 ) => {
-  let rest = Buffer.alloc(0)
+  let rest: Buffer = Buffer.alloc(0)
   let startup = options.startup
   return (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])

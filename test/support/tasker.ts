@@ -55,6 +55,7 @@ export interface RecordedRequest {
   readonly path: string
   readonly op: string | null
   readonly status: number | null
+  readonly fault: string | null
   readonly body: unknown
   readonly headers: Readonly<Record<string, string>>
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
-import { tools } from "../../src/tools/registry.ts"
+import type { tools } from "../../src/tools/registry.ts"
 import { newAgent, ReferenceTasker } from "./served.ts"
 import { call } from "./tool-calls.ts"
 

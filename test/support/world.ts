@@ -1,6 +1,6 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Logger, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { GatewayConfig } from "../../src/Config.ts"
 import type { AgentId, ProjectId, UserId } from "../../src/domain/Ids.ts"
@@ -35,7 +35,7 @@ export class World extends Context.Service<
     readonly databaseUrl: string
     /** The test's own way to the database, beside the gateway's pool and proxy. */
     readonly database: PgClient.PgClient
-    /** What the gateway's statements pass through; only in `layerWithProxy`. */
+    /** What the gateway's statements pass through; only in `proxied`. */
     readonly proxy: PostgresProxy
     /** An agent with a grant on a new project; all scopes where none are named. */
     readonly actor: (
@@ -47,10 +47,13 @@ export class World extends Context.Service<
 
 export const act: Act = { reach: undefined, requestId: "test", key: undefined }
 
-/** Short, so that a test of a timeout takes little; long enough for a machine that is busy with other tests. */
-export const taskerTimeoutMillis = 800
+interface Options {
+  readonly proxied: boolean
+  readonly taskerMillis: number
+  readonly deadlineMillis: number
+}
 
-const world = (options: { readonly proxied: boolean; readonly deadlineMillis: number }) =>
+const world = (options: Options) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const fresh = yield* freshDatabase
@@ -62,7 +65,7 @@ const world = (options: { readonly proxied: boolean; readonly deadlineMillis: nu
         NODEDC_TASKER_INTERNAL_URL: tasker.url,
         NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
-        TASKER_TIMEOUT_MS: String(taskerTimeoutMillis),
+        TASKER_TIMEOUT_MS: String(options.taskerMillis),
         CALL_DEADLINE_MS: String(options.deadlineMillis)
       })
       const storage = Layer.mergeAll(TokenStorePostgres.layer, IdempotencyPostgres.layer).pipe(
@@ -90,7 +93,10 @@ const world = (options: { readonly proxied: boolean; readonly deadlineMillis: nu
                   display_name: "Test Codex"
                 })
                 yield* registry.grant(act, agent.id, grantTerms(project, scopes, terms.maxWrites ?? null))
-                const { token } = yield* registry.issueToken(act, agent.id, { name: "test", expires_at: null })
+                const { token } = yield* registry.issueToken(act, agent.id, {
+                  name: "test",
+                  expires_at: null
+                })
                 return { agentId: agent.id, token, project }
               }).pipe(Effect.orDie)
           })
@@ -102,11 +108,14 @@ const world = (options: { readonly proxied: boolean; readonly deadlineMillis: nu
         Layer.provideMerge(settings)
       )
     })
-  ).pipe(Layer.provide(Reactivity.layer))
+  ).pipe(Layer.provide(Reactivity.layer), Layer.provideMerge(quiet))
+
+/** What goes wrong here goes wrong on purpose: only a test that fails is worth a line. */
+const quiet = Logger.layer([])
 
 const absent = new Proxy({} as PostgresProxy, {
   get: () => {
-    throw new Error("This world has no proxy before its database: take layerWithProxy")
+    throw new Error("This world has no proxy before its database: take `proxied`")
   }
 })
 
@@ -123,11 +132,16 @@ export const grantTerms = (
   max_writes_per_day: maxWrites
 })
 
-export const layer = world({ proxied: false, deadlineMillis: 8000 })
-/** The gateway's statements pass through a proxy that counts them and breaks connections. */
-export const layerWithProxy = world({ proxied: true, deadlineMillis: 8000 })
-/** A whole call may take hardly longer than one call to Tasker. */
-export const layerInHaste = world({ proxied: false, deadlineMillis: 2 * taskerTimeoutMillis })
+export const layer = world({ proxied: false, taskerMillis: 1500, deadlineMillis: 8000 })
+
+/** Short, so that a test of a timeout takes little; long enough for a machine that is busy with other tests. */
+export const shortTimeout = 800
+/** A gateway that soon gives a call to Tasker up. */
+export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 8000 })
+/** The same, where a whole call may take hardly longer than one call to Tasker. */
+export const hasty = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 2 * shortTimeout })
+/** A gateway whose statements pass through a proxy that tells them and breaks connections. */
+export const proxied = world({ proxied: true, taskerMillis: 1500, deadlineMillis: 8000 })
 
 /** Calls a tool as an actor does, over no edge. */
 export const call = (actor: Actor, name: string, args: object, requestId = "test-request") =>
@@ -140,3 +154,5 @@ export const call = (actor: Actor, name: string, args: object, requestId = "test
       requestId
     })
   )
+
+export const sql = PgClient.PgClient

@@ -86,7 +86,7 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
 
   it.effect("finds path parameters of 128 characters of any script", () =>
     Effect.gen(function* () {
-      const id = "€".repeat(127) + "/"
+      const id = `${"€".repeat(127)}/`
       const found = yield* fetched(`/things/${encodeURIComponent(id)}`)
       assert.deepStrictEqual(found.body, { id })
     })

@@ -10,10 +10,12 @@ const refusal = (text: string): string => {
 }
 
 /** Values that say the same to every reader. */
-const fit = (value: unknown): boolean => {
+const admissible = (value: unknown): boolean => {
   if (typeof value === "string") return value.isWellFormed() && !value.includes("\0")
   if (typeof value !== "object" || value === null) return true
-  return Object.entries(value).every(([key, item]) => key !== "__proto__" && fit(key) && fit(item))
+  return Object.entries(value).every(
+    ([key, item]) => key !== "__proto__" && admissible(key) && admissible(item)
+  )
 }
 
 describe("strict JSON", () => {
@@ -22,7 +24,7 @@ describe("strict JSON", () => {
       fc.property(fc.jsonValue({ maxDepth: 8, stringUnit: "binary" }), fc.nat(3), (value, indent) => {
         const text = JSON.stringify(value, null, indent)
         const parsed = parseStrict(text)
-        assert.strictEqual(Result.isSuccess(parsed), fit(value))
+        assert.strictEqual(Result.isSuccess(parsed), admissible(value))
         if (Result.isSuccess(parsed)) assert.deepStrictEqual(parsed.success, JSON.parse(text))
       }),
       { numRuns: 2000 }
@@ -63,7 +65,7 @@ describe("strict JSON", () => {
         fc.jsonValue({ maxDepth: 2 }),
         fc.boolean(),
         (key, value, escaped) => {
-          fc.pre(fit(value) && fit(key) && key !== "__proto__")
+          fc.pre(admissible(value) && admissible(key) && key !== "__proto__")
           const plain = JSON.stringify(key)
           const other = escaped
             ? `"${[...key].flatMap((c) => Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, "0")}`)).join("")}"`

@@ -1,0 +1,124 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { keyRow, outcome, taskerAtRest, trail, writesUnder } from "../support/evidence.ts"
+import type { Fault } from "../support/tasker.ts"
+import { type Actor, call, impatient, shortTimeout, World } from "../support/world.ts"
+import { card, type WriteRow, writeRows } from "../support/writes.ts"
+
+/** Answers, and silences, that say nothing about the write. */
+const faults = [
+  { fault: "cut_before" },
+  { fault: "cut_after" },
+  { fault: "server_error" },
+  { fault: "server_error_after" },
+  { fault: "malformed" },
+  { fault: "wrong_shape" },
+  { fault: "html" },
+  { fault: "huge" },
+  { fault: "delay", delay_ms: 1.5 * shortTimeout },
+  { fault: "delay_after", delay_ms: 1.5 * shortTimeout }
+]
+
+const lost = faults.filter(({ fault }) => fault.startsWith("cut"))
+const late = faults.filter(({ fault }) => fault === "delay")
+
+/** Taskers that recognise a repeat by less than all that they could. */
+const manners: ReadonlyArray<{
+  readonly words: string
+  readonly switches: Readonly<Record<string, boolean>>
+  readonly faults: ReadonlyArray<Omit<Fault, "op">>
+  readonly only?: string
+}> = [
+  { words: "that knows both the key and the external id", switches: {}, faults },
+  { words: "that does not know the key", switches: { dedupe_key: false }, faults: [...lost, ...late] },
+  { words: "that admits an external id twice", switches: { dedupe_external: false }, faults: lost },
+  { words: "that overlooks expected_updated_at", switches: { ignore_expected: true }, faults: lost },
+  {
+    words: "that knows neither key nor external id, but lists cards and comments by it",
+    switches: { dedupe_key: false, dedupe_external: false },
+    faults: lost
+  },
+  {
+    words: "that does not know the key and lists no comments",
+    switches: { dedupe_key: false, no_comments_listing: true },
+    faults: [...lost, ...late],
+    only: "comment"
+  },
+  {
+    words: "that lists no comments",
+    switches: { no_comments_listing: true },
+    faults: lost,
+    only: "comment"
+  }
+]
+
+/** The card as it stands, so that also a Tasker without keys refuses a late first try once the repeat is done. */
+const expecting = Effect.fnUntraced(function* (agent: Actor, row: WriteRow, issueId: string) {
+  const args = row.args(issueId)
+  if (row.op === "create" || row.op === "comment") return args
+  const read = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
+  return {
+    ...args,
+    expected_updated_at: (read.structured as { issue: { updated_at: string } }).issue.updated_at
+  }
+})
+
+for (const manner of manners) {
+  layer(impatient, { timeout: "60 seconds", excludeTestServices: true })(
+    `an answer that says nothing, from a Tasker ${manner.words}`,
+    (it) => {
+      for (const row of writeRows.filter(({ op }) => op === (manner.only ?? op))) {
+        for (const fault of manner.faults) {
+          const { tool, op } = row
+          it.effect(`leaves ${tool} unknown after ${fault.fault}, and the next call settles it`, () =>
+            Effect.gen(function* () {
+              const { actor, tasker } = yield* World
+              yield* tasker.switches(manner.switches)
+              const agent = yield* actor()
+              const key = `lost-${op}-${fault.fault}`
+              const asked = { ...(yield* expecting(agent, row, yield* card(agent))), idempotency_key: key }
+              yield* tasker.fault({ op, ...fault })
+
+              assert.strictEqual(yield* outcome(call(agent, tool, asked)), "tasker.outcome_unknown")
+              assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
+              assert.deepStrictEqual(yield* trail(agent, key), ["unknown tasker.outcome_unknown"])
+              // In doubt as in certainty, the key stands for this call alone.
+              assert.strictEqual(
+                yield* outcome(call(agent, tool, { ...asked, ...different(op) })),
+                "idempotency.key_reused"
+              )
+
+              const settled = yield* call(agent, tool, asked)
+              assert.isFalse(settled.replayed)
+              yield* taskerAtRest
+              assert.lengthOf(yield* writesUnder(agent, key), 1)
+              const replay = yield* call(agent, tool, asked)
+              assert.deepStrictEqual(replay.structured, { ...settled.structured, replayed: true })
+              assert.deepStrictEqual(yield* trail(agent, key), [
+                "unknown tasker.outcome_unknown",
+                "denied idempotency.key_reused",
+                "executed",
+                "replayed"
+              ])
+            })
+          )
+        }
+      }
+    }
+  )
+}
+
+const different = (op: string): object => {
+  switch (op) {
+    case "move":
+      return { state: "Done" }
+    case "comment":
+      return { comment: "Something else" }
+    case "labels":
+      return { labels: [] }
+    case "assignees":
+      return { assignees: [] }
+    default:
+      return { name: "Something else" }
+  }
+}

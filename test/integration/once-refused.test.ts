@@ -1,0 +1,108 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { keyRow, meanwhile, outcome, trail, writesUnder } from "../support/evidence.ts"
+import { owner, type TaskerControl } from "../support/tasker.ts"
+import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { card, writeRows } from "../support/writes.ts"
+
+const seat = (tasker: TaskerControl, actor: Actor, active: boolean) =>
+  tasker.send("POST", "/members", { ...owner, project_id: actor.project.project.id, active })
+
+/** The faults by which Tasker refuses and does nothing. */
+const refusals = [
+  { code: "tasker.rejected", fault: "refuse" },
+  { code: "tasker.rate_limited", fault: "rate_limit" },
+  { code: "tasker.unauthorized", fault: "unauthorized" }
+]
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite refusal by Tasker", (it) => {
+  for (const { tool, op, args, others } of writeRows) {
+    for (const { code, fault } of refusals) {
+      it.effect(`as ${code} frees the key of ${tool}`, () =>
+        Effect.gen(function* () {
+          const { actor, tasker } = yield* World
+          const agent = yield* actor()
+          const issueId = yield* card(agent)
+          const key = `refused-${tool}`
+          yield* tasker.fault({ op, fault })
+          assert.strictEqual(
+            yield* outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
+            code
+          )
+          assert.isUndefined(yield* keyRow(agent, key))
+          assert.lengthOf(yield* writesUnder(agent, key), 0)
+          // Free means free: also for something else.
+          assert.strictEqual(
+            yield* outcome(call(agent, tool, { ...others(issueId), idempotency_key: key })),
+            "done"
+          )
+          assert.lengthOf(yield* writesUnder(agent, key), 1)
+          assert.deepStrictEqual(yield* trail(agent, key), [`failed ${code}`, "executed"])
+        })
+      )
+    }
+
+    it.effect(`frees the key of ${tool} where the owner loses the seat in the project`, () =>
+      Effect.gen(function* () {
+        const { actor, tasker } = yield* World
+        const agent = yield* actor()
+        const issueId = yield* card(agent)
+        const key = `seatless-${tool}`
+        const asked = { ...args(issueId), idempotency_key: key }
+        assert.strictEqual(
+          yield* meanwhile(op, outcome(call(agent, tool, asked)), seat(tasker, agent, false)),
+          "grant.owner_not_member"
+        )
+        assert.isUndefined(yield* keyRow(agent, key))
+        yield* seat(tasker, agent, true)
+        assert.strictEqual(yield* outcome(call(agent, tool, asked)), "done")
+        assert.lengthOf(yield* writesUnder(agent, key), 1)
+        assert.deepStrictEqual(yield* trail(agent, key), ["denied grant.owner_not_member", "executed"])
+      })
+    )
+
+    if (op === "create") continue
+
+    it.effect(`frees the key of ${tool} where the card is deleted under its feet`, () =>
+      Effect.gen(function* () {
+        const { actor, tasker } = yield* World
+        const agent = yield* actor()
+        const issueId = yield* card(agent)
+        const key = `deleted-${tool}`
+        const code = yield* meanwhile(
+          op,
+          outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
+          tasker.send("DELETE", `/issues/${issueId}`)
+        )
+        assert.strictEqual(code, "tasker.not_found")
+        assert.isUndefined(yield* keyRow(agent, key))
+        assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.not_found"])
+      })
+    )
+
+    if (op === "comment") continue
+
+    it.effect(
+      `frees the key of ${tool} where somebody changes the card first and the caller forbade it`,
+      () =>
+        Effect.gen(function* () {
+          const { actor, tasker } = yield* World
+          const agent = yield* actor()
+          const issueId = yield* card(agent)
+          const seen = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
+          const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
+          const key = `conflict-${tool}`
+          const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
+          const code = yield* meanwhile(
+            op,
+            outcome(call(agent, tool, asked)),
+            tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })
+          )
+          assert.strictEqual(code, "tasker.conflict")
+          assert.isUndefined(yield* keyRow(agent, key))
+          assert.lengthOf(yield* writesUnder(agent, key), 0)
+          assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.conflict"])
+        })
+    )
+  }
+})

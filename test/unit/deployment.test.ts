@@ -1,0 +1,321 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { parseEnv } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { fromEnvironment, variables } from "../../src/Config.ts"
+import * as Settings from "../../src/layers/Settings.ts"
+import {
+  type Compose,
+  compose,
+  type Environment,
+  faultsOf,
+  ignored,
+  image,
+  imageEnvironment,
+  instructions,
+  read,
+  restsOf,
+  root,
+  service
+} from "../support/deployment.ts"
+
+const exampleText = read(".env.example")
+const example: Environment = parseEnv(exampleText)
+
+const ofTheGateway = Object.values(variables).map(({ name }) => name)
+/** What the gateway itself does not read. */
+const ofComposeAlone = ["HOST_BIND", "HOST_PORT", "POSTGRES_PASSWORD"]
+
+/** What the gateway's container is given: the image's environment, and Compose's over it. */
+const given = (file: Compose): Environment => ({
+  ...imageEnvironment,
+  ...service(file, "agent-gateway").environment
+})
+
+const local = "docker-compose.local.yml"
+const synology = "docker-compose.synology.yml"
+
+/** An `.env` as the guide makes one for Synology. */
+const produced: Environment = {
+  POSTGRES_PASSWORD: "b".repeat(64),
+  NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "a".repeat(64),
+  NODEDC_TASKER_INTERNAL_URL: "http://172.22.0.222:18090",
+  NODEDC_INTERNAL_ACCESS_TOKEN: "c".repeat(64)
+}
+
+const files = [
+  { file: local, environment: example },
+  { file: synology, environment: produced }
+]
+
+describe(".env.example", () => {
+  it("holds the configuration's variables in its order, then Compose's, and no others", () => {
+    const names = [...exampleText.matchAll(/^(\w+)=/gm)].map((match) => match[1])
+    assert.deepStrictEqual(names, [...ofTheGateway, ...ofComposeAlone])
+  })
+
+  it("explains each variable in a line of its own right above it", () => {
+    const lines = exampleText.split("\n")
+    for (const [at, line] of lines.entries()) {
+      if (!/^\w+=/.test(line)) continue
+      assert.match(lines[at - 1] ?? "", /^# \S.+\.$/, line)
+      assert.notMatch(lines[at - 2] ?? "", /^#/, line)
+    }
+  })
+
+  it.effect("is a valid configuration for npm run migrate and npm run dev, with Compose's PostgreSQL", () =>
+    Effect.gen(function* () {
+      const settings = yield* fromEnvironment(example)
+      assert.isFalse(settings.production)
+      const url = new URL(example.DATABASE_URL ?? "")
+      const { ports, environment } = service(compose(local, example), "postgres")
+      assert.deepStrictEqual(ports, [`127.0.0.1:${url.port}:5432`])
+      assert.strictEqual(url.hostname, "localhost")
+      assert.strictEqual(url.username, environment?.POSTGRES_USER)
+      assert.strictEqual(url.password, environment?.POSTGRES_PASSWORD)
+      assert.strictEqual(url.pathname, `/${environment?.POSTGRES_DB}`)
+      assert.strictEqual(
+        url.href,
+        "postgres://nodedc_agent_gateway:replace-with-local-postgres-password@localhost:54100/nodedc_agent_gateway"
+      )
+    })
+  )
+
+  it.effect(
+    "says what the defaults are, where it gives a value that is neither a secret nor an address",
+    () =>
+      Effect.gen(function* () {
+        const own = { databaseUrl: true, taskerUrl: true, taskerToken: true, internalToken: true }
+        const settings = yield* fromEnvironment(example)
+        for (const name of Object.keys(own) as Array<keyof typeof own>)
+          assert.isTrue(Option.isSome(settings[name]))
+        assert.deepStrictEqual({ ...settings, ...own }, { ...(yield* fromEnvironment({})), ...own })
+      })
+  )
+
+  it.effect("has an internal token that production refuses, since everyone knows it", () =>
+    Effect.gen(function* () {
+      const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
+      assert.deepStrictEqual(
+        failure.faults.map(({ variable }) => variable),
+        ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN"]
+      )
+    })
+  )
+})
+
+describe.each(files)("$file", ({ file, environment }) => {
+  const resolved = compose(file, environment)
+  const gateway = service(resolved, "agent-gateway")
+  const postgres = service(resolved, "postgres")
+
+  it("is valid by the Compose Specification's schema", () => {
+    assert.isEmpty(faultsOf(resolved))
+    assert.isNotEmpty(faultsOf({ services: { x: { imagee: "x" } } }))
+    assert.isNotEmpty(faultsOf({ services: { x: { image: "x", ports: ["here:4100"] } } }))
+  })
+
+  it("uses no variable that .env.example does not explain", () => {
+    const used = [...read(file).matchAll(/\$\{(\w+)/g)].map((match) => match[1] ?? "")
+    assert.isNotEmpty(used)
+    for (const name of used) assert.property(example, name)
+    assert.notMatch(read(file), /\$[A-Za-z_]/, "only the braced form is checked")
+  })
+
+  it("passes on every setting of the gateway that the image does not fix", () => {
+    // The migrations run as the database's only role here.
+    const fixed = [...Object.keys(imageEnvironment), "MIGRATION_DATABASE_URL"]
+    const passed = new Set([...Object.keys(gateway.environment ?? {}), ...fixed])
+    assert.deepStrictEqual([...passed].sort(), [...ofTheGateway].sort())
+  })
+
+  it.effect("gives the gateway a configuration that is complete: nothing has to be generated and kept", () =>
+    Effect.gen(function* () {
+      const nowhere = join(import.meta.filename, "not-a-folder")
+      yield* Layer.build(Settings.layer({ ...given(resolved), DATA_DIR: nowhere }))
+      const url = new URL(gateway.environment?.DATABASE_URL ?? "")
+      assert.strictEqual(url.host, "postgres:5432")
+      assert.strictEqual(url.username, postgres.environment?.POSTGRES_USER)
+      assert.strictEqual(url.password, postgres.environment?.POSTGRES_PASSWORD)
+      assert.strictEqual(url.pathname, `/${postgres.environment?.POSTGRES_DB}`)
+    }).pipe(Effect.scoped)
+  )
+
+  it.each(["POSTGRES_PASSWORD", "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "NODEDC_INTERNAL_ACCESS_TOKEN"])(
+    "is refused without %s",
+    (name) => {
+      assert.throws(() => compose(file, { ...environment, [name]: "" }), new RegExp(`^${name}: `))
+    }
+  )
+
+  it("waits for a PostgreSQL that takes connections over TCP, on a volume that outlives it", () => {
+    assert.strictEqual(postgres.image, "postgres:18")
+    assert.deepStrictEqual(gateway.depends_on, { postgres: { condition: "service_healthy" } })
+    assert.deepStrictEqual(postgres.healthcheck?.test?.slice(0, 4), ["CMD", "pg_isready", "-h", "127.0.0.1"])
+    assert.deepStrictEqual(postgres.volumes, ["postgres-data:/var/lib/postgresql"])
+    assert.property(resolved.volumes, "postgres-data")
+  })
+
+  it("builds the gateway from here and gives it neither root, nor privileges, nor a file system to write to", () => {
+    assert.strictEqual(gateway.build, ".")
+    assert.isUndefined(gateway.user, "the image's own user is not root")
+    assert.isUndefined(gateway.privileged)
+    assert.isTrue(gateway.read_only)
+    assert.deepStrictEqual(gateway.cap_drop, ["ALL"])
+    assert.deepStrictEqual(gateway.security_opt, ["no-new-privileges:true"])
+  })
+
+  it("stops the gateway gently: signals are passed on, and calls under way have time to end", () => {
+    assert.isTrue(gateway.init)
+    assert.strictEqual(gateway.stop_grace_period, "30s")
+    assert.isUndefined(gateway.healthcheck?.test, "the image says how to look")
+  })
+
+  it("names no container, so that a service can have several", () => {
+    for (const one of Object.values(resolved.services)) assert.isUndefined(one.container_name)
+  })
+})
+
+describe(local, () => {
+  it("is published on 127.0.0.1:4100, and wherever HOST_BIND and HOST_PORT say", () => {
+    const published = (environment: Environment) =>
+      service(compose(local, environment), "agent-gateway").ports
+    assert.deepStrictEqual(published(example), ["127.0.0.1:4100:4100"])
+    const elsewhere = { ...example, HOST_BIND: "0.0.0.0", HOST_PORT: "4200" }
+    assert.deepStrictEqual(published(elsewhere), ["0.0.0.0:4200:4100"])
+    assert.deepStrictEqual(published({ ...example, HOST_BIND: "", HOST_PORT: "" }), ["127.0.0.1:4100:4100"])
+    assert.strictEqual(
+      given(compose(local, elsewhere)).NODEDC_AGENT_GATEWAY_PUBLIC_URL,
+      "http://127.0.0.1:4200"
+    )
+  })
+
+  it("reaches a Tasker on the host, on Linux too", () => {
+    const { environment, extra_hosts } = service(compose(local, example), "agent-gateway")
+    assert.strictEqual(environment?.NODEDC_TASKER_INTERNAL_URL, "http://host.docker.internal:8090")
+    assert.deepStrictEqual(extra_hosts, ["host.docker.internal:host-gateway"])
+    assert.strictEqual(environment?.NODE_ENV, "development")
+  })
+
+  it("lets `up -d` return only when the gateway answers", () => {
+    const ready = service(compose(local, example), "ready")
+    assert.deepStrictEqual(ready.depends_on, { "agent-gateway": { condition: "service_healthy" } })
+    assert.strictEqual(ready.user, "postgres")
+    assert.strictEqual(service(compose(local, example), "agent-gateway").healthcheck?.interval, "5s")
+  })
+})
+
+describe(synology, () => {
+  it("is published on 172.22.0.222:18190 whatever the environment says, and its database nowhere", () => {
+    const file = compose(synology, { ...produced, HOST_BIND: "0.0.0.0", HOST_PORT: "1" })
+    assert.deepStrictEqual(service(file, "agent-gateway").ports, ["172.22.0.222:18190:4100"])
+    assert.isUndefined(service(file, "postgres").ports)
+  })
+
+  it.effect("runs in production, under the product's public address", () =>
+    Effect.gen(function* () {
+      const settings = yield* fromEnvironment(given(compose(synology, produced)))
+      assert.isTrue(settings.production)
+      assert.deepStrictEqual(settings.publicUrl, Option.some("https://ops-agents.nodedc.ru"))
+      assert.strictEqual(settings.host, "0.0.0.0")
+      assert.strictEqual(settings.port, 4100)
+    })
+  )
+
+  it("is set up by its guide: every variable that it asks for is in the .env made there", () => {
+    const [, env = ""] = /<<END\n([\s\S]*?)\nEND\n/.exec(read("docs/SYNOLOGY_DEPLOY.md")) ?? []
+    const asked = [...read(synology).matchAll(/\$\{(\w+):\?/g)].map((match) => match[1] ?? "")
+    for (const name of new Set(asked)) assert.match(env, new RegExp(`^${name}=`, "m"))
+    for (const name of Object.keys(parseEnv(env))) assert.property(example, name)
+  })
+})
+
+describe("the Dockerfile", () => {
+  it("starts from the very Node that the tests run on, without a compiler and its like in the image", () => {
+    const stages = restsOf("FROM", instructions)
+    const { devDependencies } = JSON.parse(read("package.json"))
+    assert.strictEqual(stages[0], `node:${devDependencies.node}-trixie-slim AS base`)
+    assert.deepStrictEqual(stages.slice(1), ["base AS dependencies", "base AS build", "base"])
+    const installs = instructions.filter(({ rest }) => rest.startsWith("npm ci"))
+    assert.deepStrictEqual(
+      installs.map(({ rest }) => rest),
+      ["npm ci --omit=dev --omit=optional --ignore-scripts", "npm ci --ignore-scripts"]
+    )
+    assert.isEmpty(restsOf("RUN", image).filter((rest) => rest.includes("npm")))
+  })
+
+  it("copies what is there and is let into the build", () => {
+    const copied = instructions
+      .filter(({ name, rest }) => name === "COPY" && !rest.startsWith("--from="))
+      .flatMap(({ rest }) => rest.split(" ").slice(0, -1))
+    assert.includeMembers(copied, ["package.json", "package-lock.json", "src", "migrations"])
+    for (const path of copied) {
+      assert.isTrue(existsSync(join(root, path)), path)
+      assert.isFalse(ignored(path), path)
+    }
+  })
+
+  it("takes from the stages before what stands where the code looks for it", () => {
+    assert.includeMembers(
+      [...restsOf("COPY", image)],
+      [
+        "--from=dependencies /app/node_modules node_modules",
+        "--from=build /app/dist dist",
+        "migrations migrations"
+      ]
+    )
+  })
+
+  it("runs as a user that is not root and owns none of the code", () => {
+    const users = restsOf("USER", image)
+    assert.deepStrictEqual(users, ["node"])
+    const after = image.slice(image.findIndex(({ name }) => name === "USER"))
+    assert.isEmpty(after.filter(({ name }) => name === "COPY" || name === "RUN"))
+    assert.notInclude(read("Dockerfile"), "--chown")
+  })
+
+  it("listens where it says, in production", () => {
+    assert.deepStrictEqual(imageEnvironment, {
+      NODE_ENV: "production",
+      HOST: "0.0.0.0",
+      PORT: "4100",
+      DATA_DIR: "/data"
+    })
+    assert.deepStrictEqual(restsOf("EXPOSE", image), ["4100"])
+  })
+
+  it("hands the signal to Node itself", () => {
+    assert.deepStrictEqual(restsOf("STOPSIGNAL", image), ["SIGTERM"])
+    assert.deepStrictEqual(
+      restsOf("CMD", image).map((rest) => JSON.parse(rest)),
+      [["node", "--enable-source-maps", "dist/main.js"]]
+    )
+    assert.isEmpty(restsOf("ENTRYPOINT", image))
+  })
+
+  it("asks /healthz with Node, since the image has no curl", () => {
+    const [rest = ""] = restsOf("HEALTHCHECK", image)
+    const [program, flag, script = ""] = JSON.parse(rest.slice(rest.indexOf("CMD ") + 4))
+    assert.deepStrictEqual([program, flag], ["node", "-e"])
+    assert.include(script, "/healthz")
+    assert.doesNotThrow(() => new Function(script))
+  })
+})
+
+describe(".dockerignore", () => {
+  it.each([
+    ".env",
+    ".env.example",
+    "src/.env",
+    ".data/secrets/internal-token",
+    "node_modules/effect",
+    ".git/config",
+    "dist/main.js",
+    "test/unit/deployment.test.ts",
+    "gateway.dump",
+    "ops/debug.log"
+  ])("keeps %s out of a build", (path) => {
+    assert.isTrue(ignored(path))
+  })
+})
