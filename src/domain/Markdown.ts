@@ -1,17 +1,17 @@
 import type { Element, ElementContent, Root as HtmlRoot } from "hast"
-import type { Code, List, ListItem, Paragraph } from "mdast"
+import type { Code, Link, List, ListItem, Root as MarkdownRoot, Paragraph } from "mdast"
 import rehypeParse from "rehype-parse"
 import rehypeSanitize, { type Options as Schema } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
 import remarkGfm from "remark-gfm"
 import remarkParse from "remark-parse"
 import remarkRehype, { type Options as ToHtmlOptions } from "remark-rehype"
-import remarkStringify from "remark-stringify"
+import remarkStringify, { type Options as StringifyOptions } from "remark-stringify"
 import { type Processor, unified } from "unified"
 import { fromHtml } from "./HtmlTree.ts"
 import { exceedsBounds } from "./MarkdownBounds.ts"
 import { canonical } from "./MarkdownTree.ts"
-import { paragraphsOf, plainTextToHtml, stripInvisible } from "./PlainText.ts"
+import { paragraphsOf, plainTextToHtml, stripControls, stripInvisible } from "./PlainText.ts"
 import { type Unrepresentable, unrepresentableIn, wellFormed, wordsOf } from "./TaskerHtml.ts"
 
 /**
@@ -34,15 +34,14 @@ const maxHtmlLength = 1_048_576
  * a link to it, footnotes stay as written; of a code fence's info string the language stays.
  */
 export const markdownToHtml = (markdown: string): string => {
-  const text = stripInvisible(markdown)
-  if (exceedsBounds(text)) return plainTextToHtml(text)
+  // What shows nothing is stripped from the tree: in the source a joiner may stand beside a reference.
+  const text = stripControls(markdown)
+  if (exceedsBounds(text)) return plainTextToHtml(stripInvisible(text))
   try {
-    const first = canonical(reader.parse(text))
-    const { tree } = first.hasUnlinked ? canonical(reader.parse(writer.stringify(first.tree))) : first
-    return toHtml.stringify(toHtml.runSync(tree))
+    return toHtml.stringify(toHtml.runSync(settled(reader.parse(text))))
   } catch {
     // `ExceedsBounds`, or a fault of a library with an input nobody has seen yet: the text is worth more.
-    return plainTextToHtml(text)
+    return plainTextToHtml(stripInvisible(text))
   }
 }
 
@@ -54,7 +53,7 @@ export const htmlToMarkdown = (html: string): string => {
   const source = html.length > maxHtmlLength ? undefined : wellFormed(html, maxElements)
   try {
     if (source !== undefined) {
-      const markdown = writer.stringify(canonical(fromHtml(parser.parse(source))).tree).trimEnd()
+      const markdown = writer.stringify(settled(fromHtml(parser.parse(source)))).trimEnd()
       if (!exceedsBounds(markdown)) return markdown
     }
   } catch {
@@ -135,6 +134,9 @@ const toHtmlOptions: ToHtmlOptions = {
       const language = node.lang ? { className: [`language-${node.lang}`] } : {}
       return element("pre", {}, [element("code", language, [{ type: "text", value: node.value }])])
     },
+    // As it is: percent-encoding an address in Cyrillic triples it for no reader's good.
+    link: (state, node: Link) =>
+      element("a", { href: node.url, ...(node.title ? { title: node.title } : {}) }, state.all(node)),
     list: (state, node: List) => {
       const children = state.all(node)
       if (node.ordered) return element("ol", node.start === 1 ? {} : { start: node.start ?? 1 }, children)
@@ -164,6 +166,13 @@ const withoutIndentation = () => (tree: HtmlRoot) => {
   clear(tree)
 }
 
+/** The canonical tree. Where its words hold a bare address, it is read once more: remark links one even if it
+ * is escaped, so that the text would be another one when it is next written. */
+const settled = (tree: MarkdownRoot): MarkdownRoot => {
+  const first = canonical(tree)
+  return first.mayHoldAddress ? canonical(reader.parse(writer.stringify(first.tree))).tree : first.tree
+}
+
 const reader = unified().use(remarkParse).use(remarkGfm).use(withoutHtmlAndFootnotes).freeze()
 
 const toHtml = unified()
@@ -175,8 +184,13 @@ const toHtml = unified()
 
 const parser = unified().use(rehypeParse, { fragment: true }).freeze()
 
+/** In an item only a list follows without a blank line: a table would go on the quote before it (CommonMark
+ * 5.1, lazy continuation). */
+const joinInItem: NonNullable<StringifyOptions["join"]>[number] = (_left, right, parent) =>
+  parent.type === "listItem" && right.type !== "list" ? 1 : undefined
+
 /** `_a_` and `**a**` can't be taken for each other where they meet. */
 const writer = unified()
   .use(remarkGfm, { tablePipeAlign: false })
-  .use(remarkStringify, { bullet: "-", emphasis: "_", rule: "-", listItemIndent: "one" })
+  .use(remarkStringify, { bullet: "-", emphasis: "_", rule: "-", listItemIndent: "one", join: [joinInItem] })
   .freeze()

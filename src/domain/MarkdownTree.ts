@@ -41,12 +41,12 @@ export const canonical = (
   tree: Root
 ): {
   readonly tree: Root
-  /** Whether a link gave way to its words, in which GFM may see a bare address when they are read again. */
-  readonly hasUnlinked: boolean
+  /** Whether words outside links hold what GFM may take for a bare address when they are read again. */
+  readonly mayHoldAddress: boolean
 } => {
   const canoniser = new Canoniser(definitionsIn(tree))
   const children = canoniser.flow(tree.children) as Array<RootContent>
-  return { tree: { type: "root", children }, hasUnlinked: canoniser.hasUnlinked }
+  return { tree: { type: "root", children }, mayHoldAddress: canoniser.mayHoldAddress }
 }
 
 class Canoniser {
@@ -57,7 +57,7 @@ class Canoniser {
   /** The least that the Markdown of what was seen so far is long. */
   #length = 0
   #depth = 0
-  hasUnlinked = false
+  mayHoldAddress = false
 
   constructor(targets: Targets) {
     this.#targets = targets
@@ -212,6 +212,7 @@ class Canoniser {
       case "html": {
         const value = collapsed(stripInvisible(node.value))
         this.#count(value.trim().length)
+        if (!inside.includes("link") && bareAddress.test(value)) this.mayHoldAddress = true
         return [{ type: "text", value }]
       }
       case "inlineCode": {
@@ -262,6 +263,7 @@ class Canoniser {
     const url = stripInvisible(target.url).trim()
     const address: PhrasingContent = { type: "text", value: url }
     const content = trimmed(children).length > 0 ? children : [address]
+    if (bareAddress.test(url)) this.mayHoldAddress ||= webOrMail(url) === undefined
     if (inside.includes("link")) return content
     const href = webOrMail(url)
     if (href !== undefined) {
@@ -273,7 +275,6 @@ class Canoniser {
         children: text
       }))
     }
-    this.hasUnlinked = true
     // What a browser would read as a scheme is dropped (URL standard 4.4: it ignores tabs and newlines
     // there); a relative address leads nowhere outside the repository it was written for, so it is text.
     const isRelative = url !== "" && !/^[a-z][a-z0-9+.-]*:/i.test(url.replace(/\p{Cc}|\s/gu, ""))
@@ -283,6 +284,9 @@ class Canoniser {
       : [...content, { type: "text", value: ` (${url})` }]
   }
 }
+
+/** What GFM 6.9 starts an extended autolink at. */
+const bareAddress = /:\/\/|www\.|[\w.+-]@[\w.-]/i
 
 const isTask = (item: ListItem | undefined) => typeof item?.checked === "boolean"
 

@@ -109,10 +109,13 @@ const isBlank = (node: PhrasingContent | undefined) => node?.type === "text" && 
 const mailAddress =
   /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[a-z0-9]|%5F)(?:[a-z0-9-]|%5F)*(?:\.(?:[a-z0-9]|%5F)(?:[a-z0-9-]|%5F)*)*(?:\?\S*)?$/i
 
+/** A `%` that starts no byte and what RFC 3986 keeps out of an address, letters beyond ASCII apart. */
+const unsafeInAddress = /%(?![0-9a-f]{2})|[\s"<>\\^`{|}]/gi
+
 /** The address of a link to the web or to a mailbox. */
 export const webOrMail = (url: string): string | undefined => {
-  if (!/^mailto:/i.test(url))
-    return /^https?:\/\/[^\s/]/i.test(url) ? url.replace(/\s/g, encodeURIComponent) : undefined
-  const encoded = url.replace(/(?<=@[^?]*)_/g, "%5F")
-  return mailAddress.test(encoded.slice("mailto:".length)) ? encoded : undefined
+  const encoded = url.replace(unsafeInAddress, encodeURIComponent)
+  if (/^https?:\/\/[^/?#]/i.test(encoded)) return encoded
+  const mail = url.replace(/(?<=@[^?]*)_/g, "%5F")
+  return /^mailto:/i.test(url) && mailAddress.test(mail.slice("mailto:".length)) ? mail : undefined
 }

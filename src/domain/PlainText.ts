@@ -8,13 +8,12 @@
 
 /**
  * What shows nothing: Unicode's Default_Ignorable_Code_Point (zero-width characters, bidi controls, soft
- * hyphen, fillers, variation selectors, the tags block) and the rest of Cf, but for the signs of Cf that are
- * drawn (Prepended_Concatenation_Mark, Egyptian joiners); C0 and C1 but for tab and newline; non-characters.
+ * hyphen, fillers, variation selectors, the tags block), the rest of Cf but for the signs of it that are drawn
+ * (Prepended_Concatenation_Mark, Egyptian joiners), and non-characters.
  */
 const invisible =
   "(?![\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u{110BD}\\u{110CD}\\u{13430}-\\u{1343F}])" +
-  "[\\p{Default_Ignorable_Code_Point}\\p{Cf}\\u0000-\\u0008\\u000E-\\u001F\\u007F-\\u0084\\u0086-\\u009F" +
-  "\\p{Noncharacter_Code_Point}]"
+  "[\\p{Default_Ignorable_Code_Point}\\p{Cf}\\p{Noncharacter_Code_Point}]"
 
 /** Scripts in which a joiner changes what is read (UAX #31 section 2.3.1, contexts A1, A2 and B). */
 const joiningScripts = [
@@ -42,13 +41,15 @@ const hidden = new RegExp(`(?!${meaningful})${invisible}`, "gu")
 
 /** Line and paragraph separators, NEL, VT, FF: they part words, so a space stays where they were. */
 const otherSeparators = /[\u2028\u2029\u0085\v\f]/g
+const controls = /[\u0000-\u0008\u000E-\u001F\u007F-\u009F]/g
 
-/**
- * The text without invisible, bidirectional and control characters. Newlines are LF; a lone surrogate, which
- * neither JSON in UTF-8 nor PostgreSQL can hold, becomes U+FFFD. Applying it twice changes nothing more.
- */
-export const stripInvisible = (text: string): string =>
-  text.toWellFormed().replace(/\r\n?/g, "\n").replace(otherSeparators, " ").replace(hidden, "")
+/** The text without control characters. Newlines are LF; a lone surrogate, which neither JSON in UTF-8 nor
+ * PostgreSQL can hold, becomes U+FFFD. */
+export const stripControls = (text: string): string =>
+  text.toWellFormed().replace(/\r\n?/g, "\n").replace(otherSeparators, " ").replace(controls, "")
+
+/** The text without control, invisible and bidirectional characters. Applying it twice changes nothing more. */
+export const stripInvisible = (text: string): string => stripControls(text).replace(hidden, "")
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
 

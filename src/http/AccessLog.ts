@@ -19,11 +19,13 @@ export const watch = (
 ): void => {
   const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
   const started = performance.now()
+  const path = pathOf(request.url)
   response.once("close", () => {
     Effect.runForkWith(context)(
-      Effect.logInfo("request", {
+      // Healthchecks come every few seconds and say nothing where they go well.
+      Effect.logWithLevel(path === "/healthz" && response.statusCode < 400 ? "Debug" : "Info")("request", {
         method: request.method,
-        path: pathOf(request.url),
+        path,
         status: response.statusCode,
         duration_ms: Math.round((performance.now() - started) * 10) / 10,
         request_id: requestId,

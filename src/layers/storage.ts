@@ -12,7 +12,8 @@ const outOfService = /^(53|57P0|58|25006)/
 const codeOf = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
 
-const isOutage = (error: SqlError.SqlError): boolean => {
+/** Whether a statement failed because the database is not there, rather than because it was wrong. */
+export const isOutage = (error: SqlError.SqlError): boolean => {
   switch (error.reason._tag) {
     case "ConnectionError":
     case "AuthenticationError":

@@ -16,7 +16,7 @@ import { attempt, type Settled, settle } from "./settle.ts"
 import { type Change, showAnswer, showChange } from "./show.ts"
 import type { OpenedWrite, Tool } from "./Tool.ts"
 import type { ToolCall, ToolResult } from "./Tools.ts"
-import { unmet } from "./unmet.ts"
+import { unmet, unmetComment } from "./unmet.ts"
 
 /**
  * How a write is taken, in two halves. `admit` ends with a reservation, or with what makes one
@@ -177,6 +177,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     write: Write,
     settled: Settled
   ): Effect.fn.Return<ToolResult, CallFailure> {
+    const doubted = (failure: TaskerFailure) => failureEntry(call, principal, failure, opened)
+    /** Who took over says what came of it; that this call ended in doubt is on record all the same. */
+    const takenOver = (because: string) => {
+      const failure = outcomeUnknown(because)
+      return Effect.andThen(persist(audit.record(doubted(failure))), Effect.fail(failure))
+    }
     if (settled._tag === "Done") {
       const answer = yield* answerOf(
         settled.written,
@@ -185,7 +191,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       )
       const entry = { ...entryOf(call, principal, "executed", opened), issue_id: issueIdOf(answer) }
       const recorded = yield* persist(once.complete(lease, answer, entry))
-      if (recorded !== "Recorded")
+      if (recorded === "LeaseLost") return yield* takenOver("Another call took over while Tasker answered.")
+      if (recorded === "Unrecorded")
         return yield* outcomeUnknown("The change was made, but could not be put on record.")
       return { structured: yield* showAnswer(answer, grant, opened.wrote, false), replayed: false }
     }
@@ -193,11 +200,13 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       const recorded = yield* persist(
         once.release(lease, failureEntry(call, principal, settled.failure, opened))
       )
-      return yield* recorded === "LeaseLost" ? outcomeUnknown("Another call took over.") : settled.failure
+      return yield* recorded === "LeaseLost"
+        ? takenOver("Another call took over while Tasker answered.")
+        : settled.failure
     }
     const failure = outcomeUnknown(settled.because)
-    yield* persist(once.doubt(lease, failureEntry(call, principal, failure, opened)))
-    return yield* failure
+    const recorded = yield* persist(once.doubt(lease, doubted(failure)))
+    return yield* recorded === "LeaseLost" ? takenOver(settled.because) : failure
   })
 
   /**
@@ -240,17 +249,18 @@ const outcomeUnknown = (because: string): TaskerFailure =>
 /** What Tasker says it did, held against what was asked: what did not take stands in `warnings`. */
 const answerOf = (written: Written, write: Write, board: Board): Effect.Effect<Answer> => {
   if (written._tag === "Comment") {
-    const compared = written.comment.created_at !== null
+    const asked = write._tag === "AddComment" ? write.comment_html : ""
     return Effect.succeed({
       comment: commentView(written.comment),
-      warnings: compared
-        ? []
-        : [
-            {
-              field: "comment",
-              message: "Tasker had this comment already and can't show it, so its text was not compared."
-            }
-          ]
+      warnings:
+        written.comment.created_at !== null
+          ? unmetComment(asked, written.comment.comment_html)
+          : [
+              {
+                field: "comment",
+                message: "Tasker had this comment already and can't show it, so its text was not compared."
+              }
+            ]
     })
   }
   const warnings = write._tag === "AddComment" ? [] : unmet(write, written.issue)

@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import type { GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import { CommentId, type IssueId } from "../domain/Ids.ts"
-import type { ListedComment, TaskerIssue } from "../domain/Tasker.ts"
+import type { ListedComment, TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
 import type { AddComment, CreateIssue, IssueChange, Write, Written } from "../domain/Write.ts"
 import type { Existing, TaskerAdapter, TaskerError, WriteTicket } from "../services/TaskerAdapter.ts"
 import type { Tool } from "./Tool.ts"
-import { holds, sameComment } from "./unmet.ts"
+import { holds, sameWords } from "./unmet.ts"
 
 /**
  * What became of a write. `Done` only where Tasker shows that it is what was asked; `NotDone` only
@@ -33,7 +33,7 @@ export const attempt = (
 ): Effect.Effect<Settled> =>
   apply(write, ticket, tasker).pipe(
     Effect.flatMap((sent) =>
-      sent._tag === "Existing" ? adopt(sent, write, ticket, tasker) : Effect.succeed(done(sent))
+      sent._tag === "Existing" ? adopt(sent, write, ticket, tasker) : own(write, sent)
     ),
     Effect.catch((failure) =>
       Effect.succeed(isAmbiguous(failure) ? undecided(failure.message) : notDone(failure))
@@ -66,19 +66,33 @@ const looking = (settling: Effect.Effect<Settled, TaskerError>): Effect.Effect<S
 
 const isAmbiguous = (failure: TaskerError): boolean => failure._tag === "TaskerFailure" && failure.ambiguous
 
+/** What a repeat is refused for where Tasker looked at it and found it wanting in itself. */
+const aboutTheWrite: ReadonlyArray<string> = ["rejected", "not_found"]
+
 /**
- * Sends a write once more. A conflict here decides nothing: it may be our own first try that moved
- * the card on.
+ * Sends a write once more, after a look that showed nothing of the first try. Of the first try a
+ * refusal of the repeat says something only where it is about the write itself: that Tasker can't be
+ * reached, is too busy, or lets nobody in just now decides nothing, and a conflict may be our own first
+ * try that moved the card on.
  */
 const resend = (write: Write, ticket: WriteTicket, tasker: Tasker, apply: Apply): Effect.Effect<Settled> =>
   attempt(write, ticket, tasker, apply).pipe(
     Effect.map((settled) =>
-      settled._tag === "NotDone" &&
-      settled.failure._tag === "TaskerFailure" &&
-      settled.failure.reason === "conflict"
+      settled._tag === "NotDone" && !aboutTheWrite.includes(settled.failure.reason)
         ? undecided(settled.failure.message)
         : settled
     )
+  )
+
+/** The same where nothing could be looked at: no refusal of the repeat then says that the first try was not done. */
+const resendBlindly = (
+  write: Write,
+  ticket: WriteTicket,
+  tasker: Tasker,
+  apply: Apply
+): Effect.Effect<Settled> =>
+  Effect.map(resend(write, ticket, tasker, apply), (settled) =>
+    settled._tag === "NotDone" ? undecided(settled.failure.message) : settled
   )
 
 const settleCreate = Effect.fnUntraced(function* (
@@ -96,15 +110,24 @@ const settleCreate = Effect.fnUntraced(function* (
   return yield* found === undefined ? resend(write, ticket, tasker, apply) : ownCard(write, found)
 })
 
+/**
+ * What Tasker answers to a making is held against what was asked, also the first time: under our key it
+ * may have carried out another write, which was given up before and arrived late. Of a change the
+ * adapter has seen to it that the answer is the same card; what it lacks stands in the answer's warnings.
+ */
+const own = (write: Write, written: Written): Effect.Effect<Settled> => {
+  if (write._tag === "CreateIssue" && written._tag === "Issue") return ownCard(write, written.issue)
+  if (write._tag === "AddComment" && written._tag === "Comment") return ownComment(write, written.comment)
+  return Effect.succeed(done(written))
+}
+
 /** A card under our key that is not the one we asked for is a defect, never an answer. */
 const ownCard = (write: CreateIssue, found: TaskerIssue): Effect.Effect<Settled> =>
-  found.project_id === write.project_id && spaced(found.name) === spaced(write.name)
+  found.project_id === write.project_id && sameWords(found.name, write.name)
     ? Effect.succeed(issueDone(found))
     : Effect.logError("Tasker has another card under the key of a write", { issue_id: found.id }).pipe(
         Effect.as(undecided("Tasker has another card under the key of this write."))
       )
-
-const spaced = (text: string): string => text.replace(/\s+/g, " ").trim()
 
 const settleChange = Effect.fnUntraced(function* (
   write: IssueChange,
@@ -141,13 +164,14 @@ const settleComment = Effect.fnUntraced(function* (
     tasker,
     (comment) => comment.external_id === ticket.upstreamKey
   )
-  return yield* found === undefined || found === "unsupported"
-    ? resend(write, ticket, tasker, apply)
-    : ownComment(write, found)
+  if (found === "unsupported") return yield* resendBlindly(write, ticket, tasker, apply)
+  return yield* found === undefined ? resend(write, ticket, tasker, apply) : ownComment(write, found)
 })
 
-const ownComment = (write: AddComment, found: ListedComment): Effect.Effect<Settled> =>
-  sameComment(write.comment_html, found.comment_html)
+type CommentMade = Omit<TaskerComment, "created_at"> & { readonly created_at: string | null }
+
+const ownComment = (write: AddComment, found: CommentMade): Effect.Effect<Settled> =>
+  sameWords(write.comment_html, found.comment_html)
     ? Effect.succeed(done({ _tag: "Comment", comment: found }))
     : Effect.logError("Tasker has another comment under the key of a write", { comment_id: found.id }).pipe(
         Effect.as(undecided("Tasker has another comment under the key of this write."))

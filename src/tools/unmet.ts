@@ -100,4 +100,18 @@ export const unmet = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Warn
 /** Whether a card holds all that a change asks: what lets a change in doubt count as done. */
 export const holds = (write: IssueWrite, issue: TaskerIssue): boolean => unmet(write, issue).length === 0
 
-export const sameComment = sameText
+/** Where a comment is not, to the letter, as it was asked for. */
+export const unmetComment = (asked: string, stands: string): ReadonlyArray<Warning> =>
+  sameText(asked, stands) ? [] : [{ field: "comment", message: "Tasker changed the text." }]
+
+/**
+ * Whether two texts say the same, whatever became of markup, spacing and punctuation on the way: what
+ * tells our own card or comment, as Tasker cleaned it, from another one.
+ */
+export const sameWords = (one: string, other: string): boolean => words(one) === words(other)
+
+const words = (text: string): string =>
+  text
+    .normalize("NFKC")
+    .replace(/<[^>]*>|&[#\w]+;/g, "")
+    .replace(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, "")

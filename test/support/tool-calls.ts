@@ -70,6 +70,6 @@ export const call = Effect.fnUntraced(function* (
   const reply =
     via === "mcp"
       ? yield* post(token, "tools/call", { name, arguments: args }, { headers: all })
-      : yield* send(`/api/v1/tools/${name}`, { token, body: args, headers: all })
+      : yield* send(`/api/v1/tools/${name}`, { token, body: JSON.stringify(args), headers: all })
   return { ...(via === "mcp" ? overMcp(reply) : overRest(reply)), requestId, reply } satisfies Outcome
 })

@@ -88,8 +88,14 @@ describe(".env.example", () => {
       Effect.gen(function* () {
         const own = { databaseUrl: true, taskerUrl: true, taskerToken: true, internalToken: true }
         const settings = yield* fromEnvironment(example)
-        for (const name of Object.keys(own) as Array<keyof typeof own>)
-          assert.isTrue(Option.isSome(settings[name]))
+        const { databaseUrl, taskerUrl, taskerToken, internalToken } = settings
+        const values: ReadonlyArray<Option.Option<unknown>> = [
+          databaseUrl,
+          taskerUrl,
+          taskerToken,
+          internalToken
+        ]
+        for (const value of values) assert.isTrue(Option.isSome(value))
         assert.deepStrictEqual({ ...settings, ...own }, { ...(yield* fromEnvironment({})), ...own })
       })
   )
