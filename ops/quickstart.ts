@@ -56,7 +56,7 @@ const story = Effect.gen(function* () {
   )
 
   const taskerToken = secret()
-  const taskerProcess = yield* start("test/tasker/main.ts", {
+  const taskerProcess = yield* start("test/tasker/main.ts", folder, {
     TASKER_PORT: "0",
     TASKER_DATABASE_URL: databaseUrl,
     TASKER_SCHEMA: "tasker",
@@ -69,7 +69,7 @@ const story = Effect.gen(function* () {
   )
   const internalToken = secret()
   const port = yield* Effect.promise(() => freePort(4100))
-  const gatewayProcess = yield* start("src/main.ts", {
+  const gatewayProcess = yield* start("src/main.ts", folder, {
     DATABASE_URL: databaseUrl,
     DATA_DIR: folder,
     PORT: String(port),

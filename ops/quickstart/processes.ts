@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
+import { join } from "node:path"
 import { Effect } from "effect"
 import { root } from "../steps.ts"
 
@@ -34,13 +35,16 @@ const stop = (child: ChildProcess): Promise<void> =>
     child.kill("SIGTERM")
   })
 
-/** Starts a program with exactly this environment, and stops it when the scope closes. */
-export const start = (script: string, environment: Readonly<Record<string, string>>) =>
+/**
+ * Starts a program with exactly this environment, and stops it when the scope closes. It works in
+ * `folder`, for an `.env` in the project's own is not meant for it.
+ */
+export const start = (script: string, folder: string, environment: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
       const { PATH = "", HOME = "", TMPDIR } = process.env
-      const child = spawn(process.execPath, [script], {
-        cwd: root,
+      const child = spawn(process.execPath, [join(root, script)], {
+        cwd: folder,
         stdio: ["ignore", "pipe", "pipe"],
         // In a group of its own: Ctrl-C is for the quickstart, which stops what it started in good order.
         detached: true,

@@ -184,10 +184,13 @@ const toHtml = unified()
 
 const parser = unified().use(rehypeParse, { fragment: true }).freeze()
 
-/** In an item only a list follows without a blank line: a table would go on the quote before it (CommonMark
- * 5.1, lazy continuation). */
+/** In an item only a list of words follows without a blank line: a table would go on the quote before it
+ * (CommonMark 5.1, lazy continuation), a list in a list the paragraph (5.2, what may interrupt one). */
 const joinInItem: NonNullable<StringifyOptions["join"]>[number] = (_left, right, parent) =>
-  parent.type === "listItem" && right.type !== "list" ? 1 : undefined
+  parent.type === "listItem" &&
+  (right.type !== "list" || right.children[0]?.children[0]?.type !== "paragraph")
+    ? 1
+    : undefined
 
 /** `_a_` and `**a**` can't be taken for each other where they meet. */
 const writer = unified()

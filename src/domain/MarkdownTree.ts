@@ -263,7 +263,6 @@ class Canoniser {
     const url = stripInvisible(target.url).trim()
     const address: PhrasingContent = { type: "text", value: url }
     const content = trimmed(children).length > 0 ? children : [address]
-    if (bareAddress.test(url)) this.mayHoldAddress ||= webOrMail(url) === undefined
     if (inside.includes("link")) return content
     const href = webOrMail(url)
     if (href !== undefined) {
@@ -275,6 +274,7 @@ class Canoniser {
         children: text
       }))
     }
+    this.mayHoldAddress = true
     // What a browser would read as a scheme is dropped (URL standard 4.4: it ignores tabs and newlines
     // there); a relative address leads nowhere outside the repository it was written for, so it is text.
     const isRelative = url !== "" && !/^[a-z][a-z0-9+.-]*:/i.test(url.replace(/\p{Cc}|\s/gu, ""))

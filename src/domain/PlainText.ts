@@ -41,7 +41,7 @@ const hidden = new RegExp(`(?!${meaningful})${invisible}`, "gu")
 
 /** Line and paragraph separators, NEL, VT, FF: they part words, so a space stays where they were. */
 const otherSeparators = /[\u2028\u2029\u0085\v\f]/g
-const controls = /[\u0000-\u0008\u000E-\u001F\u007F-\u009F]/g
+const controls = /(?![\t\n])\p{Cc}/gu
 
 /** The text without control characters. Newlines are LF; a lone surrogate, which neither JSON in UTF-8 nor
  * PostgreSQL can hold, becomes U+FFFD. */

@@ -73,13 +73,13 @@ export const layer = Layer.effect(
       ), reserved as (
         insert into idempotency_keys (
           id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
-          lease_until, intent, request_id
+          lease_until, intent, request_id, counted
         )
         select
           ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
           ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
           now() + ${lease}::integer * interval '1 millisecond', ${sql.json(intent.write)},
-          ${intent.requestId}
+          ${intent.requestId}, max_writes_per_day is not null
         from allowed
         on conflict (agent_id, key) do nothing
         returning id, grant_id
@@ -177,11 +177,11 @@ export const layer = Layer.effect(
         with freed as (
           delete from idempotency_keys
           where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
-          returning id, grant_id, created_at
+          returning id, grant_id, created_at, counted
         ), uncounted as (
           update grant_writes w set writes = greatest(w.writes - 1, 0)
           from freed
-          where w.grant_id = freed.grant_id and w.day = (freed.created_at at time zone 'UTC')::date
+          where freed.counted and w.grant_id = freed.grant_id and w.day = (freed.created_at at time zone 'UTC')::date
         ), event as (${insertEvent(sql, event, sql`from freed`)})
         select exists (select from freed) or not exists (
           select from idempotency_keys where id = ${held.operationId}

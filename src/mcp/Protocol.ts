@@ -1,3 +1,5 @@
+import { holdsSecret } from "../domain/Token.ts"
+
 /**
  * The words of MCP that a stateless server with tools alone has to know, over Streamable HTTP.
  *
@@ -71,5 +73,8 @@ export interface Refused {
 
 export type Message = Request | Notice | Refused
 
-/** What a client wrote is repeated to it, but not by the hundred kilobytes. */
-export const clip = (text: string): string => (text.length <= 128 ? text : `${text.slice(0, 128)}…`)
+/** What a client wrote is repeated to it, but not by the hundred kilobytes, and not where it holds a token. */
+export const clip = (text: string): string => {
+  if (holdsSecret(text)) return "[secret]"
+  return text.length <= 128 ? text : `${text.slice(0, 128)}…`
+}

@@ -259,7 +259,7 @@ const unsupported = (id: RequestId | null, requested: unknown, supported: Readon
     ErrorCode.unsupportedProtocolVersion,
     `Unsupported protocol version: ${clip(String(requested))}`,
     {
-      data: { supported, requested }
+      data: { supported, requested: typeof requested === "string" ? clip(requested) : requested }
     }
   )
 

@@ -91,8 +91,8 @@ const rows: ReadonlyArray<Row> = [
   {
     why: "params that are a list",
     message: (params) => rpc({ params: [params] }),
-    status: 200,
-    code: -32602,
+    status: 400,
+    code: -32600,
     says: /params/
   },
   {
@@ -118,7 +118,7 @@ const rows: ReadonlyArray<Row> = [
     why: "a revision that nobody knows",
     message: (params) => rpc({ params }),
     headers: { "mcp-protocol-version": "2019-01-01" },
-    ...{ status: 400, code: -32600, says: /2025-11-25/ }
+    ...{ status: 400, code: -32022, says: /2025-11-25/ }
   },
   {
     why: "a header of 2026-07-28 over a body without its _meta",

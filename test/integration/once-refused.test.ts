@@ -49,10 +49,8 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
         const issueId = yield* card(agent)
         const key = `seatless-${tool}`
         const asked = { ...args(issueId), idempotency_key: key }
-        assert.strictEqual(
-          yield* meanwhile(op, outcome(call(agent, tool, asked)), seat(tasker, agent, false)),
-          "grant.owner_not_member"
-        )
+        const [code] = yield* meanwhile(op, outcome(call(agent, tool, asked)), seat(tasker, agent, false))
+        assert.strictEqual(code, "grant.owner_not_member")
         assert.isUndefined(yield* keyRow(agent, key))
         yield* seat(tasker, agent, true)
         assert.strictEqual(yield* outcome(call(agent, tool, asked)), "done")
@@ -69,7 +67,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
         const agent = yield* actor()
         const issueId = yield* card(agent)
         const key = `deleted-${tool}`
-        const code = yield* meanwhile(
+        const [code] = yield* meanwhile(
           op,
           outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
           tasker.send("DELETE", `/issues/${issueId}`)
@@ -93,7 +91,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
           const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
           const key = `conflict-${tool}`
           const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
-          const code = yield* meanwhile(
+          const [code] = yield* meanwhile(
             op,
             outcome(call(agent, tool, asked)),
             tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })

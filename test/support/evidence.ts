@@ -93,22 +93,30 @@ export const taskerAtRest = Effect.gen(function* () {
 
 /**
  * Runs a call, and something else in the instant between the gateway's sending of its write and Tasker's
- * carrying it out.
+ * carrying it out. What came of both.
  */
-export const meanwhile = <A, R>(
+export const meanwhile = <A, R, B, E2, R2>(
   op: string,
   running: Effect.Effect<A, never, R>,
-  action: Effect.Effect<unknown>
-): Effect.Effect<A, never, R | World> =>
+  action: Effect.Effect<B, E2, R2>
+): Effect.Effect<readonly [A, B], E2, R | R2 | World> =>
   Effect.gen(function* () {
     const { tasker } = yield* World
     yield* tasker.fault({ op, fault: "delay", delay_ms: 400 })
     const sent = Effect.map(tasker.requests, (requests) =>
       requests.some((request) => request.op === op && request.status === null && request.fault === "delay")
     )
-    const [result] = yield* Effect.all(
-      [running, Effect.andThen(eventually(`${op} is under way`, sent), action)],
-      { concurrency: 2 }
-    )
-    return result
+    return yield* Effect.all([running, Effect.andThen(eventually(`${op} is under way`, sent), action)], {
+      concurrency: 2
+    })
   })
+
+/** Whether a statement waits for a table that somebody locked. `pg_stat_activity` stands still within a transaction; this does not. */
+export const someoneWaits = Effect.gen(function* () {
+  const { database } = yield* World
+  const rows = yield* database`
+    select from pg_locks
+    where locktype = 'relation' and not granted
+      and database = (select oid from pg_database where datname = current_database())`
+  return rows.length > 0
+}).pipe(Effect.orDie)

@@ -143,13 +143,17 @@ export const hasty = world({ proxied: false, taskerMillis: shortTimeout, deadlin
 /** A gateway whose statements pass through a proxy that tells them and breaks connections. */
 export const proxied = world({ proxied: true, taskerMillis: 1500, deadlineMillis: 8000 })
 
-/** Calls a tool as an actor does, over no edge. */
+/** Calls a tool as an actor does, over no edge; an argument that is undefined is left out. */
 export const call = (actor: Actor, name: string, args: object, requestId = "test-request") =>
   Effect.flatMap(Tools, (tools) =>
     tools.call({
       token: actor.token,
       name,
-      args: { project_id: actor.project.project.id, ...args },
+      args: Object.fromEntries(
+        Object.entries({ project_id: actor.project.project.id, ...args }).filter(
+          ([, value]) => value !== undefined
+        )
+      ),
       via: "mcp",
       requestId
     })

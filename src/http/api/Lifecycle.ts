@@ -11,6 +11,7 @@ import { AuditEvent } from "../../domain/AuditEvent.ts"
 import { AgentId, GrantId, ProjectId, TokenId, UserId } from "../../domain/Ids.ts"
 import { Agent, Grant, TokenInfo } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
+import { holdsSecret } from "../../domain/Token.ts"
 import { email, instant, line, workspaceSlug } from "../fields.ts"
 import { SetupPacket } from "../setup.ts"
 import { InternalAccess } from "./Access.ts"
@@ -198,15 +199,22 @@ export const Operator = resources("operator", {}, Schema.Struct(NewAgent))
     })
   )
 
+/** A body is searched for tokens before it is decoded; the path's only free text is this. */
+const OwnerInPath = UserId.check(
+  Schema.makeFilter((text: string) => !holdsSecret(text), {
+    message: "Expected an owner, not an agent token"
+  })
+)
+
 export const Owner = resources(
   "owner",
-  { owner_user_id: UserId },
+  { owner_user_id: OwnerInPath },
   // The path says whose agent it is; a body may say it again.
   Schema.Struct({ ...NewAgent, owner_user_id: Schema.optionalKey(UserId) })
 )
   .add(
     HttpApiEndpoint.post("disableAgents", "/disable-agents", {
-      params: { owner_user_id: UserId },
+      params: { owner_user_id: OwnerInPath },
       headers: keyed,
       success: Schema.Struct({ disabled: Schema.Int })
     })

@@ -1,0 +1,238 @@
+import { existsSync } from "node:fs"
+import * as fs from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { allScopes } from "../../src/domain/Scope.ts"
+import { clusterOf, eventually, minute, postmasterOf, root, temporary } from "../support/data-dirs.ts"
+import { onDatabase } from "../support/database.ts"
+import { freshDatabase, secret } from "../support/gateway.ts"
+import { alive, launch, type Program, script } from "../support/programs.ts"
+import { administer, auditOf, newAgent, Served, send } from "../support/served.ts"
+import { freshTasker } from "../support/tasker.ts"
+import { call } from "../support/tool-calls.ts"
+
+/** The gateway as a process: how it starts, is refused, is killed, is told to stop, and starts again. */
+
+const gateway = script("src/main.ts")
+const listening = (program: Program) => program.until(/Listening on (http:\S+)/)
+
+const internalTokenOf = (dataDir: string) =>
+  Effect.promise(async () => (await fs.readFile(join(dataDir, "secrets", "internal-token"), "utf8")).trim())
+
+const servedBy = Effect.fnUntraced(function* (program: Program, dataDir: string) {
+  const url = yield* listening(program)
+  return Served.of({ url, internalToken: yield* internalTokenOf(dataDir), databaseUrl: "" })
+})
+
+describe("npm start with nothing configured", () => {
+  it.live(
+    "holds its DATA_DIR alone, survives kill -9 with all it kept, and ends in order when it is told to",
+    () =>
+      Effect.gen(function* () {
+        const dataDir = yield* temporary
+        const tasker = yield* freshTasker((yield* freshDatabase).url, secret())
+        const env = {
+          DATA_DIR: dataDir,
+          PORT: "0",
+          NODEDC_TASKER_INTERNAL_URL: tasker.url,
+          NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken
+        }
+        const first = yield* launch(gateway, { env })
+        const { project } = yield* tasker.project()
+        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
+        const before = yield* servedBy(first, dataDir)
+        const agent = yield* Effect.provideService(newAgent([terms]), Served, before)
+
+        const second = yield* launch(gateway, { env })
+        assert.strictEqual(yield* second.ended, 1)
+        assert.match(second.said(), new RegExp(`DATA_DIR ${dataDir} is in use by process ${first.pid}`))
+        assert.match(second.said(), /Stop that one first .* or set DATA_DIR to another folder/)
+        assert.notMatch(second.said(), / {4}at .*:\d+:\d+/)
+
+        yield* first.signal("SIGKILL")
+        assert.strictEqual(yield* first.ended, "SIGKILL")
+        const killed = performance.now()
+        const third = yield* launch(gateway, { env })
+        const after = yield* servedBy(third, dataDir)
+        assert.isBelow(performance.now() - killed, 10_000)
+        assert.strictEqual(after.internalToken, before.internalToken)
+
+        yield* Effect.gen(function* () {
+          const detail = yield* administer(`/api/v1/agents/${agent.id}`)
+          assert.deepStrictEqual([detail.grants.length, detail.tokens.length], [1, 1])
+
+          // Told to stop with a write under way, it carries the write to its end and answers it.
+          yield* tasker.fault({ op: "create", fault: "delay_after", delay_ms: 1500 })
+          const card = { project_id: project.id, name: "Under way", idempotency_key: "under-way-1" }
+          const postmaster = yield* postmasterOf(dataDir)
+          const [outcome] = yield* Effect.all(
+            [
+              call("mcp", agent.token, "tasker_create_issue", card),
+              Effect.andThen(
+                eventually(
+                  Effect.flatMap(tasker.writes, ({ length }) =>
+                    length === 1 ? Effect.void : Effect.fail(length)
+                  )
+                ),
+                third.signal("SIGTERM")
+              )
+            ],
+            { concurrency: "unbounded" }
+          )
+          assert.isFalse(outcome.content.replayed)
+          assert.strictEqual(outcome.reply.headers.connection, "close")
+          assert.strictEqual(yield* third.ended, 0)
+          assert.isFalse(alive(postmaster))
+          assert.isFalse(existsSync(join(yield* clusterOf(dataDir), "postmaster.pid")))
+        }).pipe(Effect.provideService(Served, after))
+
+        const fourth = yield* launch(gateway, { env })
+        yield* Effect.gen(function* () {
+          const card = { project_id: project.id, name: "Under way", idempotency_key: "under-way-1" }
+          const again = yield* call("rest", agent.token, "tasker_create_issue", card)
+          assert.isTrue(again.content.replayed)
+          assert.strictEqual((yield* tasker.writes).length, 1)
+          const writes = (yield* auditOf(agent.id)).filter(({ via }) => via !== "admin")
+          assert.deepStrictEqual(
+            writes.map(({ outcome }) => outcome),
+            ["replayed", "executed"]
+          )
+        }).pipe(Effect.provideService(Served, yield* servedBy(fourth, dataDir)))
+        // Nothing under way: it ends at once, though a client still keeps its connection.
+        const told = performance.now()
+        yield* fourth.signal("SIGINT")
+        assert.strictEqual(yield* fourth.ended, 0)
+        assert.isBelow(performance.now() - told, 5000)
+      }),
+    2 * minute
+  )
+})
+
+describe("a configuration with faults", () => {
+  const planted = "planted-secret"
+  const faulty = {
+    DATABASE_URL: `mysql://gateway:${planted}@127.0.0.1/x`,
+    MIGRATION_DATABASE_URL: `not a url ${planted}`,
+    PORT: "http",
+    LOG_LEVEL: "loud",
+    NODE_ENV: "staging",
+    NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `two words ${planted}`,
+    NODEDC_INTERNAL_ACCESS_TOKEN: `ключ-${planted}`,
+    NODEDC_TASKER_INTERNAL_URL: `http://user:${planted}@tasker.example`,
+    NODEDC_AGENT_GATEWAY_PUBLIC_URL: "ftp://gateway.example",
+    TASKER_TIMEOUT_MS: "-1",
+    CALL_DEADLINE_MS: "soon"
+  }
+
+  it.live.each(["src/main.ts", "src/cli/migrate.ts"])(
+    "stops %s with every fault by name and no value",
+    (file) =>
+      Effect.gen(function* () {
+        const program = yield* launch(script(file), { env: faulty })
+        assert.strictEqual(yield* program.ended, 1)
+        for (const name of Object.keys(faulty))
+          assert.match(program.said(), new RegExp(`^ {2}${name}: `, "m"))
+        assert.match(program.said(), /^The configuration has 11 faults; nothing was started\.$/m)
+        assert.notInclude(program.said(), planted)
+        assert.notMatch(program.said(), / {4}at .*:\d+:\d+/)
+      })
+  )
+
+  it.live("stops production that lacks its internal token, or has a short one", () =>
+    Effect.gen(function* () {
+      const name = "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN"
+      for (const value of ["", "short-secret"]) {
+        const program = yield* launch(gateway, { env: { NODE_ENV: "production", PORT: "0", [name]: value } })
+        assert.strictEqual(yield* program.ended, 1)
+        assert.match(
+          program.said(),
+          new RegExp(`${name}: (is required|expected 32 characters or more) in production`)
+        )
+        assert.notInclude(program.said(), "short-secret")
+      }
+    })
+  )
+})
+
+describe("a database", () => {
+  const refuses = Effect.fnUntraced(function* (change: string, says: RegExp) {
+    const { url } = yield* freshDatabase
+    yield* onDatabase(url, (sql) => sql.unsafe(change))
+    const internal = { NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret() }
+    for (const file of ["src/main.ts", "src/cli/migrate.ts"]) {
+      const program = yield* launch(script(file), { env: { DATABASE_URL: url, PORT: "0", ...internal } })
+      assert.strictEqual(yield* program.ended, 1)
+      assert.match(program.said(), says)
+      assert.notInclude(program.said(), "Listening")
+      assert.notInclude(program.said(), new URL(url).password)
+    }
+  })
+
+  it.live("that refuses the password is named by its variable, without a value", () =>
+    Effect.gen(function* () {
+      const url = new URL((yield* freshDatabase).url)
+      url.password = "planted-password"
+      const internal = { NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret() }
+      const program = yield* launch(gateway, { env: { DATABASE_URL: url.href, PORT: "0", ...internal } })
+      assert.strictEqual(yield* program.ended, 1)
+      assert.match(program.said(), /^The database of DATABASE_URL can't be used: /m)
+      assert.notInclude(program.said(), "planted-password")
+      assert.notMatch(program.said(), / {4}at .*:\d+:\d+/)
+    })
+  )
+
+  it.live("that is newer than the code is refused", () =>
+    refuses(
+      "insert into schema_migrations (version, name, checksum) values (9999, 'from_the_future', 'x')",
+      /newer|from_the_future/
+    )
+  )
+
+  it.live("whose past was edited is refused", () =>
+    refuses(
+      "update schema_migrations set checksum = 'x' where version = 1",
+      /was edited after it was applied/
+    )
+  )
+})
+
+describe(".env in the working folder", () => {
+  const folder = Effect.acquireRelease(
+    Effect.promise(() => fs.mkdtemp(join(tmpdir(), "gateway-env-"))),
+    (made) => Effect.promise(() => fs.rm(made, { recursive: true }))
+  )
+
+  it.live("is read by start and migrate, and the environment wins", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder
+      const { url } = yield* freshDatabase
+      yield* onDatabase(url, (sql) =>
+        Effect.andThen(sql`drop schema public cascade`, sql`create schema public`)
+      )
+      const internalToken = secret()
+      const lines = {
+        DATABASE_URL: url,
+        PORT: "1",
+        NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `"${internalToken}"`,
+        NODEDC_AGENT_GATEWAY_PUBLIC_URL: "https://named-in-env-file.example/"
+      }
+      const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`)
+      yield* Effect.promise(() => fs.writeFile(join(cwd, ".env"), text.join("")))
+      const command = (file: string) => [process.execPath, join(root, "ops/run.mjs"), file]
+      const migrate = yield* launch(command("src/cli/migrate.ts"), { cwd })
+      assert.strictEqual(yield* migrate.ended, 0, migrate.said())
+      assert.match(migrate.said(), /Migrated the database: 1 [\s\S]*The database is up to date/)
+      const program = yield* launch(command("src/main.ts"), { cwd, env: { PORT: "0" } })
+      const served = Served.of({ url: yield* listening(program), internalToken, databaseUrl: url })
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual((yield* administer("/api/v1/agents")).agents, [])
+        const { json } = yield* send("/api/v1/meta/capabilities")
+        assert.strictEqual(json.mcp.endpoint, "https://named-in-env-file.example/mcp")
+      }).pipe(Effect.provideService(Served, served))
+      yield* program.signal("SIGTERM")
+      assert.strictEqual(yield* program.ended, 0)
+    })
+  )
+})
