@@ -107,7 +107,13 @@ const runChild = (command, args, options) =>
       process.on(signal, listener)
       return [signal, listener]
     })
+    // npm runs a script through a shell, and a shell that is told to stop tells nobody: that it is gone
+    // is all there is to see.
+    const parent = process.ppid
+    const orphaned = setInterval(() => process.ppid !== parent && process.emit("SIGTERM"), 500)
+    if (process.env.npm_lifecycle_event === undefined) clearInterval(orphaned)
     const settle = (settled, value) => {
+      clearInterval(orphaned)
       for (const [signal, listener] of listeners) process.off(signal, listener)
       settled(value)
     }

@@ -51,15 +51,14 @@ export const stripControls = (text: string): string =>
 /** The text without control, invisible and bidirectional characters. Applying it twice changes nothing more. */
 export const stripInvisible = (text: string): string => stripControls(text).replace(hidden, "")
 
-const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
-
-/** Text as HTML paragraphs: a blank line parts two of them, a newline is a `<br>`, nothing else is read. */
+/** Text as HTML paragraphs: a blank line parts two of them, a newline is a `<br>`, nothing else is read. It is
+ * escaped as rehype-stringify does, so that one text has one HTML. */
 export const plainTextToHtml = (text: string): string =>
   paragraphsOf(text)
-    .map(
-      (lines) => `<p>${lines.map((line) => line.replace(/[&<>"]/g, (c) => escapes[c] ?? c)).join("<br>")}</p>`
-    )
+    .map((lines) => `<p>${lines.map(escaped).join("<br>")}</p>`)
     .join("")
+
+const escaped = (line: string) => line.replaceAll("&", "&#x26;").replaceAll("<", "&#x3C;")
 
 /** The paragraphs of a plain text, each as its lines, white space collapsed as HTML does. */
 export const paragraphsOf = (text: string): ReadonlyArray<ReadonlyArray<string>> => {

@@ -1,26 +1,14 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
-import { allScopes } from "../../src/domain/Scope.ts"
+import { Effect, Redacted } from "effect"
 import { fromBytes } from "../../src/domain/Token.ts"
 import { problems } from "../../src/http/Problem.ts"
 import { tools } from "../../src/tools/registry.ts"
-import { type Agent, newAgent, ReferenceTasker, send, served } from "../support/served.ts"
+import { ReferenceTasker, send } from "../support/served.ts"
+import { Stage, layer as stage } from "../support/stage.ts"
 import { call, doors } from "../support/tool-calls.ts"
-import { argsOf, makeScene, type Scene, termsOf } from "../support/tool-rows.ts"
+import { argsOf } from "../support/tool-rows.ts"
 
 /** Well-formed requests that ask for what can't be: each is refused by name, and nothing is changed. */
-
-class Stage extends Context.Service<Stage, { readonly scene: Scene; readonly agent: Agent }>()(
-  "test/Stage"
-) {}
-
-const stage = Layer.effect(
-  Stage,
-  Effect.gen(function* () {
-    const scene = yield* makeScene
-    return Stage.of({ scene, agent: yield* newAgent([termsOf(scene, allScopes)]) })
-  })
-).pipe(Layer.provideMerge(served()))
 
 const secret = Redacted.value(fromBytes(new Uint8Array(32).fill(9)))
 

@@ -1,25 +1,13 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
-import { allScopes } from "../../src/domain/Scope.ts"
-import { type Agent, newAgent, ReferenceTasker, send, served } from "../support/served.ts"
-import { makeScene, type Scene, termsOf } from "../support/tool-rows.ts"
+import { Effect } from "effect"
+import { ReferenceTasker, send } from "../support/served.ts"
+import { Stage, layer as stage } from "../support/stage.ts"
+import type { Scene } from "../support/tool-rows.ts"
 
 /**
  * JSON that is no message, or one that may not be answered as it stands, sent to `/mcp` with a write in
  * it wherever one fits: each is refused by name and Tasker hears nothing.
  */
-
-class Stage extends Context.Service<Stage, { readonly scene: Scene; readonly agent: Agent }>()(
-  "test/Stage"
-) {}
-
-const stage = Layer.effect(
-  Stage,
-  Effect.gen(function* () {
-    const scene = yield* makeScene
-    return Stage.of({ scene, agent: yield* newAgent([termsOf(scene, allScopes)]) })
-  })
-).pipe(Layer.provideMerge(served()))
 
 const name = "tasker_create_issue"
 const create = (scene: Scene) => ({

@@ -106,7 +106,7 @@ export const sendTo = (url: string, { method, token, headers = {}, body }: Sent 
         text += chunk
       })
       response.on("end", () => {
-        const isJson = /json/.test(response.headers["content-type"] ?? "")
+        const isJson = text !== "" && /json/.test(response.headers["content-type"] ?? "")
         resume(
           Effect.succeed({
             status: response.statusCode ?? 0,

@@ -3,7 +3,8 @@ import { tools } from "../../src/tools/registry.ts"
 import { type Actor, call } from "./world.ts"
 
 /**
- * One row a write tool: which of Tasker's calls carries it, and two different sets of arguments. What is
+ * One row a write tool: which of Tasker's calls carries it, and two different sets of arguments, each of
+ * which changes something on a card that is new: what changes nothing may be done without a write. What is
  * generated "for every write tool" is made from these rows; `unlisted` says which tool has none.
  */
 export interface WriteRow {
@@ -48,7 +49,7 @@ export const writeRows: ReadonlyArray<WriteRow> = [
     tool: "tasker_set_assignees",
     op: "assignees",
     args: (issue_id) => ({ issue_id, assignees: ["ivan"] }),
-    others: (issue_id) => ({ issue_id, assignees: [] })
+    others: (issue_id) => ({ issue_id, assignees: ["Olga Owner"] })
   }
 ]
 

@@ -221,7 +221,7 @@ describe("card text that is built to be slow", () => {
 
   it("loses its structure and none of its words, and stays so", () => {
     const markdown = `${"> ".repeat(40)}deep *one*\ntwo & <three>\n\n- four`
-    const html = `<p>${"> ".repeat(40)}deep *one*<br>two &amp; &lt;three&gt;</p><p>- four</p>`
+    const html = `<p>${"> ".repeat(40)}deep *one*<br>two &#x26; &#x3C;three></p><p>- four</p>`
     assert.strictEqual(markdownToHtml(markdown), html)
     const again = markdownToHtml(htmlToMarkdown(html))
     assert.strictEqual(markdownToHtml(htmlToMarkdown(again)), again)
@@ -237,10 +237,10 @@ describe("card text that is built to be slow", () => {
     )
   })
 
-  it("is read in full where a person wrote it: 60 KB of ordinary text keep their structure", () => {
+  it("is read in full where a person wrote it: 40 KB of ordinary text keep their structure", () => {
     const section =
       "## Title\n\nWords with **weight**, `code` and [a link](https://a.b).\n\n- one\n- two\n  - three\n\n1. four\n\n"
-    const html = markdownToHtml(repeated(section, 60_000))
+    const html = markdownToHtml(repeated(section, 40_000))
     assert.include(html, "<h2>Title</h2>")
     assert.strictEqual(markdownToHtml(htmlToMarkdown(html)), html)
   })
@@ -300,7 +300,7 @@ describe("invisible characters", () => {
   it("are no reason to read plain text as HTML", () => {
     assert.strictEqual(
       plainTextToHtml('a <b> & "c"\nd\n\n\n e  f '),
-      "<p>a &lt;b&gt; &amp; &quot;c&quot;<br>d</p><p>e f</p>"
+      '<p>a &#x3C;b> &#x26; "c"<br>d</p><p>e f</p>'
     )
     assert.strictEqual(plainTextToHtml(" \n "), "")
   })

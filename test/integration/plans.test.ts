@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto"
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { UserId } from "../../src/domain/Ids.ts"
+import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
+import { AuditLog } from "../../src/services/AuditLog.ts"
+import { outcome } from "../support/evidence.ts"
+import { owner } from "../support/tasker.ts"
+import { act, call, grantTerms, proxied, World } from "../support/world.ts"
+import { card, writeRows } from "../support/writes.ts"
+
+const rows = 100_000
+
+/** So many rows in every table that a call or an act looks into, as a busy year would leave them. */
+const fill = Effect.gen(function* () {
+  const { database: sql } = yield* World
+  yield* sql.withTransaction(Effect.andThen(sql`set local session_replication_role = replica`, insertAll))
+  yield* sql`analyze`
+})
+
+/** Without foreign keys being looked up row by row: the rows are made to fit. */
+const insertAll = Effect.gen(function* () {
+  const { database: sql } = yield* World
+  const at = sql`now() - n * interval '5 minutes'`
+  const series = sql`from generate_series(1, ${rows}::integer) as n`
+  yield* sql`create table seeds as select n, gen_random_uuid() as agent, gen_random_uuid() as grant_id,
+    gen_random_uuid() as token, gen_random_uuid() as project ${series}`
+  const seeds = sql`from seeds`
+  yield* sql`
+    insert into agents (id, owner_user_id, owner_email, display_name, created_at)
+    select agent, 'person-' || n % 20000, 'a@example.test', 'Agent ' || n, ${at} ${seeds}`
+  yield* sql`
+    insert into grants (id, agent_id, workspace_slug, project_id, scopes, created_at, revoked_at)
+    select grant_id, agent, 'nodedc', project, '{issue:read}', ${at}, case when n % 3 = 0 then now() end ${seeds}`
+  yield* sql`
+    insert into tokens (id, agent_id, name, hash, created_at)
+    select token, agent, 'laptop', sha256(token::text::bytea), ${at} ${seeds}`
+  yield* sql`
+    insert into grant_writes (grant_id, day, writes, max_writes) select grant_id, current_date, 1, 5 ${seeds}`
+  yield* sql`
+    insert into audit_events (id, at, action, outcome, agent_id, request_id, via)
+    select gen_random_uuid(), ${at}, 'tasker_create_issue', 'executed', agent, 'r', 'mcp' ${seeds}`
+  yield* sql`
+    insert into idempotency_keys (
+      id, agent_id, key, tool, project_id, grant_id, token_id, fingerprint, state, answer, settled_at, request_id,
+      created_at
+    )
+    select gen_random_uuid(), agent, 'key-' || token, 'tasker_create_issue', project, grant_id, token,
+      encode(sha256(token::text::bytea), 'hex'), 'executed', '{}', now(), 'r', ${at} ${seeds}`
+  yield* sql`
+    insert into lifecycle_keys (path, key, fingerprint, resource_id, created_at)
+    select '/api/v1/agents', token::text, sha256(token::text::bytea), agent, ${at} ${seeds}`
+  // Of minutes to come, since those that are over are cleared away as soon as the gateway sees them.
+  yield* sql`
+    insert into denial_tallies (agent_id, action, reason, minute, denials, last_event)
+    select agent, 'tasker_create_issue', 'limit.rate', now() + interval '1 day' + n * interval '1 minute', 1, '{}'
+    ${seeds}`
+  yield* sql`drop table seeds`
+})
+
+/** Everything that the layers ask of the database: every tool well and badly, every act of the lifecycle. */
+const exercise = Effect.gen(function* () {
+  const { actor, tasker } = yield* World
+  const registry = yield* AgentRegistry
+  const audit = yield* AuditLog
+  const agent = yield* actor(undefined, { maxWrites: 1000 })
+  const issueId = yield* card(agent)
+  for (const { tool, op, args, others } of writeRows) {
+    const asked = { ...args(issueId), idempotency_key: `plans-${op}` }
+    yield* tasker.fault({ op, fault: "refuse" })
+    yield* outcome(call(agent, tool, asked))
+    yield* tasker.fault({ op, fault: "cut_after" })
+    yield* outcome(call(agent, tool, asked))
+    yield* outcome(call(agent, tool, asked))
+    yield* outcome(call(agent, tool, asked))
+    yield* outcome(call(agent, tool, { ...others(issueId), idempotency_key: asked.idempotency_key }))
+  }
+  yield* call(agent, "tasker_list_issues", {})
+
+  const keyed = (path: string) => ({ ...act, key: { path, value: randomUUID() } })
+  const reach = owner.id as UserId
+  const page = { limit: 10, cursor: undefined }
+  const made = keyed("/api/v1/agents")
+  const profile = { owner_user_id: reach, owner_email: owner.email, display_name: "Acted upon" }
+  const { id } = yield* registry.createAgent(made, profile)
+  yield* registry.createAgent(made, profile)
+  for (const within of [undefined, reach]) {
+    const acting = { ...act, reach: within }
+    yield* registry.updateAgent(acting, id, { display_name: `Renamed ${within}` })
+    const agents = yield* registry.listAgents(within, { limit: 1, cursor: undefined })
+    yield* registry.listAgents(within, { limit: 1, cursor: agents.next_cursor ?? undefined })
+    yield* registry.getAgent(within, id)
+    yield* registry.standing(within, id)
+    const grant = yield* registry.grant(
+      { ...keyed("/grants"), reach: within },
+      id,
+      grantTerms(agent.project, ["issue:read"])
+    )
+    yield* registry.grant(
+      { ...keyed("/grants"), reach: within },
+      id,
+      grantTerms(agent.project, ["issue:read"])
+    )
+    yield* registry.listGrants(within, id, page)
+    yield* registry.revokeGrant(acting, id, grant.id)
+    yield* registry.revokeGrant(acting, id, grant.id)
+    const token = yield* registry.issueToken({ ...keyed("/tokens"), reach: within }, id, {
+      name: "laptop",
+      expires_at: null
+    })
+    yield* registry.listTokens(within, id, page)
+    yield* registry.revokeToken(acting, id, token.info.id)
+    yield* registry.revokeToken(acting, id, token.info.id)
+  }
+  const events = yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: undefined })
+  yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: events.next_cursor ?? undefined })
+  yield* registry.disableAgents(act, `nobody-${randomUUID()}` as UserId)
+})
+
+/**
+ * In the planner's own units, a page read in order being 1: a table of these is some thousands to read
+ * through, by whatever index, and a few rows found by the right one are some tens.
+ */
+const dearest = 500
+
+interface Plan {
+  readonly "Node Type": string
+  readonly "Relation Name"?: string
+  readonly "Total Cost": number
+  readonly Plans?: ReadonlyArray<Plan>
+}
+
+const scansOf = (plan: Plan): ReadonlyArray<string> => [
+  ...(plan["Node Type"] === "Seq Scan" ? [String(plan["Relation Name"])] : []),
+  ...(plan.Plans ?? []).flatMap(scansOf)
+]
+
+layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(`with ${rows} rows a table`, (it) => {
+  it.effect(
+    "every statement that the layers make finds its rows by an index",
+    () =>
+      Effect.gen(function* () {
+        const { database: sql, proxy } = yield* World
+        yield* fill
+        yield* proxy.executed
+        yield* exercise
+        const executed = new Set(yield* proxy.executed)
+        const asking = [...executed].filter((text) => /^\s*(select|insert|update|delete|with)\b/i.test(text))
+        // The statements that a write, its refusals and its settling are made of are among them.
+        for (const part of [
+          "insert into idempotency_keys",
+          "state = 'executed'",
+          "delete from idempotency_keys"
+        ]) {
+          assert.isTrue(
+            asking.some((text) => text.includes(part)),
+            part
+          )
+        }
+        // Explained as they came over the wire, for whatever values (PostgreSQL 16, EXPLAIN, GENERIC_PLAN).
+        yield* sql`
+          create function plan_of(statement text) returns json language plpgsql as $$
+            declare plan json;
+            begin execute 'explain (generic_plan, format json) ' || statement into plan; return plan; end
+          $$`
+        const scanning: Array<string> = []
+        const dear: Array<string> = []
+        for (const text of asking) {
+          const [found] = yield* sql<{ plan: [{ Plan: Plan }] }>`select plan_of(${text}) as plan`
+          const plan = found?.plan[0].Plan ?? assert.fail(text)
+          const tables = scansOf(plan)
+          if (tables.length > 0) scanning.push(`${tables.join(", ")}: ${text}`)
+          if (plan["Total Cost"] > dearest) dear.push(`${plan["Total Cost"]}: ${text}`)
+        }
+        assert.isAtLeast(asking.length, 25)
+        assert.deepStrictEqual(scanning, [])
+        assert.deepStrictEqual(dear, [])
+      }),
+    120_000
+  )
+})
