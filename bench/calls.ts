@@ -158,7 +158,11 @@ try {
       ...key()
     }))
     const again = key()
-    await send(agent, port, "/api/v1/tools/tasker_create_issue", token, { project_id: projectId, name: "Bench", ...again })
+    await send(agent, port, "/api/v1/tools/tasker_create_issue", token, {
+      project_id: projectId,
+      name: "Bench",
+      ...again
+    })
     await measure("replay", port, token, connections, "tasker_create_issue", () => ({
       name: "Bench",
       ...again

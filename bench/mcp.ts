@@ -9,7 +9,7 @@ import * as Http from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import { fileURLToPath } from "node:url"
 import { Effect, Layer, Redacted } from "effect"
-import { GatewayConfig } from "../src/Config.ts"
+import { Settings } from "../src/Config.ts"
 import { AgentId, TokenId, UserId } from "../src/domain/Ids.ts"
 import type { Principal } from "../src/domain/Principal.ts"
 import { fromBytes } from "../src/domain/Token.ts"
@@ -99,7 +99,12 @@ const services = Layer.mergeAll(
   Layer.succeed(TokenStore, {
     authenticate: () => Effect.succeed({ principal, operation: undefined })
   }),
-  Layer.succeed(AuditLog, { record: () => Effect.void, list: () => Effect.die("The bench lists nothing.") }),
+  Layer.succeed(AuditLog, {
+    record: () => Effect.void,
+    stamp: () => Effect.die("The bench stamps nothing."),
+    append: () => Effect.die("The bench appends nothing."),
+    list: () => Effect.die("The bench lists nothing.")
+  }),
   Layer.succeed(Tools, {
     names: new Set(["trivial"]),
     list: () => [],
@@ -115,7 +120,7 @@ const gateway = (logLevel: "info" | "silent"): void => {
   const served = serve(Layer.merge(Mcp.layer, report).pipe(Layer.provide(services))).pipe(
     Layer.provide(Logging.layer),
     Layer.provide(
-      GatewayConfig.layer({
+      Settings.layer({
         PORT: "0",
         LOG_LEVEL: logLevel,
         NODE_ENV: "production",

@@ -37,7 +37,8 @@ const bounds = (schema: Json): string => {
   return said.join(", ")
 }
 
-const rows = (schema: Json): string => {
+/** A field that is `required` has to be sent in arguments, and always comes in answers. */
+const rows = (schema: Json, heading: "required" | "always"): string => {
   const required = new Set((schema.required ?? []) as ReadonlyArray<string>)
   const fields = Object.entries((schema.properties ?? {}) as Record<string, Json>)
   if (fields.length === 0) return "None.\n"
@@ -45,21 +46,21 @@ const rows = (schema: Json): string => {
     const said = [bounds(field), String(field.description ?? "")].filter((part) => part !== "").join(". ")
     return `| \`${name}\` | ${typeOf(field)} | ${required.has(name) ? "yes" : ""} | ${said} |`
   })
-  return `| field | type | always | |\n| --- | --- | --- | --- |\n${lines.join("\n")}\n`
+  return `| field | type | ${heading} | |\n| --- | --- | --- | --- |\n${lines.join("\n")}\n`
 }
 
-const section = ({ listing, scope, writes }: Tool): string => `### \`${listing.name}\`
+const section = ({ _tag, listing, scope }: Tool): string => `### \`${listing.name}\`
 
 ${listing.description}
 
-Scope: ${scope === null ? "none" : `\`${scope}\``} · ${writes ? "writes, once per `idempotency_key`" : "reads"}
+Scope: ${scope === null ? "none" : `\`${scope}\``} · ${_tag === "Write" ? "writes, once per `idempotency_key`" : "reads"}
 
 Arguments:
 
-${rows(listing.inputSchema)}
+${rows(listing.inputSchema, "required")}
 Answer:
 
-${rows(listing.outputSchema)}`
+${rows(listing.outputSchema, "always")}`
 
 const failures = Object.entries(problems)
   .map(([code, { status, title }]) => `| \`${code}\` | ${status} | ${title} |`)
@@ -67,7 +68,7 @@ const failures = Object.entries(problems)
 
 const document = `# MCP tools contract
 
-Written by \`node ops/run.mjs ops/docs.ts\` from the tools themselves; \`npm run check\` fails where it is not current.
+Written by \`npm run docs\` from the tools themselves; \`npm run check\` fails where it is not current.
 
 The same tools are served over \`POST /mcp\` (MCP, protocol revisions 2025-03-26, 2025-06-18, 2025-11-25 and 2026-07-28) and over \`POST /api/v1/tools/<name>\` with the arguments as body. A success is \`structuredContent\` over MCP and the body over REST, the same JSON. A failure over MCP is a result with \`isError: true\` whose text is \`{"error": {"kind", "reason", "message", "retryable", …}}\`; over REST it is a problem document (RFC 9457) with \`code\` = \`<kind>.<reason>\`. Who calls is always settled first: a token that is not good is HTTP 401 on both.
 
@@ -101,7 +102,7 @@ if (process.argv.includes("--check")) {
     }
   })()
   if (current !== document) {
-    process.stderr.write("docs/MCP_TOOLS_CONTRACT.md is not current: run `node ops/run.mjs ops/docs.ts`\n")
+    process.stderr.write("docs/MCP_TOOLS_CONTRACT.md is not current: run `npm run docs`\n")
     process.exit(1)
   }
 } else {

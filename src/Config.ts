@@ -1,44 +1,41 @@
 import { resolve } from "node:path"
-import { Context, Data, Duration, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Array, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 
 /** Every setting of the gateway, typed. Secrets are `Redacted` from here inwards. */
-export interface Settings {
-  readonly databaseUrl: Option.Option<Redacted.Redacted<string>>
-  readonly migrationDatabaseUrl: Option.Option<Redacted.Redacted<string>>
-  readonly dataDir: string
-  readonly host: string
-  readonly port: number
-  readonly production: boolean
-  readonly logLevel: LogLevel
-  readonly internalToken: Option.Option<Redacted.Redacted<string>>
-  readonly taskerUrl: Option.Option<URL>
-  readonly taskerToken: Option.Option<Redacted.Redacted<string>>
-  readonly taskerTimeout: Duration.Duration
-  readonly callDeadline: Duration.Duration
-  readonly allowedHosts: ReadonlyArray<string>
-  readonly allowedOrigins: ReadonlyArray<string>
-  /** Without a trailing slash. Unset in development: the address that the server came to listen on. */
-  readonly publicUrl: Option.Option<string>
+export class Settings extends Context.Service<
+  Settings,
+  {
+    readonly databaseUrl: Option.Option<Redacted.Redacted<string>>
+    readonly migrationDatabaseUrl: Option.Option<Redacted.Redacted<string>>
+    readonly dataDir: string
+    readonly host: string
+    readonly port: number
+    readonly production: boolean
+    readonly logLevel: LogLevel
+    readonly internalToken: Option.Option<Redacted.Redacted<string>>
+    readonly taskerUrl: Option.Option<URL>
+    readonly taskerToken: Option.Option<Redacted.Redacted<string>>
+    readonly taskerTimeout: Duration.Duration
+    readonly callDeadline: Duration.Duration
+    readonly allowedHosts: ReadonlyArray<string>
+    readonly allowedOrigins: ReadonlyArray<string>
+    /** Without a trailing slash. Unset in development: the address that the server came to listen on. */
+    readonly publicUrl: Option.Option<string>
+  }
+>()("tasker-codex-api/Config") {
+  static readonly layer = (environment: Environment) => Layer.effect(Settings, fromEnvironment(environment))
 }
 
-export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** One environment variable: what it is for, how it is read, and whether its value may ever be shown. */
+/** One environment variable. `read` fails with what was expected, and never repeats the value. */
 interface Variable<A> {
   readonly name: string
-  readonly describes: string
-  readonly secret: boolean
-  /** Fails with what was expected; never repeats the value. */
   readonly read: (text: string | undefined) => Result.Result<A, string>
 }
 
-const variable = <A>(
-  name: string,
-  describes: string,
-  read: (text: string | undefined) => Result.Result<A, string>,
-  options: { readonly secret: boolean } = { secret: false }
-): Variable<A> => ({ name, describes, secret: options.secret, read })
+const variable = <A>(name: string, read: Variable<A>["read"]): Variable<A> => ({ name, read })
 
 const optional =
   <A>(read: (text: string) => Result.Result<A, string>) =>
@@ -104,71 +101,23 @@ const list = (text: string): Result.Result<ReadonlyArray<string>, string> =>
 
 const text = (value: string): Result.Result<string, string> => Result.succeed(value)
 
-/** In the order of `.env.example`, which a test holds against this list. */
+/** In the order of `.env.example`, which says what each is for; a test holds the two together. */
 export const variables = {
-  databaseUrl: variable(
-    "DATABASE_URL",
-    "PostgreSQL to use; unset: an embedded one under DATA_DIR",
-    optional(postgresUrl),
-    { secret: true }
-  ),
-  migrationDatabaseUrl: variable(
-    "MIGRATION_DATABASE_URL",
-    "the owner's connection, where DATABASE_URL is a restricted role's",
-    optional(postgresUrl),
-    { secret: true }
-  ),
-  dataDir: variable(
-    "DATA_DIR",
-    "where the embedded database and generated secrets live",
-    withDefault(".data", text)
-  ),
-  host: variable("HOST", "address to listen on", withDefault("127.0.0.1", text)),
-  port: variable("PORT", "port to listen on", withDefault(4100, integer(0, 65_535))),
-  nodeEnv: variable(
-    "NODE_ENV",
-    "development or production",
-    withDefault("development", oneOf(["development", "production", "test"]))
-  ),
-  logLevel: variable(
-    "LOG_LEVEL",
-    `one of ${logLevels.join(", ")}`,
-    withDefault<LogLevel>("info", oneOf(logLevels))
-  ),
-  internalToken: variable(
-    "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
-    "bearer for the lifecycle API",
-    optional(secretOf(1)),
-    { secret: true }
-  ),
-  taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", "base URL of Tasker", optional(webUrl)),
-  taskerToken: variable(
-    "NODEDC_INTERNAL_ACCESS_TOKEN",
-    "bearer that the gateway presents to Tasker",
-    optional(secretOf(1)),
-    { secret: true }
-  ),
-  taskerTimeoutMs: variable(
-    "TASKER_TIMEOUT_MS",
-    "longest wait for one call to Tasker, in milliseconds",
-    withDefault(10_000, integer(100, 60_000))
-  ),
-  callDeadlineMs: variable(
-    "CALL_DEADLINE_MS",
-    "longest duration of one tool call, in milliseconds",
-    withDefault(40_000, integer(1000, 300_000))
-  ),
-  allowedHosts: variable(
-    "ALLOWED_HOSTS",
-    "further Host values for /mcp, comma-separated",
-    withDefault<ReadonlyArray<string>>([], list)
-  ),
-  allowedOrigins: variable(
-    "ALLOWED_ORIGINS",
-    "Origin values for /mcp, comma-separated",
-    withDefault<ReadonlyArray<string>>([], list)
-  ),
-  publicUrl: variable("NODEDC_AGENT_GATEWAY_PUBLIC_URL", "what setup packets name", optional(webUrl))
+  databaseUrl: variable("DATABASE_URL", optional(postgresUrl)),
+  migrationDatabaseUrl: variable("MIGRATION_DATABASE_URL", optional(postgresUrl)),
+  dataDir: variable("DATA_DIR", withDefault(".data", text)),
+  host: variable("HOST", withDefault("127.0.0.1", text)),
+  port: variable("PORT", withDefault(4100, integer(0, 65_535))),
+  nodeEnv: variable("NODE_ENV", withDefault("development", oneOf(["development", "production", "test"]))),
+  logLevel: variable("LOG_LEVEL", withDefault<LogLevel>("info", oneOf(logLevels))),
+  internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", optional(secretOf(1))),
+  taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", optional(webUrl)),
+  taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", optional(secretOf(1))),
+  taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
+  callDeadlineMs: variable("CALL_DEADLINE_MS", withDefault(40_000, integer(1000, 300_000))),
+  allowedHosts: variable("ALLOWED_HOSTS", withDefault<ReadonlyArray<string>>([], list)),
+  allowedOrigins: variable("ALLOWED_ORIGINS", withDefault<ReadonlyArray<string>>([], list)),
+  publicUrl: variable("NODEDC_AGENT_GATEWAY_PUBLIC_URL", optional(webUrl))
 } as const
 
 /** Shortest internal token that production accepts. */
@@ -176,80 +125,93 @@ const internalTokenLength = 32
 
 const productPublicUrl = "https://ops-agents.nodedc.ru"
 
+const Fault = Schema.Struct({ variable: Schema.String, fault: Schema.String })
+type Fault = typeof Fault.Type
+
 /** Every fault of the environment at once, by variable. Never holds a value. */
-export class ConfigurationInvalid extends Data.TaggedError("ConfigurationInvalid")<{
-  readonly faults: ReadonlyArray<{ readonly variable: string; readonly fault: string }>
-}> {
+class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()("ConfigurationInvalid", {
+  faults: Schema.Array(Fault)
+}) {
   override get message(): string {
     const lines = this.faults.map(({ variable, fault }) => `  ${variable}: ${fault}`)
     return `The configuration has ${lines.length === 1 ? "a fault" : `${lines.length} faults`}; nothing was started.\n${lines.join("\n")}`
   }
 }
 
-/** Reads the settings from an environment. An empty value counts as unset, as Compose passes it. */
-export const fromEnvironment = (
-  environment: Readonly<Record<string, string | undefined>>
-): Effect.Effect<Settings, ConfigurationInvalid> => {
-  const faults: Array<{ variable: string; fault: string }> = []
-  const read = <A>(item: Variable<A>): A => {
-    const raw = environment[item.name]?.trim()
-    const result = item.read(raw === "" ? undefined : raw)
-    if (Result.isSuccess(result)) return result.success
-    faults.push({ variable: item.name, fault: result.failure })
-    // Never used: a fault anywhere fails the whole.
-    return undefined as A
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** An empty value counts as unset, as Compose passes it. */
+const readIn =
+  (environment: Environment) =>
+  <A>({ name, read }: Variable<A>): Result.Result<A, Fault> => {
+    const raw = environment[name]?.trim()
+    return Result.mapError(read(raw === "" ? undefined : raw), (fault) => ({ variable: name, fault }))
   }
-  const nodeEnv = read(variables.nodeEnv)
-  const production = nodeEnv === "production"
-  const internalToken = read(variables.internalToken)
-  const taskerUrl = read(variables.taskerUrl)
-  const taskerToken = read(variables.taskerToken)
-  const publicUrl = read(variables.publicUrl)
-  const taskerTimeoutMs = read(variables.taskerTimeoutMs)
-  const callDeadlineMs = read(variables.callDeadlineMs)
-  const settings = {
+
+/** Each variable read by itself: all values, or every fault there is. */
+const readAll = (environment: Environment) => {
+  const read = readIn(environment)
+  const results = {
     databaseUrl: read(variables.databaseUrl),
     migrationDatabaseUrl: read(variables.migrationDatabaseUrl),
-    dataDir: resolve(read(variables.dataDir) ?? "."),
+    dataDir: read(variables.dataDir),
     host: read(variables.host),
     port: read(variables.port),
-    production,
+    nodeEnv: read(variables.nodeEnv),
     logLevel: read(variables.logLevel),
+    internalToken: read(variables.internalToken),
+    taskerUrl: read(variables.taskerUrl),
+    taskerToken: read(variables.taskerToken),
+    taskerTimeoutMs: read(variables.taskerTimeoutMs),
+    callDeadlineMs: read(variables.callDeadlineMs),
     allowedHosts: read(variables.allowedHosts),
-    allowedOrigins: read(variables.allowedOrigins)
+    allowedOrigins: read(variables.allowedOrigins),
+    publicUrl: read(variables.publicUrl)
   }
-  if (faults.length === 0) {
-    if (production && Option.isNone(internalToken)) {
-      faults.push({ variable: variables.internalToken.name, fault: "is required in production" })
-    }
-    if (
-      production &&
-      Option.exists(internalToken, (token) => Redacted.value(token).length < internalTokenLength)
-    ) {
+  return Result.mapError(Result.all(results), () => Array.getFailures(Object.values(results)))
+}
+
+type Values = Result.Result.Success<ReturnType<typeof readAll>>
+
+/** What is wrong between values that are each right by themselves. */
+const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
+  const { internalToken, taskerToken, taskerUrl, callDeadlineMs } = variables
+  const faults: Array<Fault> = []
+  if (values.nodeEnv === "production") {
+    if (Option.isNone(values.internalToken)) {
+      faults.push({ variable: internalToken.name, fault: "is required in production" })
+    } else if (Redacted.value(values.internalToken.value).length < internalTokenLength) {
       faults.push({
-        variable: variables.internalToken.name,
+        variable: internalToken.name,
         fault: `expected ${internalTokenLength} characters or more in production`
       })
     }
-    if (Option.isSome(taskerUrl) && Option.isNone(taskerToken)) {
-      faults.push({
-        variable: variables.taskerToken.name,
-        fault: `is required where ${variables.taskerUrl.name} is set`
-      })
-    }
-    if (callDeadlineMs < taskerTimeoutMs) {
-      faults.push({
-        variable: variables.callDeadlineMs.name,
-        fault: `expected no less than ${variables.taskerTimeoutMs.name}`
-      })
-    }
   }
-  if (faults.length > 0) return Effect.fail(new ConfigurationInvalid({ faults }))
+  if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
+    faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })
+  }
+  if (values.callDeadlineMs < values.taskerTimeoutMs) {
+    faults.push({
+      variable: callDeadlineMs.name,
+      fault: `expected no less than ${variables.taskerTimeoutMs.name}`
+    })
+  }
+  return faults
+}
+
+/** Reads the settings from an environment. */
+export const fromEnvironment = (
+  environment: Environment
+): Effect.Effect<Settings["Service"], ConfigurationInvalid> => {
+  const read = readAll(environment)
+  const faults = Result.isFailure(read) ? read.failure : faultsAmong(read.success)
+  if (Result.isFailure(read) || faults.length > 0) return Effect.fail(new ConfigurationInvalid({ faults }))
+  const { callDeadlineMs, dataDir, nodeEnv, publicUrl, taskerTimeoutMs, ...values } = read.success
+  const production = nodeEnv === "production"
   return Effect.succeed({
-    ...settings,
-    internalToken,
-    taskerUrl,
-    taskerToken,
+    ...values,
+    production,
+    dataDir: resolve(dataDir),
     taskerTimeout: Duration.millis(taskerTimeoutMs),
     callDeadline: Duration.millis(callDeadlineMs),
     publicUrl: Option.orElse(
@@ -257,10 +219,4 @@ export const fromEnvironment = (
       () => (production ? Option.some(productPublicUrl) : Option.none())
     )
   })
-}
-
-/** The settings of this process, for whoever needs one. */
-export class GatewayConfig extends Context.Service<GatewayConfig, Settings>()("tasker-codex-api/Config") {
-  static readonly layer = (environment: Readonly<Record<string, string | undefined>>) =>
-    Layer.effect(GatewayConfig, fromEnvironment(environment))
 }

@@ -11,7 +11,7 @@ import * as GrantPolicyLive from "./layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "./layers/IdempotencyPostgres.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as ReadinessLive from "./layers/ReadinessLive.ts"
-import * as Settings from "./layers/Settings.ts"
+import * as SettingsLive from "./layers/SettingsLive.ts"
 import * as TaskerInternal from "./layers/TaskerInternal.ts"
 import * as TokenStorePostgres from "./layers/TokenStorePostgres.ts"
 import * as McpRoute from "./mcp/Route.ts"
@@ -48,7 +48,7 @@ export const gateway = (variables: Readonly<Record<string, string | undefined>>)
   Server.serve(routes).pipe(
     Layer.provide(tools),
     Layer.provide(Logging.layer),
-    Layer.provide(Settings.layer(variables))
+    Layer.provide(SettingsLive.layer(variables))
   )
 
 /** What is wrong with the configuration, the folder or the database is said once, in words, without a stack. */

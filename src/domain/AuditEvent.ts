@@ -1,14 +1,13 @@
 import { Schema } from "effect"
 import type { Failure } from "./Failure.ts"
 import { AgentId, IssueId, ProjectId, TokenId, UserId, Uuid } from "./Ids.ts"
-import { Instant } from "./Principal.ts"
+import { type Agent, Instant, type TokenInfo } from "./Principal.ts"
 
 export const Outcome = Schema.Literals(["executed", "replayed", "denied", "failed", "unknown", "dry_run"])
 export type Outcome = typeof Outcome.Type
 
 /** The door through which it came. */
-export const Via = Schema.Literals(["mcp", "rest", "recovery", "admin"])
-export type Via = typeof Via.Type
+const Via = Schema.Literals(["mcp", "rest", "recovery", "admin"])
 
 /** Who did what, when, and what came of it. Written once, in the transaction of what it tells; never changed. */
 export const AuditEvent = Schema.Struct({
@@ -37,7 +36,28 @@ export type AuditEvent = typeof AuditEvent.Type
 /** An event before the trail gives it its id and time. */
 export type AuditEntry = Omit<AuditEvent, "id" | "at" | "count">
 
-/** What the trail calls a failure, by CONTRACT: refused by our rules is `denied`, else `failed` or `unknown`. */
+/** What happened to whose agent, by which of its tokens, and whatever else is known of it; the rest is null. */
+export const auditEntry = ({
+  agent,
+  token,
+  ...known
+}: Pick<AuditEntry, "action" | "outcome" | "request_id" | "via"> &
+  Partial<Omit<AuditEntry, "agent_id" | "owner_user_id" | "token_id">> & {
+    readonly agent: Pick<Agent, "id" | "owner_user_id">
+    readonly token?: Pick<TokenInfo, "id"> | undefined
+  }): AuditEntry => ({
+  reason: null,
+  project_id: null,
+  issue_id: null,
+  idempotency_key: null,
+  arguments_sha256: null,
+  ...known,
+  agent_id: agent.id,
+  owner_user_id: agent.owner_user_id,
+  token_id: token?.id ?? null
+})
+
+/** What the trail calls a failure: refused by our rules is `denied`, else `failed` or `unknown`. */
 export const outcomeOf = (failure: Failure): Outcome => {
   switch (failure.kind) {
     case "auth":

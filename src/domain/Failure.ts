@@ -18,14 +18,27 @@ const failure = <const Reasons extends ReadonlyArray<string>>(reasons: Reasons) 
   )
 })
 
-/** Who calls could not be established, or is not to be served. Always HTTP 401. */
-export class AuthFailure extends Schema.TaggedError<AuthFailure>()(
-  "AuthFailure",
-  failure(["missing", "malformed", "unknown", "expired", "revoked", "agent_disabled"])
-) {
+const authFailure = failure(["missing", "malformed", "unknown", "expired", "revoked", "agent_disabled"])
+
+/** The caller is unknown or may not be served. Always HTTP 401. */
+export class AuthFailure extends Schema.TaggedError<AuthFailure>()("AuthFailure", authFailure) {
   readonly kind = "auth"
-  /** Whose dead token it was, where the token is one we issued: for the audit trail, never for a reply. */
-  holder: Principal | undefined = undefined
+  /**
+   * Whose dead token it was, where the token is one we issued: for the audit trail. Not among the
+   * schema's fields and not enumerable, so that no reply and no log line ever shows it.
+   */
+  declare readonly holder: Principal | undefined
+
+  constructor(
+    {
+      holder,
+      ...fields
+    }: Schema.Struct<typeof authFailure>["~type.make.in"] & { readonly holder?: Principal | undefined },
+    options?: Schema.MakeOptions
+  ) {
+    super(fields, options)
+    Object.defineProperty(this, "holder", { value: holder })
+  }
 }
 
 /** The agent is known, but what it asks is not granted. HTTP 403. */
@@ -61,9 +74,8 @@ export class LimitReached extends Schema.TaggedError<LimitReached>()(
 }
 
 /** Tasker could not be asked, refused, or answered what the contract does not allow. */
-export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()(
-  "TaskerFailure",
-  failure([
+export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()("TaskerFailure", {
+  ...failure([
     "unavailable",
     "timeout",
     "rejected",
@@ -74,14 +86,14 @@ export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()(
     "contract",
     "unsupported",
     "outcome_unknown"
-  ])
-) {
-  readonly kind = "tasker"
+  ]),
   /**
    * Whether Tasker may have carried out the write all the same: true where the answer says nothing
    * about it (cut, timeout, 5xx, malformed), false where it is a definite refusal or nothing was sent.
    */
-  ambiguous = false
+  ambiguous: Schema.Boolean.pipe(Schema.withConstructorDefault(Effect.succeed(false)))
+}) {
+  readonly kind = "tasker"
 }
 
 /** The request itself is not one that the gateway can read or serve: HTTP only, never a tool's failure. */

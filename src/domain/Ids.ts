@@ -32,7 +32,7 @@ export type OperationId = typeof OperationId.Type
 
 /** People's ids are Tasker's: any string of 1 to 128 characters. */
 export const UserId = Schema.String.check(
-  Schema.isBetweenLength(1, 128),
+  Schema.isBetweenCodePoints(1, 128),
   Schema.makeFilter((id: string) => id.isWellFormed() && !/\p{Cc}/u.test(id), {
     message: "Expected an id without control characters"
   })

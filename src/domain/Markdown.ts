@@ -9,8 +9,8 @@ import remarkRehype, { type Options as ToHtmlOptions } from "remark-rehype"
 import remarkStringify, { type Options as StringifyOptions } from "remark-stringify"
 import { type Processor, unified } from "unified"
 import { fromHtml } from "./HtmlTree.ts"
-import { exceedsBounds } from "./MarkdownBounds.ts"
-import { canonical } from "./MarkdownTree.ts"
+import { boundsUsed, exceedsBounds } from "./MarkdownBounds.ts"
+import { canonical, ExceedsBounds } from "./MarkdownTree.ts"
 import { paragraphsOf, plainTextToHtml, stripControls, stripInvisible } from "./PlainText.ts"
 import { type Unrepresentable, unrepresentableIn, wellFormed, wordsOf } from "./TaskerHtml.ts"
 
@@ -36,9 +36,13 @@ const maxHtmlLength = 1_048_576
 export const markdownToHtml = (markdown: string): string => {
   // What shows nothing is stripped from the tree: in the source a joiner may stand beside a reference.
   const text = stripControls(markdown)
-  if (exceedsBounds(text)) return plainTextToHtml(stripInvisible(text))
+  const used = boundsUsed(text)
+  if (used > 1) return plainTextToHtml(stripInvisible(text))
   try {
-    return toHtml.stringify(toHtml.runSync(settled(reader.parse(text))))
+    const tree = settled(reader.parse(text))
+    // What could only be read back as plain text is written as such.
+    if (used > 0.1 && exceedsBounds(writer.stringify(tree))) return plainTextToHtml(stripInvisible(text))
+    return toHtml.stringify(toHtml.runSync(tree))
   } catch {
     // `ExceedsBounds`, or a fault of a library with an input nobody has seen yet: the text is worth more.
     return plainTextToHtml(stripInvisible(text))
@@ -68,7 +72,8 @@ export const htmlToMarkdown = (html: string): string => {
  * unless the caller says so. */
 export const unrepresentable = (html: string): ReadonlyArray<Unrepresentable> => unrepresentableIn(html)
 
-/** A text beyond the bounds is taken for plain when it is written, so it is handed out unescaped. */
+/** Escaped, so that it is read as the same words again; a text beyond the bounds, which is taken for plain
+ * when it is written, as it is. */
 const plainTextToMarkdown = (text: string): string => {
   const paragraphs = paragraphsOf(text)
   const plain = paragraphs.map((lines) => lines.join("\n")).join("\n\n")
@@ -83,7 +88,7 @@ const plainTextToMarkdown = (text: string): string => {
     })
   )
   const escaped = writer.stringify({ type: "root", children }).trimEnd()
-  return exceedsBounds(escaped) ? plain : escaped
+  return markdownToHtml(escaped) === plainTextToHtml(plain) ? escaped : plain
 }
 
 /** What may be in the HTML that Tasker is given. */
@@ -170,7 +175,10 @@ const withoutIndentation = () => (tree: HtmlRoot) => {
  * is escaped, so that the text would be another one when it is next written. */
 const settled = (tree: MarkdownRoot): MarkdownRoot => {
   const first = canonical(tree)
-  return first.mayHoldAddress ? canonical(reader.parse(writer.stringify(first.tree))).tree : first.tree
+  if (!first.mayHoldAddress) return first.tree
+  const markdown = writer.stringify(first.tree)
+  if (exceedsBounds(markdown)) throw new ExceedsBounds()
+  return canonical(reader.parse(markdown)).tree
 }
 
 const reader = unified().use(remarkParse).use(remarkGfm).use(withoutHtmlAndFootnotes).freeze()

@@ -30,7 +30,7 @@ const nanosecondsFor = {
 }
 
 /** Blocks, marks and texts of a tree. */
-export const maxNodes = 20_000
+export const maxNodes = 30_000
 
 /** GFM tables: a short row is filled up to the header's length, so a wide header multiplies every row.
  * cmark-gfm bounds the same (`MAX_AUTOCOMPLETED_CELLS`). */
@@ -43,12 +43,16 @@ const fenceOpening = /^(?:(`{3,})[^`]*|(~{3,}).*)$/
 const thematicBreak = /^[ \t]*([-*_])(?:[ \t]*\1){2,}[ \t]*$/
 const setextUnderline = /^(?:=+|-+)[ \t]*$/
 /** A character reference costs three times a delimiter. */
-const delimiter = /[*_~`[\]()!<\\@]|:\/\/|www\./g
+const delimiter = /[*_~`[\]()!<@]|:\/\/|www\./g
 const reference = /&/g
+const escape = /\\[!-/:-@[-`{-~]/g
 
 /** Whether a text (newlines as LF) is beyond what is read as Markdown. */
-export const exceedsBounds = (markdown: string): boolean => {
-  if (markdown.length > maxMarkdownLength) return true
+export const exceedsBounds = (markdown: string): boolean => boundsUsed(markdown) > 1
+
+/** How much of the bounds a text uses: more than 1 is beyond them. */
+export const boundsUsed = (markdown: string): number => {
+  if (markdown.length > maxMarkdownLength) return Number.POSITIVE_INFINITY
   const counts = { lines: 0, containers: 0, listItems: 0, copies: 0 }
   let nanoseconds = 0
   let block = { tableLines: 0, delimiters: 0 }
@@ -71,7 +75,7 @@ export const exceedsBounds = (markdown: string): boolean => {
     fence = fenceAt(line)
     const markers = markersOf(line)
     const { depth, content } = markers
-    if (depth > maxContainerDepth) return true
+    if (depth > maxContainerDepth) return Number.POSITIVE_INFINITY
     counts.lines += 1
     counts.containers += depth
     if (content === "" && depth === 0) {
@@ -86,13 +90,15 @@ export const exceedsBounds = (markdown: string): boolean => {
     if (setextUnderline.test(content)) counts.copies += 2
     if (markers.isListItem) counts.listItems += 1
     if (line.includes("|")) block.tableLines += 1
-    block.delimiters += (line.match(delimiter)?.length ?? 0) + 3 * (line.match(reference)?.length ?? 0)
+    const unescaped = line.replace(escape, "")
+    block.delimiters +=
+      (unescaped.match(delimiter)?.length ?? 0) + 3 * (unescaped.match(reference)?.length ?? 0)
     isAfterBlank = false
   }
   closeBlock()
   nanoseconds += nanosecondsFor.copied * counts.copies * (counts.lines + 2 * counts.containers)
   nanoseconds += nanosecondsFor.listItems * counts.listItems ** 2 + nanosecondsFor.lines * counts.lines ** 2
-  return nanoseconds > budgetNanoseconds
+  return Math.max(nanoseconds / budgetNanoseconds, markdown.length / maxMarkdownLength)
 }
 
 /** What closes the fence that this line opens. */

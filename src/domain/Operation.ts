@@ -18,8 +18,7 @@ export type Answer = typeof Answer.Type
  * write may or may not have been done, and the next call with the key settles which. `in_progress`
  * with its lease run out is the same, but that nobody lived to say so.
  */
-export const KeyState = Schema.Literals(["in_progress", "unknown", "executed"])
-export type KeyState = typeof KeyState.Type
+const KeyState = Schema.Literals(["in_progress", "unknown", "executed"])
 
 /** The write behind one key of one agent. */
 export const Operation = Schema.Struct({
@@ -81,13 +80,13 @@ const keyReused = (operation: Operation): IdempotencyRefused =>
   })
 
 /** What a call finds behind its key. */
-export type Standing =
+export type KeyVerdict =
   | { readonly _tag: "Replay"; readonly answer: Answer }
   | { readonly _tag: "Unsettled" }
   | { readonly _tag: "Refused"; readonly failure: IdempotencyRefused }
 
 /** Judges a call by what its key stands for. Pure: the state diagram of `services/Idempotency.ts`, read by a caller. */
-export const standing = (operation: Operation, fingerprint: string): Standing => {
+export const judgeKey = (operation: Operation, fingerprint: string): KeyVerdict => {
   if (operation.fingerprint !== fingerprint) return { _tag: "Refused", failure: keyReused(operation) }
   if (operation.answer !== null) return { _tag: "Replay", answer: operation.answer }
   return operation.state === "in_progress" && !operation.lease_expired

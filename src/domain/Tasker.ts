@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { CommentId, IssueId, ProjectId } from "./Ids.ts"
-import { Priority } from "./Issue.ts"
+import { Priority, Project } from "./Issue.ts"
 
 /**
  * What Tasker answers, in Tasker's own terms: HTML and ids. Fields it adds are ignored; a field it
@@ -41,17 +41,9 @@ export const ListedComment = Schema.Struct({
 })
 export type ListedComment = typeof ListedComment.Type
 
-export const TaskerProject = Schema.Struct({
-  id: ProjectId,
-  name: Schema.String,
-  identifier: Schema.String,
-  workspace_slug: Schema.String
-})
-export type TaskerProject = typeof TaskerProject.Type
-
 /** A project's states, labels and members: what names are resolved against. */
 export const ProjectContext = Schema.Struct({
-  project: TaskerProject,
+  project: Project,
   states: Schema.Array(
     Schema.Struct({
       id: Schema.String,
@@ -78,6 +70,20 @@ export const ProjectContext = Schema.Struct({
   )
 })
 export type ProjectContext = typeof ProjectContext.Type
+
+export interface ProjectQuery {
+  readonly workspace_slug: string
+  readonly project_id?: ProjectId
+  readonly identifier?: string
+  readonly name?: string
+}
+
+export interface CommentQuery {
+  readonly project_id: ProjectId
+  readonly issue_id: IssueId
+  readonly cursor?: string
+  readonly limit?: number
+}
 
 export interface IssueQuery {
   readonly project_id: ProjectId

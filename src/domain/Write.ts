@@ -9,12 +9,13 @@ import type { TaskerComment, TaskerIssue } from "./Tasker.ts"
  * when nobody knows whether it arrived.
  */
 
-/** Of a change to a card that exists. `seen_updated_at` is how the card stood before the first try. */
+/**
+ * Of a change to a card that exists. It is sent under the `updated_at` that the card had when the change
+ * was planned, on the first try as on every other: one that arrives late can't overwrite a later edit.
+ */
 const onIssue = {
   project_id: ProjectId,
   issue_id: IssueId,
-  /** What the caller demands the card's `updated_at` to be; null where it demands nothing. */
-  expected_updated_at: Schema.NullOr(Schema.String),
   seen_updated_at: Schema.String
 }
 
@@ -33,7 +34,7 @@ export const CreateIssue = Schema.TaggedStruct("CreateIssue", {
 export type CreateIssue = typeof CreateIssue.Type
 
 /** The fields that an update may change; those left out stay as they are. */
-export const IssueFields = Schema.Struct({
+const IssueFields = Schema.Struct({
   name: Schema.optionalKey(Schema.String),
   description_html: Schema.optionalKey(Schema.String),
   priority: Schema.optionalKey(Priority),
@@ -41,7 +42,6 @@ export const IssueFields = Schema.Struct({
   target_date: Schema.optionalKey(Schema.NullOr(Schema.String)),
   parent_id: Schema.optionalKey(Schema.NullOr(IssueId))
 })
-export type IssueFields = typeof IssueFields.Type
 
 export const UpdateIssue = Schema.TaggedStruct("UpdateIssue", { ...onIssue, fields: IssueFields })
 export type UpdateIssue = typeof UpdateIssue.Type
@@ -79,14 +79,13 @@ export type IssueWrite = typeof IssueWrite.Type
 export const Write = Schema.Union([CreateIssue, UpdateIssue, MoveIssue, SetLabels, SetAssignees, AddComment])
 export type Write = typeof Write.Type
 
+/** A comment that was made. `created_at` is null where Tasker only said that it is there. */
+export type CommentWritten = Omit<TaskerComment, "created_at"> & { readonly created_at: string | null }
+
 /** What a write came to, in Tasker's own terms. */
 export type Written =
   | { readonly _tag: "Issue"; readonly issue: TaskerIssue }
-  | {
-      readonly _tag: "Comment"
-      /** `created_at` is null where Tasker only said that the comment is there. */
-      readonly comment: Omit<TaskerComment, "created_at"> & { readonly created_at: string | null }
-    }
+  | { readonly _tag: "Comment"; readonly comment: CommentWritten }
 
 /** The card that a write is about, where it exists before the write. */
 export const issueOf = (write: Write): IssueId | null =>

@@ -21,8 +21,14 @@ export const isCalendarDate = (value: string): boolean => {
 const instantForm =
   /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
 
-/** Whether a text is an instant with its offset (RFC 3339) on a day that exists. */
-export const isInstant = (value: string): boolean => isCalendarDate(instantForm.exec(value)?.[1] ?? "")
+/**
+ * Whether a text is an instant with its offset (RFC 3339) on a day that exists, in UTC too: an offset can
+ * lead out of the four-digit years, where neither ISO 8601 nor PostgreSQL follows.
+ */
+export const isInstant = (value: string): boolean => {
+  const year = new Date(value).getUTCFullYear()
+  return isCalendarDate(instantForm.exec(value)?.[1] ?? "") && year >= 1 && year <= 9999
+}
 
 /** The secret of ours in a value, if there is one. The place is named, the value never. */
 export const secretIn = (value: unknown): InputInvalid | undefined => {

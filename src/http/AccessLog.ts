@@ -4,28 +4,26 @@ import { type Context, Effect } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { RequestFacts } from "../services/CurrentRequest.ts"
 
-/** Longest path that is logged; a path may be as long as the headers may. */
-const longestPath = 256
-
 /**
  * One line a request, written when its response has left or its client has gone. It holds neither
- * headers nor bodies, and the path without its query, since secrets travel in all of them.
+ * headers nor bodies, and of the URL only which path it named, as that was declared: secrets travel in
+ * all of them, and where a token stands percent-encoded no search finds it.
  */
 export const watch = (
   request: HttpServerRequest,
+  path: string | undefined,
   requestId: string,
   facts: RequestFacts,
   context: Context.Context<never>
 ): void => {
   const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
   const started = performance.now()
-  const path = pathOf(request.url)
   response.once("close", () => {
     Effect.runForkWith(context)(
       // Healthchecks come every few seconds and say nothing where they go well.
       Effect.logWithLevel(path === "/healthz" && response.statusCode < 400 ? "Debug" : "Info")("request", {
         method: request.method,
-        path,
+        path: path ?? "(no route)",
         status: response.statusCode,
         duration_ms: Math.round((performance.now() - started) * 10) / 10,
         request_id: requestId,
@@ -35,10 +33,4 @@ export const watch = (
       })
     )
   })
-}
-
-const pathOf = (url: string): string => {
-  const query = url.indexOf("?")
-  const path = query < 0 ? url : url.slice(0, query)
-  return path.length > longestPath ? `${path.slice(0, longestPath)}…` : path
 }

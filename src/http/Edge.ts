@@ -3,9 +3,10 @@ import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import * as Response from "effect/http/HttpServerResponse"
-import { type Failure, RequestRefused } from "../domain/Failure.ts"
+import { RequestRefused } from "../domain/Failure.ts"
 import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
 import * as AccessLog from "./AccessLog.ts"
+import type { Paths } from "./Methods.ts"
 import { internal, isFailure, problem } from "./Problem.ts"
 import * as RequestId from "./RequestId.ts"
 
@@ -14,7 +15,7 @@ import * as RequestId from "./RequestId.ts"
  * failed within becomes a problem document. A defect is logged with its cause and shown without it.
  */
 export const edge =
-  (allowed: (url: string) => ReadonlyArray<string>) =>
+  (paths: Paths) =>
   <E, R>(
     routes: Effect.Effect<HttpServerResponse, E, R>
   ): Effect.Effect<HttpServerResponse, never, R | HttpServerRequest> =>
@@ -22,16 +23,17 @@ export const edge =
       const request = Context.get(outer, HttpServerRequest)
       const id = RequestId.requestId(request)
       const facts: RequestFacts = { agentId: undefined }
-      AccessLog.watch(request, id, facts, outer)
+      const path = paths.pathOf(request.url)
+      AccessLog.watch(request, path, id, facts, outer)
       const context = outer.pipe(
         Context.add(CurrentRequest, facts),
         Context.add(References.CurrentLogAnnotations, { request_id: id })
       )
-      return Effect.suspend(
-        (): Effect.Effect<HttpServerResponse, E | RequestRefused, R> =>
-          request.headers.host === undefined ? Effect.fail(withoutHost()) : routes
-      ).pipe(
-        Effect.catchCause((cause) => settle(cause, request, id, allowed)),
+      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | RequestRefused, R> => {
+        if (request.headers.host === undefined) return Effect.fail(withoutHost())
+        return path === undefined ? Effect.fail(nothingHere()) : routes
+      }).pipe(
+        Effect.catchCause((cause) => settle(cause, request, id, paths)),
         Effect.map(Response.setHeaders({ ...everywhere, [RequestId.header]: id })),
         Effect.provideContext(context)
       )
@@ -48,7 +50,7 @@ const settle = <E>(
   cause: Cause.Cause<E>,
   request: HttpServerRequest,
   id: string,
-  allowed: (url: string) => ReadonlyArray<string>
+  paths: Paths
 ): Effect.Effect<HttpServerResponse> => {
   for (const reason of cause.reasons) {
     const error: unknown = Cause.isFailReason(reason)
@@ -58,7 +60,7 @@ const settle = <E>(
         : undefined
     if (isFailure(error)) return Effect.succeed(problem(error, id))
     if (isHttpServerError(error) && error.reason._tag === "RouteNotFound") {
-      return Effect.succeed(problem(noRoute(request, allowed(request.url)), id))
+      return Effect.succeed(problem(noSuchMethod(request, paths.allowed(request.url)), id))
     }
   }
   // The client has gone, or the server is closing: nobody is left to tell.
@@ -66,14 +68,15 @@ const settle = <E>(
   return Effect.as(Effect.logError("A request failed by a defect", cause), internal(id))
 }
 
-const noRoute = (request: HttpServerRequest, allow: ReadonlyArray<string>): Failure =>
-  allow.length === 0
-    ? new RequestRefused({
-        reason: "not_found",
-        message: "There is nothing at this path. GET /docs lists all there is."
-      })
-    : new RequestRefused({
-        reason: "method",
-        message: `${request.method} is not a method of this path; ${allow.join(", ")} ${allow.length === 1 ? "is" : "are"}.`,
-        details: { allow }
-      })
+const nothingHere = () =>
+  new RequestRefused({
+    reason: "not_found",
+    message: "There is nothing at this path. GET /docs lists all there is."
+  })
+
+const noSuchMethod = (request: HttpServerRequest, allow: ReadonlyArray<string>) =>
+  new RequestRefused({
+    reason: "method",
+    message: `${request.method} is not a method of this path; ${allow.join(", ")} ${allow.length === 1 ? "is" : "are"}.`,
+    details: { allow }
+  })

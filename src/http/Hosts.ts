@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net"
 import { Context, Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
-import { GatewayConfig } from "../Config.ts"
+import { Settings } from "../Config.ts"
 import { RequestRefused } from "../domain/Failure.ts"
 import { Addresses } from "./Addresses.ts"
 
@@ -20,7 +20,7 @@ export class Hosts extends Context.Service<
   static readonly layer = Layer.effect(
     Hosts,
     Effect.gen(function* () {
-      const { allowedHosts, allowedOrigins } = yield* GatewayConfig
+      const { allowedHosts, allowedOrigins } = yield* Settings
       const { publicUrl, listenOrigin } = yield* Addresses
       return Hosts.of({ check: rules({ allowedHosts, allowedOrigins, publicUrl, listenOrigin }) })
     })

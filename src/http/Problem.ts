@@ -51,11 +51,11 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "request.media_type": kind(415, "The media type is not accepted"),
   "request.origin": kind(403, "The Origin is not allowed"),
   "request.host": kind(403, "The Host is not allowed"),
-  "request.conflict": kind(409, "The request is at odds with what there is"),
+  "request.conflict": kind(409, "The request conflicts with an existing resource"),
   "grant.no_grant": kind(403, "The project is not granted"),
   "grant.scope_missing": kind(403, "The grant lacks the scope"),
   "grant.grant_expired": kind(403, "The grant has expired"),
-  "grant.wrong_project": kind(403, "The issue belongs to another project"),
+  "grant.wrong_project": kind(403, "The card belongs to another project"),
   "grant.owner_not_member": kind(403, "The owner is not a member of the project"),
   "input.invalid": kind(422, "The input is invalid"),
   "input.unknown_reference": kind(422, "The input names something that does not exist"),
@@ -73,7 +73,7 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "tasker.rejected": kind(422, "Tasker refused the change"),
   "tasker.not_found": kind(404, "Tasker has no such thing"),
   "tasker.conflict": kind(409, "The card has changed meanwhile"),
-  "tasker.rate_limited": kind(503, "Tasker is asked too much"),
+  "tasker.rate_limited": kind(503, "Tasker is rate-limiting the gateway"),
   "tasker.unauthorized": kind(502, "Tasker refused the gateway"),
   "tasker.contract": kind(502, "Tasker's answer is not what was agreed"),
   "tasker.unsupported": kind(501, "This Tasker lacks the call"),
@@ -91,6 +91,9 @@ export const typeOf = (code: Code): string => `tag:nodedc.ru,2026:tasker-codex-a
 
 export const statusOf = (failure: Failure): number => problems[codeOf(failure) as Code].status
 
+/** A day, in seconds. Some waits are Tasker's to name, and a client may obey whatever it is told. */
+const longestRetryAfter = 86_400
+
 /** What goes beside the body of a failed reply: how to authenticate, when to come back, what is allowed. */
 export const headersOf = (failure: Failure): Readonly<Record<string, string>> => {
   if (failure.kind === "auth") return { "www-authenticate": challenge(failure.reason) }
@@ -99,7 +102,9 @@ export const headersOf = (failure: Failure): Readonly<Record<string, string>> =>
     return Array.isArray(allow) ? { allow: allow.join(", ") } : {}
   }
   const { retry_after_seconds: seconds } = failure.details
-  return typeof seconds === "number" ? { "retry-after": String(Math.max(1, Math.ceil(seconds))) } : {}
+  return typeof seconds === "number" && !Number.isNaN(seconds)
+    ? { "retry-after": String(Math.min(longestRetryAfter, Math.max(1, Math.ceil(seconds)))) }
+    : {}
 }
 
 /** RFC 6750 section 3: no error code where no credential came along. */

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Duration, Effect, Layer, Option } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import { GatewayConfig } from "../Config.ts"
+import { Settings } from "../Config.ts"
 import { RequestRefused } from "../domain/Failure.ts"
 import { Addresses } from "./Addresses.ts"
 import { edge } from "./Edge.ts"
@@ -40,7 +40,7 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
   Layer.effect(
     Addresses,
     Effect.gen(function* () {
-      const settings = yield* GatewayConfig
+      const settings = yield* Settings
       const node = createServer(limits)
       node.maxHeadersCount = 100
       node.maxRequestsPerSocket = 0
@@ -56,7 +56,7 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
       yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
 
       const addresses = addressesOf(node, settings.host, settings.publicUrl)
-      const { allowed, router } = yield* Methods.make
+      const { paths, router } = yield* Methods.make
       yield* Layer.build(
         routes.pipe(
           Layer.provide([
@@ -67,7 +67,7 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
           Layer.provide(Layer.succeed(Addresses, addresses))
         )
       )
-      yield* server.serve(edge(allowed)(router.asHttpEffect()))
+      yield* server.serve(edge(paths)(router.asHttpEffect()))
       yield* Effect.addFinalizer(() => Effect.sync(drain))
       yield* Effect.logInfo(`Listening on ${addresses.listenOrigin}`)
       return addresses

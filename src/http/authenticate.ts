@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
-import type { AuditEntry } from "../domain/AuditEvent.ts"
+import { type AuditEntry, auditEntry } from "../domain/AuditEvent.ts"
 import { type AuthFailure, codeOf, type GatewayUnavailable } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
@@ -31,20 +31,17 @@ export const makeAuthenticate =
       ),
       Effect.tapError((failure) =>
         failure._tag === "AuthFailure" && failure.holder !== undefined
-          ? audit.record({
-              action,
-              outcome: "denied",
-              reason: codeOf(failure),
-              agent_id: failure.holder.agent.id,
-              owner_user_id: failure.holder.agent.owner_user_id,
-              token_id: failure.holder.token.id,
-              project_id: null,
-              issue_id: null,
-              idempotency_key: null,
-              arguments_sha256: null,
-              request_id: requestId(request),
-              via
-            })
+          ? audit.record(
+              auditEntry({
+                action,
+                outcome: "denied",
+                reason: codeOf(failure),
+                agent: failure.holder.agent,
+                token: failure.holder.token,
+                request_id: requestId(request),
+                via
+              })
+            )
           : Effect.logWarning("A call was refused", { code: codeOf(failure) })
       )
     )

@@ -2,7 +2,9 @@ import { Schema, SchemaTransformation } from "effect"
 import { isInstant } from "../domain/inputs.ts"
 import { stripInvisible } from "../domain/PlainText.ts"
 
-/** What the fields of the lifecycle API may hold. */
+/** What the headers and fields of the HTTP API may hold. */
+
+export const keyHeader = "idempotency-key"
 
 /** Names are shown to people, who must be able to see all that there is of them. */
 const visible = (text: string): boolean =>
@@ -15,13 +17,14 @@ const printable = Schema.makeFilter(visible, {
 /** A line of text of 1 to `longest` characters. */
 export const line = (longest: number) =>
   Schema.String.check(
-    Schema.isBetweenLength(1, longest, { message: `Expected 1 to ${longest} characters` }),
+    Schema.isBetweenCodePoints(1, longest, { message: `Expected 1 to ${longest} characters` }),
     printable
   )
 
 export const email = Schema.String.check(
   Schema.isMaxLength(254, { message: "Expected 254 characters or fewer" }),
-  Schema.isPattern(/^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u, { message: "Expected an e-mail address" })
+  Schema.isPattern(/^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u, { message: "Expected an e-mail address" }),
+  printable
 )
 
 export const workspaceSlug = Schema.String.check(

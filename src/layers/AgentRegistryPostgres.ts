@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { codeOf } from "../domain/Failure.ts"
 import { AgentRegistry } from "../services/AgentRegistry.ts"
 import { AuditLog } from "../services/AuditLog.ts"
-import { entryOf, keyLifetime, makeActing } from "./administrativeAct.ts"
+import { actEntry, keyLifetime, makeActing } from "./administrativeAct.ts"
 import { agentWithin, registryAgents } from "./registryAgents.ts"
 import { registryGrants } from "./registryGrants.ts"
 import { registryTokens } from "./registryTokens.ts"
@@ -22,7 +22,7 @@ export const layer = Layer.effect(
       (act, action, agentId, failure) =>
         storage(agentWithin(sql, act.reach, agentId)).pipe(
           Effect.flatMap((agent) =>
-            audit.record({ ...entryOf(act, action, agent), outcome: "failed", reason: codeOf(failure) })
+            audit.record(actEntry(act, agent, { action, outcome: "failed", reason: codeOf(failure) }))
           ),
           Effect.catchTag("RequestRefused", () => Effect.void)
         )

@@ -2,26 +2,28 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { DateTime, Effect, Layer, Schedule, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { type AuditEntry, AuditEvent } from "../domain/AuditEvent.ts"
-import { InputInvalid } from "../domain/Failure.ts"
 import { Uuid } from "../domain/Ids.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { insertEvent } from "./auditSql.ts"
-import { storage } from "./storage.ts"
+import { positionOf, take } from "./page.ts"
+import { repeatable, storage } from "./storage.ts"
+
+/**
+ * The trail in PostgreSQL. Calls wait for its methods, which therefore have no spans of their own: the
+ * statements have theirs.
+ */
 
 /** Equal denials of one agent in one minute that are events of their own; the rest share one. */
 const singleDenials = 60
 
-/** An entry with its id and time. Ids sort by time, as far as the clocks of several instances agree. */
-export const stamped = Effect.fnUntraced(function* (
-  random: SecureRandom.SecureRandom["Service"],
-  entry: AuditEntry
-): Effect.fn.Return<AuditEvent> {
-  const id = yield* random.uuidV7()
-  const now = yield* DateTime.now
-  return { ...entry, id: Uuid.make(id), at: DateTime.formatIso(now), count: 1 }
-})
+/** An event's place in the trail, as PostgreSQL counts: a bigint. */
+const largest = 9_223_372_036_854_775_807n
+const Position = Schema.String.check(
+  Schema.makeFilter((text: string) => /^\d{1,19}$/.test(text) && BigInt(text) <= largest)
+)
+const positionIn = positionOf(Position)
 
-const PageRow = Schema.Struct({ position: Schema.BigInt, event: AuditEvent })
+const PageRow = Schema.Struct({ position: Schema.BigInt, item: AuditEvent })
 const decodePage = Schema.decodeUnknownEffect(Schema.Array(PageRow))
 
 export const layer = Layer.effect(
@@ -30,12 +32,18 @@ export const layer = Layer.effect(
     const sql = yield* PgClient
     const random = yield* SecureRandom.SecureRandom
 
+    /** Ids sort by time, as far as the clocks of several instances agree. */
+    const stamp = Effect.fnUntraced(function* (entry: AuditEntry): Effect.fn.Return<AuditEvent> {
+      const id = Uuid.make(yield* random.uuidV7())
+      return { ...entry, id, at: DateTime.formatIso(yield* DateTime.now), count: 1 }
+    })
+
+    const append = (event: AuditEvent) =>
+      Effect.asVoid(storage(repeatable(insertEvent(sql, event, sql`from (select 1) as always`))))
+
     const record = Effect.fnUntraced(function* (entry: AuditEntry) {
-      const event = yield* stamped(random, entry)
-      if (entry.outcome !== "denied" || entry.agent_id === null) {
-        yield* storage(insertEvent(sql, event, sql`from (select 1) as always`))
-        return
-      }
+      const event = yield* stamp(entry)
+      if (entry.outcome !== "denied" || entry.agent_id === null) return yield* append(event)
       yield* storage(sql`
         with tally as (
           insert into denial_tallies (agent_id, action, reason, minute, denials, last_event)
@@ -68,7 +76,7 @@ export const layer = Layer.effect(
       where closed.denials > ${singleDenials}::integer`)
 
     const list = Effect.fnUntraced(function* (request: Parameters<AuditLog["Service"]["list"]>[0]) {
-      const before = yield* positionOf(request.cursor)
+      const before = (yield* positionIn(request.cursor)) ?? largest.toString()
       const rows = yield* storage(
         sql`
           select position, json_build_object(
@@ -76,18 +84,13 @@ export const layer = Layer.effect(
             'agent_id', agent_id, 'owner_user_id', owner_user_id, 'token_id', token_id,
             'project_id', project_id, 'issue_id', issue_id, 'idempotency_key', idempotency_key,
             'arguments_sha256', arguments_sha256, 'request_id', request_id, 'via', via, 'count', count
-          ) as event
+          ) as item
           from audit_events
           where agent_id = ${request.agentId} and position < ${before}::bigint
           order by position desc
           limit ${request.limit + 1}::integer`.pipe(Effect.flatMap(decodePage))
       )
-      const page = rows.slice(0, request.limit)
-      const last = page.at(-1)
-      return {
-        events: page.map((row) => row.event),
-        next_cursor: rows.length > request.limit && last !== undefined ? cursorOf(last.position) : null
-      }
+      return take(rows, request.limit, ({ position }) => position.toString())
     })
 
     yield* closeTallies.pipe(
@@ -96,24 +99,6 @@ export const layer = Layer.effect(
       Effect.forkScoped
     )
 
-    return AuditLog.of({ record, list })
+    return AuditLog.of({ record, stamp, append, list })
   })
 )
-
-const largest = 9_223_372_036_854_775_807n
-
-const cursorOf = (position: bigint): string => Buffer.from(position.toString()).toString("base64url")
-
-const positionOf = (cursor: string | undefined): Effect.Effect<string, InputInvalid> => {
-  if (cursor === undefined) return Effect.succeed(largest.toString())
-  const text = Buffer.from(cursor, "base64url").toString()
-  return /^\d{1,19}$/.test(text) && BigInt(text) <= largest
-    ? Effect.succeed(text)
-    : Effect.fail(
-        new InputInvalid({
-          reason: "invalid",
-          message: "cursor: not one that this list gave; leave it out to start with the newest",
-          details: { errors: [{ path: "cursor", message: "Expected a next_cursor of this list" }] }
-        })
-      )
-}

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import type { Stats } from "node:fs"
 import * as fs from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import { Effect, Redacted, Schedule, Schema, type Scope, Semaphore } from "effect"
@@ -6,7 +7,7 @@ import * as Processes from "./Processes.ts"
 
 /** `DATA_DIR` can't be used. The message says why and what to do; nothing was changed. */
 export class DataDirError extends Schema.TaggedError<DataDirError>()("DataDirError", {
-  reason: Schema.Literals(["in_use", "not_ours", "unusable", "secret_unreadable"]),
+  reason: Schema.Literals(["in_use", "not_ours", "not_empty", "unusable", "secret_unreadable"]),
   message: Schema.String
 }) {}
 
@@ -64,6 +65,17 @@ export const syncFolder = async (folder: string): Promise<void> => {
   await handle?.close()
 }
 
+const lockName = /^gateway\.(\d+)\.([^.]+)\.[0-9a-f]+\.lock$/
+
+const isPrivate = ({ mode, uid }: Stats, account: number): boolean =>
+  uid === account && (mode & 0o777) === 0o700
+
+/** Whether a gateway has left its lock or its secrets here, whatever has become of the folder's mode since. */
+const isMarked = async (path: string, entries: ReadonlyArray<string>, account: number): Promise<boolean> =>
+  entries.some((name) => lockName.test(name)) ||
+  // By its name alone it could be anyone's: containers have a /run/secrets.
+  (entries.includes("secrets") && isPrivate(await fs.lstat(join(path, "secrets")), account))
+
 /** Creates the folder if need be and makes it this account's alone. */
 const prepare = Effect.fnUntraced(function* (asked: string) {
   const path = yield* attempt(asked, async () => {
@@ -71,23 +83,29 @@ const prepare = Effect.fnUntraced(function* (asked: string) {
     return fs.realpath(asked)
   })
   const uid = process.getuid?.()
-  const owner = (yield* attempt(path, () => fs.stat(path))).uid
-  if (uid !== undefined && owner !== uid) {
-    const entries = yield* attempt(path, () => fs.readdir(path))
+  const folder = yield* attempt(path, () => fs.stat(path))
+  const entries = yield* attempt(path, () => fs.readdir(path))
+  if (uid !== undefined && folder.uid !== uid) {
     // An empty folder made beforehand (a fresh volume) is taken over; anything else is someone's.
     if (uid !== 0 || entries.length > 0) {
       return yield* new DataDirError({
         reason: "not_ours",
-        message: `DATA_DIR ${path} belongs to the account with uid ${owner}, and this process runs as uid ${uid}. Run it as that account, or set DATA_DIR to a folder of its own.`
+        message: `DATA_DIR ${path} belongs to the account with uid ${folder.uid}, and this process runs as uid ${uid}. Run it as that account, or set DATA_DIR to a folder of its own.`
       })
     }
     yield* attempt(path, () => fs.chown(path, uid, process.getgid?.() ?? 0))
+  } else if (uid !== undefined && entries.length > 0 && !isPrivate(folder, uid)) {
+    // It is about to be closed to everyone else: for a /tmp, a home or a working folder that would be a disaster.
+    if (!(yield* attempt(path, () => isMarked(path, entries, uid)))) {
+      return yield* new DataDirError({
+        reason: "not_empty",
+        message: `DATA_DIR ${path} holds files that are not this gateway's, and other accounts may enter it. Set DATA_DIR to a new folder, or, if nobody else needs this one, close it first: chmod 700 ${path}`
+      })
+    }
   }
   yield* attempt(path, () => fs.chmod(path, 0o700))
   return path
 })
-
-const lockName = /^gateway\.(\d+)\.([^.]+)\.[0-9a-f]+\.lock$/
 
 /** The live processes, other than the maker of `mine`, that hold the folder or are about to. Buries the dead. */
 const others = async (path: string, mine: string): Promise<ReadonlyArray<number>> => {

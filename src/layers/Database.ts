@@ -1,7 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Data, Effect, Option, type Redacted, Schedule } from "effect"
+import { Effect, Option, type Redacted, Schedule, Schema } from "effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { GatewayConfig } from "../Config.ts"
+import { Settings } from "../Config.ts"
 import * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
 import * as Migrations from "./Migrations.ts"
 import { isOutage } from "./storage.ts"
@@ -10,7 +10,9 @@ import { isOutage } from "./storage.ts"
  * The database that is named can't be used. Says which setting names it, never its value: a URL holds
  * a password.
  */
-export class DatabaseUnusable extends Data.TaggedError("DatabaseUnusable")<{ readonly message: string }> {}
+class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
+  message: Schema.String
+}) {}
 
 /** The longest that a call's statement may run; whoever waits for it gives up a little earlier (`storage.ts`). */
 const callTimeouts = { statement_timeout: "6s", idle_in_transaction_session_timeout: "15s" }
@@ -30,7 +32,7 @@ const connect = (
 
 /** The database to use: the one that is named, else an embedded one under `DATA_DIR`. */
 const databaseUrl = Effect.gen(function* () {
-  const settings = yield* GatewayConfig
+  const settings = yield* Settings
   if (Option.isSome(settings.databaseUrl)) return settings.databaseUrl.value
   const embedded = yield* EmbeddedPostgres.start({ dataDir: settings.dataDir })
   return embedded.url
@@ -61,7 +63,7 @@ const migrated = (owner: Redacted.Redacted<string>, variable: string) =>
     )
   )
 
-/** Wrong credentials don't mend themselves; a server that can't be reached or is starting up may. */
+/** Wrong credentials don't fix themselves; a server that can't be reached or is starting up may. */
 const isStarting = (error: SqlError): boolean =>
   isOutage(error) && error.reason._tag !== "AuthenticationError"
 
@@ -76,7 +78,7 @@ const reasonOf = (error: SqlError): string => {
  */
 export const layer = PgClient.layerFrom(
   Effect.gen(function* () {
-    const settings = yield* GatewayConfig
+    const settings = yield* Settings
     const url = yield* databaseUrl
     const named = Option.isSome(settings.migrationDatabaseUrl)
     if (!named && Option.isSome(settings.databaseUrl)) {

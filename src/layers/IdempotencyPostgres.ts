@@ -1,18 +1,17 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Duration, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlError } from "effect/sql"
-import type { Statement } from "effect/sql/Statement"
-import { GatewayConfig } from "../Config.ts"
-import type { AuditEntry } from "../domain/AuditEvent.ts"
+import type { Fragment, Statement } from "effect/sql/Statement"
+import { Settings } from "../Config.ts"
+import type { AuditEvent } from "../domain/AuditEvent.ts"
 import { LimitReached } from "../domain/Failure.ts"
 import { OperationId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
 import { hash } from "../domain/Token.ts"
 import { issueOf, Write } from "../domain/Write.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
-import { Idempotency, type Intent, type Recorded, type Reservation } from "../services/Idempotency.ts"
-import { stamped } from "./AuditLogPostgres.ts"
+import { Idempotency, type Intent, type Reservation } from "../services/Idempotency.ts"
 import { insertEvent } from "./auditSql.ts"
 import { CallerRow, callerRow } from "./callerSql.ts"
 import { brokenConstraint, repeatable, storage } from "./storage.ts"
@@ -22,6 +21,9 @@ import { judge, unknownToken } from "./TokenStorePostgres.ts"
  * Keeps the promise of `services/Idempotency.ts` with one statement a step, each a transaction of its
  * own. Every statement may be carried out twice without harm, so each is repeated once where its
  * connection broke: reserving finds its own row, an outcome finds itself recorded.
+ *
+ * Every write waits for these methods, which therefore have no spans of their own: the statements have
+ * theirs.
  */
 
 const ReservedRow = Schema.Struct({ ...CallerRow.fields, reserved: Schema.NullOr(OperationId) })
@@ -34,13 +36,17 @@ const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ 
 /** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
 const leaseMargin = Duration.seconds(15)
 
-const quotaReached = (): LimitReached =>
+const quotaReached = (now: number): LimitReached =>
   new LimitReached({
     reason: "quota",
     message:
       "This grant's writes for today (UTC) are used up; nothing was changed. Try again after midnight UTC, or ask the agent's owner to raise max_writes_per_day.",
-    retryable: true
+    retryable: true,
+    details: { retry_after_seconds: Math.ceil((day - (now % day)) / 1000) }
   })
+
+/** A day in milliseconds, of which the epoch's first began at midnight UTC. */
+const day = 86_400_000
 
 export const layer = Layer.effect(
   Idempotency,
@@ -48,7 +54,7 @@ export const layer = Layer.effect(
     const sql = yield* PgClient
     const random = yield* SecureRandom.SecureRandom
     const policy = yield* GrantPolicy
-    const settings = yield* GatewayConfig
+    const settings = yield* Settings
     const lease = Duration.toMillis(Duration.sum(settings.callDeadline, leaseMargin))
 
     /**
@@ -102,30 +108,25 @@ export const layer = Layer.effect(
           Effect.flatMap(decodeReserved),
           Effect.catchIf(
             (error) => SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota",
-            () => Effect.fail(quotaReached())
+            () => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(quotaReached(now)))
           )
         )
       )
       const [row] = rows
       if (row === undefined) return yield* unknownToken()
-      const caller = yield* judge(row)
-      yield* policy.authorise(caller.principal, intent.scope, intent.projectId)
-      const mine = row.reserved !== null || row.operation?.id === id
-      if (mine) {
-        const held: Lease = {
+      const { principal, operation } = yield* judge(row)
+      const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
+      // A reservation whose reply got lost finds itself on the second try.
+      const mine = operation?.id === id && operation.state === "in_progress" && operation.fence === 1
+      if (row.reserved !== null || mine) {
+        const lease: Lease = {
           operationId: OperationId.make(id),
           fence: 1,
-          upstreamKey: upstreamKey(caller.principal.agent.id, intent.key)
+          upstreamKey: upstreamKey(principal.agent.id, intent.key)
         }
-        return {
-          _tag: "Reserved",
-          lease: held,
-          caller: { principal: caller.principal, operation: undefined }
-        }
+        return { _tag: "Reserved", principal, grant, lease }
       }
-      if (caller.operation !== undefined) {
-        return { _tag: "Standing", caller: { principal: caller.principal, operation: caller.operation } }
-      }
+      if (operation !== undefined) return { _tag: "Taken", principal, grant, operation }
       // Another call took the key between this statement's snapshot and its insert.
       return yield* keyInProgress()
     })
@@ -150,57 +151,65 @@ export const layer = Layer.effect(
       }))
     })
 
-    const record = Effect.fnUntraced(function* (statement: Statement<unknown>) {
-      const [row] = yield* storage(repeatable(statement).pipe(Effect.flatMap(decodeRecorded)))
-      return row.recorded ? ("Recorded" as Recorded) : "LeaseLost"
+    /**
+     * Runs a statement that changes a key and adds the event, both or neither, so that whether it was
+     * carried out is whether the event is in the trail. That is asked anew where the statement found
+     * nothing to change: it may be the second run of one whose reply got lost, and what the first one
+     * committed meanwhile is not in its snapshot.
+     */
+    const record = Effect.fnUntraced(function* (event: AuditEvent, change: Fragment) {
+      const [done] = yield* storage(
+        repeatable(sql`
+          with changed as (${change}), event as (${insertEvent(sql, event, sql`from changed`)})
+          select exists (select from changed) as recorded`).pipe(Effect.flatMap(decodeRecorded))
+      )
+      if (done.recorded) return "Recorded" as const
+      const [before] = yield* storage(
+        repeatable(sql`select exists (select from audit_events where id = ${event.id}) as recorded`).pipe(
+          Effect.flatMap(decodeRecorded)
+        )
+      )
+      return before.recorded ? ("Recorded" as const) : ("LeaseLost" as const)
     })
 
-    const complete = Effect.fnUntraced(function* (held: Lease, answer: Answer, entry: AuditEntry) {
-      const event = yield* stamped(random, entry)
-      return yield* record(sql`
-        with done as (
+    const held = (lease: Lease) => sql`
+      id = ${lease.operationId} and fence = ${lease.fence} and state = 'in_progress'`
+
+    const complete = (lease: Lease, answer: Answer, event: AuditEvent) =>
+      record(
+        event,
+        sql`
           update idempotency_keys
-          set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${entry.issue_id}::uuid,
+          set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${event.issue_id}::uuid,
               intent = null, lease_until = null, settled_at = now()
-          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
-          returning id
-        ), event as (${insertEvent(sql, event, sql`from done`)})
-        select exists (select from done) or exists (
-          select from idempotency_keys
-          where id = ${held.operationId} and fence = ${held.fence} and state = 'executed'
-        ) as recorded`)
-    })
+          where ${held(lease)}
+          returning id`
+      )
 
-    const release = Effect.fnUntraced(function* (held: Lease, entry: AuditEntry) {
-      const event = yield* stamped(random, entry)
-      return yield* record(sql`
-        with freed as (
-          delete from idempotency_keys
-          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
-          returning id, grant_id, created_at, counted
-        ), uncounted as (
-          update grant_writes w set writes = greatest(w.writes - 1, 0)
-          from freed
-          where freed.counted and w.grant_id = freed.grant_id and w.day = (freed.created_at at time zone 'UTC')::date
-        ), event as (${insertEvent(sql, event, sql`from freed`)})
-        select exists (select from freed) or not exists (
-          select from idempotency_keys where id = ${held.operationId}
-        ) as recorded`)
-    })
+    const release = (lease: Lease, event: AuditEvent) =>
+      record(
+        event,
+        sql`
+          with freed as (
+            delete from idempotency_keys where ${held(lease)}
+            returning id, grant_id, created_at, counted
+          ), uncounted as (
+            update grant_writes w set writes = greatest(w.writes - 1, 0)
+            from freed
+            where freed.counted and w.grant_id = freed.grant_id
+              and w.day = (freed.created_at at time zone 'UTC')::date
+          )
+          select id from freed`
+      )
 
-    const doubt = Effect.fnUntraced(function* (held: Lease, entry: AuditEntry) {
-      const event = yield* stamped(random, entry)
-      return yield* record(sql`
-        with doubted as (
+    const doubt = (lease: Lease, event: AuditEvent) =>
+      record(
+        event,
+        sql`
           update idempotency_keys set state = 'unknown', lease_until = null
-          where id = ${held.operationId} and fence = ${held.fence} and state = 'in_progress'
-          returning id
-        ), event as (${insertEvent(sql, event, sql`from doubted`)})
-        select exists (select from doubted) or exists (
-          select from idempotency_keys
-          where id = ${held.operationId} and fence = ${held.fence} and state = 'unknown'
-        ) as recorded`)
-    })
+          where ${held(lease)}
+          returning id`
+      )
 
     return Idempotency.of({ reserve, claim, complete, release, doubt })
   })

@@ -1,12 +1,13 @@
 import { Cause, Effect, Layer, Logger, Predicate, References } from "effect"
-import { GatewayConfig, type LogLevel } from "../Config.ts"
+import { type LogLevel, Settings } from "../Config.ts"
+import { withoutSecrets } from "../domain/Token.ts"
 
 /**
  * The log, on standard output: one JSON object a line in production, one readable line in
  * development. Lines of one turn of the event loop leave in one write.
  */
 export const layer = Layer.unwrap(
-  Effect.map(GatewayConfig, ({ logLevel, production }) =>
+  Effect.map(Settings, ({ logLevel, production }) =>
     logLevel === "silent"
       ? Layer.merge(Logger.layer([]), Layer.succeed(References.MinimumLogLevel, "None"))
       : Layer.merge(
@@ -69,12 +70,6 @@ export const asText = ({ cause, fields, level, message, time }: Line): string =>
   }
   return cause === undefined ? text : `${text}\n${cause}`
 }
-
-const secret = /ndca[tor]_[0-9A-Za-z]{49}/g
-
-/** The last line of defence: whatever is logged by mistake, a token of ours does not get into the log. */
-const withoutSecrets = (line: string): string =>
-  line.includes("ndca") ? line.replace(secret, "[secret]") : line
 
 let waiting = ""
 

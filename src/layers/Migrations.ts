@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Data, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 
 /** A change to the schema: `migrations/NNNN_name.sql`, carried out once, in order, never taken back. */
@@ -13,7 +13,9 @@ export interface Migration {
 }
 
 /** The database is not one that this code may run on. Nothing was changed. */
-export class MigrationRefused extends Data.TaggedError("MigrationRefused")<{ readonly message: string }> {}
+export class MigrationRefused extends Schema.TaggedError<MigrationRefused>()("MigrationRefused", {
+  message: Schema.String
+}) {}
 
 const folder = new URL("../../migrations/", import.meta.url)
 

@@ -44,7 +44,7 @@ const initdb = (home: PostgresHome, args: ReadonlyArray<string>) =>
       resume(
         Effect.fail(
           fail(
-            `PostgreSQL's initdb could not make a cluster in ${home.folder}: ${why}\nMend that (initdb needs about 40 MB, and an account that the system knows by name), or set DATABASE_URL to a PostgreSQL of your own.`
+            `PostgreSQL's initdb could not make a cluster in ${home.folder}: ${why}\nFix that (initdb needs about 40 MB, and an account that the system knows by name), or set DATABASE_URL to a PostgreSQL of your own.`
           )
         )
       )

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
-import { Data, Duration, Effect, Option, Schedule } from "effect"
+import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { EmbeddedPostgresError, environment, type PostgresHome } from "./PostgresHome.ts"
 import * as Processes from "./Processes.ts"
 
@@ -15,11 +15,11 @@ export interface Postmaster {
 }
 
 /** The server ended before it could be connected to. */
-export class EndedEarly extends Data.TaggedError("EndedEarly")<{
-  readonly log: string
+class EndedEarly extends Schema.TaggedError<EndedEarly>()("EndedEarly", {
+  log: Schema.String,
   /** Another try may well succeed: somebody took the port, or a killed server's last processes still end. */
-  readonly passing: boolean
-}> {}
+  passing: Schema.Boolean
+}) {}
 
 /** Recovery after a crash replays what was written since the last checkpoint, five minutes' worth at most. */
 const startBound = Duration.seconds(60)

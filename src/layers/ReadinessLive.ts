@@ -6,6 +6,9 @@ import * as Migrations from "./Migrations.ts"
 
 const patience = "2 seconds"
 
+/** Anyone may ask, as often as they like: no more than one connection is ever taken for it. */
+const freshness = "1 second"
+
 export const layer = Layer.effect(
   Readiness,
   Effect.gen(function* () {
@@ -25,15 +28,14 @@ export const layer = Layer.effect(
       Effect.catch(() => Effect.succeed({ database: "unavailable" as const, migrations: "unknown" as const }))
     )
 
-    return Readiness.of({
-      check: Effect.zipWith(
-        stored,
-        tasker.reachable,
-        (database, reachable) => ({ ...database, tasker: reachable }),
-        {
-          concurrent: true
-        }
-      )
-    })
+    const check = Effect.zipWith(
+      stored,
+      tasker.reachable,
+      (database, reachable) => ({ ...database, tasker: reachable }),
+      {
+        concurrent: true
+      }
+    )
+    return Readiness.of({ check: yield* Effect.cachedWithTTL(check, freshness) })
   })
 )

@@ -35,7 +35,7 @@ export type Broken =
   | { readonly _tag: "Unreadable"; readonly because: string }
 
 export interface Transport {
-  /** Ends within the timeout also where it can't be interrupted. An interruption aborts the request. */
+  /** Ends within the timeout. An interruption aborts the request. */
   exchange(request: Request, timeoutMillis: number): Effect.Effect<Reply, Broken>
   /** Whether an answer of any status begins within the timeout. Its body is not read. */
   knock(request: Request, timeoutMillis: number): Effect.Effect<boolean>
@@ -124,8 +124,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(timeoutMillis: number, listener: Listener) {
     this.listener = listener
-    // Not `Effect.timeout`: it waits for what it times out to be interrupted, which in an
-    // uninterruptible region never happens. Not `Clock`: what is timed is a real socket.
+    // A timer of its own, for what a timeout means depends on whether anything was sent, and only the
+    // exchange knows that at the instant when it happens. Not `Clock`: what is timed is a real socket.
     this.timer = setTimeout(() => this.onTimeout(timeoutMillis), timeoutMillis)
   }
 

@@ -1,5 +1,5 @@
 import { Cache, Clock, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted, Result } from "effect"
-import { GatewayConfig, variables } from "../Config.ts"
+import { Settings, variables } from "../Config.ts"
 import { type ProjectId, Uuid } from "../domain/Ids.ts"
 import {
   type Existing,
@@ -25,10 +25,10 @@ const contextFreshness = Duration.seconds(10)
 type Send = (call: Calls.Outgoing) => Effect.Effect<TaskerHttp.Reply, TaskerError>
 
 /** `TaskerAdapter` over Tasker's internal API; `docs/TASKER_API_AUDIT.md` says of each call what it may do. */
-export const layer: Layer.Layer<TaskerAdapter, never, GatewayConfig> = Layer.effect(
+export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
   TaskerAdapter,
   Effect.gen(function* () {
-    const { taskerUrl, taskerToken, taskerTimeout } = yield* GatewayConfig
+    const { taskerUrl, taskerToken, taskerTimeout } = yield* Settings
     if (Option.isNone(taskerUrl) || Option.isNone(taskerToken)) {
       const missing = Option.isNone(taskerUrl) ? variables.taskerUrl : variables.taskerToken
       const refuse: Send = (call) => Effect.fail(unconfigured(call, missing.name))

@@ -15,11 +15,8 @@ const reconnect = "Ask the agent's owner for a new token; nothing was changed."
 /** Whether a token found in the database may be used. The reason is the first that applies, in this order. */
 export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
   const principal: Principal = { agent: row.agent, token: row.token, grants: row.grants }
-  const refuse = (reason: AuthFailure["reason"], message: string) => {
-    const failure = new AuthFailure({ reason, message })
-    failure.holder = principal
-    return Effect.fail(failure)
-  }
+  const refuse = (reason: AuthFailure["reason"], message: string) =>
+    Effect.fail(new AuthFailure({ reason, message, holder: principal }))
   if (row.revoked) return refuse("revoked", `This agent token was revoked. ${reconnect}`)
   if (row.expired) return refuse("expired", `This agent token has expired. ${reconnect}`)
   if (row.agent.status === "disabled") {
@@ -37,6 +34,7 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
 export const unknownToken = (): AuthFailure =>
   new AuthFailure({ reason: "unknown", message: `No such agent token. ${reconnect}` })
 
+/** Every call waits for `authenticate`, which therefore has no span of its own: the statement has one. */
 export const layer = Layer.effect(
   TokenStore,
   Effect.gen(function* () {

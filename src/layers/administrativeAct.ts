@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto"
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Clock, Effect, Schema } from "effect"
-import type { AuditEntry } from "../domain/AuditEvent.ts"
+import { type AuditEntry, auditEntry } from "../domain/AuditEvent.ts"
 import { canonicalJson } from "../domain/CanonicalJson.ts"
-import { type GatewayUnavailable, IdempotencyRefused, InputInvalid } from "../domain/Failure.ts"
-import type { ProjectId, TokenId } from "../domain/Ids.ts"
-import type { Agent } from "../domain/Principal.ts"
+import { type GatewayUnavailable, IdempotencyRefused, type InputInvalid } from "../domain/Failure.ts"
+import type { ProjectId } from "../domain/Ids.ts"
+import { invalidInput } from "../domain/inputs.ts"
+import type { Agent, TokenInfo } from "../domain/Principal.ts"
 import type { Act } from "../services/AgentRegistry.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import { storage } from "./storage.ts"
@@ -14,7 +15,7 @@ import { storage } from "./storage.ts"
 export const keyLifetime = "1 day"
 
 /** What an act was asked to do, as a digest: tells a repeat from another request, and goes into the trail. */
-export const digestOf = (body: unknown): Buffer => createHash("sha256").update(canonicalJson(body)).digest()
+const digestOf = (body: unknown): Buffer => createHash("sha256").update(canonicalJson(body)).digest()
 
 export type Acting = ReturnType<typeof makeActing>
 
@@ -31,16 +32,17 @@ export const makeActing = (sql: PgClient, audit: AuditLog["Service"]) => {
     act: Act,
     action: string,
     agent: Agent,
-    about: { readonly body?: unknown; readonly projectId?: ProjectId; readonly tokenId?: TokenId } = {}
+    about: { readonly body?: unknown; readonly projectId?: ProjectId; readonly token?: TokenInfo } = {}
   ): Effect.Effect<void, GatewayUnavailable> =>
-    audit.record({
-      ...entryOf(act, action, agent),
-      outcome: "executed",
-      reason: null,
-      token_id: about.tokenId ?? null,
-      project_id: about.projectId ?? null,
-      arguments_sha256: about.body === undefined ? null : digestOf(about.body).toString("hex")
-    })
+    audit.record(
+      actEntry(act, agent, {
+        action,
+        outcome: "executed",
+        token: about.token,
+        project_id: about.projectId ?? null,
+        arguments_sha256: about.body === undefined ? null : digestOf(about.body).toString("hex")
+      })
+    )
 
   /**
    * Makes something once under the act's key, if it has one. Of two that come at the same time with
@@ -92,22 +94,18 @@ const decodeStanding = Schema.decodeUnknownEffect(
 )
 
 /** What the trail says of an act on an agent, whatever came of it. */
-export const entryOf = (
+export const actEntry = (
   act: Act,
-  action: string,
-  agent: Pick<Agent, "id" | "owner_user_id">
-): Omit<AuditEntry, "outcome" | "reason"> => ({
-  action,
-  agent_id: agent.id,
-  owner_user_id: agent.owner_user_id,
-  token_id: null,
-  project_id: null,
-  issue_id: null,
-  idempotency_key: act.key?.value ?? null,
-  arguments_sha256: null,
-  request_id: act.requestId,
-  via: "admin"
-})
+  agent: Agent,
+  known: Omit<Parameters<typeof auditEntry>[0], "agent" | "idempotency_key" | "request_id" | "via">
+): AuditEntry =>
+  auditEntry({
+    ...known,
+    agent,
+    idempotency_key: act.key?.value ?? null,
+    request_id: act.requestId,
+    via: "admin"
+  })
 
 const keyReused = (): IdempotencyRefused =>
   new IdempotencyRefused({
@@ -123,11 +121,5 @@ export const inFuture = (expiresAt: string | null): Effect.Effect<void, InputInv
     : Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Date.parse(expiresAt) > now
           ? Effect.void
-          : Effect.fail(
-              new InputInvalid({
-                reason: "invalid",
-                message: "expires_at: Expected an instant in the future. Nothing was changed.",
-                details: { errors: [{ path: "expires_at", message: "Expected an instant in the future" }] }
-              })
-            )
+          : Effect.fail(invalidInput("expires_at", "Expected an instant in the future."))
       )

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import { Operation } from "../domain/Operation.ts"
 import { Agent, StandingGrant, TokenInfo } from "../domain/Principal.ts"
+import { agentJson, standingGrantJson, tokenJson } from "./principalJson.ts"
 
 /**
  * Who holds a token, what it is granted and what a key stands for, as one row: the part that
@@ -18,19 +19,6 @@ export const CallerRow = Schema.Struct({
 })
 export type CallerRow = typeof CallerRow.Type
 
-export const tokenJson = (sql: PgClient): Fragment => sql`
-  json_build_object(
-    'id', t.id, 'agent_id', t.agent_id, 'name', t.name, 'created_at', iso(t.created_at),
-    'expires_at', iso(t.expires_at), 'revoked_at', iso(t.revoked_at)
-  )`
-
-export const agentJson = (sql: PgClient): Fragment => sql`
-  json_build_object(
-    'id', a.id, 'owner_user_id', a.owner_user_id, 'owner_email', a.owner_email,
-    'display_name', a.display_name, 'status', a.status,
-    'created_at', iso(a.created_at), 'updated_at', iso(a.updated_at)
-  )`
-
 /** The database's clock judges what has expired: the clocks of several instances need not agree. */
 export const callerRow = (
   sql: PgClient,
@@ -43,17 +31,7 @@ export const callerRow = (
     t.revoked_at is not null as revoked,
     coalesce(t.expires_at <= now(), false) as expired,
     coalesce((
-      select json_agg(json_build_object(
-        'id', g.id, 'agent_id', g.agent_id, 'workspace_slug', g.workspace_slug,
-        'project_id', g.project_id, 'scopes', g.scopes, 'expires_at', iso(g.expires_at),
-        'max_writes_per_day', g.max_writes_per_day, 'created_at', iso(g.created_at),
-        'updated_at', iso(g.updated_at), 'revoked_at', null,
-        'expired', coalesce(g.expires_at <= now(), false),
-        'writes_today', coalesce((
-          select w.writes from grant_writes w
-          where w.grant_id = g.id and w.day = (now() at time zone 'UTC')::date
-        ), 0)
-      ) order by g.created_at, g.id)
+      select json_agg(${standingGrantJson(sql)} order by g.created_at, g.id)
       from grants g
       where g.agent_id = a.id and g.revoked_at is null
     ), '[]'::json) as grants,

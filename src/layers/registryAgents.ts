@@ -7,8 +7,8 @@ import { type AgentId, AgentId as AgentIdSchema, type UserId } from "../domain/I
 import { Agent, Grant, StandingGrant, TokenInfo } from "../domain/Principal.ts"
 import type { Act, AgentRegistry, Reach } from "../services/AgentRegistry.ts"
 import type { Acting } from "./administrativeAct.ts"
-import { agentJson, tokenJson } from "./callerSql.ts"
-import { grantJson, items, page, standingGrantJson } from "./registrySql.ts"
+import { agentJson, grantJson, standingGrantJson, tokenJson } from "./principalJson.ts"
+import { items, page } from "./registrySql.ts"
 import { storage } from "./storage.ts"
 
 type Registry = AgentRegistry["Service"]

@@ -5,8 +5,9 @@ import { Grant } from "../domain/Principal.ts"
 import { allScopes } from "../domain/Scope.ts"
 import type { AgentRegistry } from "../services/AgentRegistry.ts"
 import { type Acting, inFuture } from "./administrativeAct.ts"
+import { grantJson } from "./principalJson.ts"
 import { agentWithin, notFound } from "./registryAgents.ts"
-import { grantJson, items, page } from "./registrySql.ts"
+import { items, page } from "./registrySql.ts"
 import { storage } from "./storage.ts"
 
 type Registry = AgentRegistry["Service"]

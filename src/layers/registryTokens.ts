@@ -6,7 +6,7 @@ import { TokenInfo } from "../domain/Principal.ts"
 import { fromBytes, hash } from "../domain/Token.ts"
 import type { AgentRegistry } from "../services/AgentRegistry.ts"
 import { type Acting, inFuture } from "./administrativeAct.ts"
-import { tokenJson } from "./callerSql.ts"
+import { tokenJson } from "./principalJson.ts"
 import { agentWithin, notFound } from "./registryAgents.ts"
 import { items, page } from "./registrySql.ts"
 import { storage } from "./storage.ts"
@@ -45,7 +45,7 @@ export const registryTokens = (
             )
             returning ${tokenJson(sql)} as item`)
             if (info === undefined) return yield* Effect.die(new Error("An inserted token was not returned"))
-            yield* acting.executed(act, "token.issued", agent, { body: request, tokenId: info.id })
+            yield* acting.executed(act, "token.issued", agent, { body: request, token: info })
             return { id, value: { token, info } }
           })
           return yield* acting.once(act, request, id, make, (made) =>
@@ -65,7 +65,7 @@ export const registryTokens = (
           where t.id = ${id}::uuid and t.agent_id = ${agentId}::uuid and t.revoked_at is null
           returning ${tokenJson(sql)} as item`)
         if (revoked === undefined) return yield* tokenOf(agentId, id)
-        yield* acting.executed(act, "token.revoked", agent, { tokenId: revoked.id })
+        yield* acting.executed(act, "token.revoked", agent, { token: revoked })
         return revoked
       })
     )

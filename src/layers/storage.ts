@@ -38,7 +38,7 @@ export const brokenConstraint = (error: SqlError.SqlError): string | undefined =
 }
 
 /**
- * The longest that a caller waits for a connection and its statement. The driver has no time-out of
+ * The longest that a caller waits for a connection and its statement. The driver has no timeout of
  * its own for either.
  */
 const patience = "5 seconds"

@@ -1,14 +1,16 @@
 import { Result, Schema } from "effect"
-import type { IssueId, ProjectId } from "../domain/Ids.ts"
+import type { ProjectId } from "../domain/Ids.ts"
+import { Project } from "../domain/Issue.ts"
 import {
+  type CommentQuery,
   type IssuePage,
   type IssueQuery,
   ListedComment,
   type Page,
   ProjectContext,
+  type ProjectQuery,
   TaskerComment,
-  TaskerIssue,
-  TaskerProject
+  TaskerIssue
 } from "../domain/Tasker.ts"
 import type {
   AddComment,
@@ -49,21 +51,7 @@ export interface Call<A> extends Outgoing {
   readonly strays: (answer: A) => string | undefined
 }
 
-export interface ProjectQuery {
-  readonly workspace_slug: string
-  readonly project_id?: ProjectId
-  readonly identifier?: string
-  readonly name?: string
-}
-
-export interface CommentQuery {
-  readonly project_id: ProjectId
-  readonly issue_id: IssueId
-  readonly cursor?: string
-  readonly limit?: number
-}
-
-export const resolveProject = (who: OnBehalf, query: ProjectQuery): Call<TaskerProject> => {
+export const resolveProject = (who: OnBehalf, query: ProjectQuery): Call<Project> => {
   const { workspace_slug, project_id, identifier, name } = query
   return {
     name: "resolveProject",
@@ -196,7 +184,7 @@ const change = (
   path: `/issues/${segment(write.issue_id)}${below}`,
   body: {
     ...fields,
-    ...(write.expected_updated_at === null ? {} : { expected_updated_at: write.expected_updated_at }),
+    expected_updated_at: write.seen_updated_at,
     project_id: write.project_id,
     actor: actorOf(ticket)
   },
@@ -257,7 +245,7 @@ const search = (fields: Readonly<Record<string, string | number | undefined>>): 
 
 const sameText = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
 
-const decodeProject = decoder(Schema.Struct({ project: TaskerProject }))
+const decodeProject = decoder(Schema.Struct({ project: Project }))
 const readProject = (json: unknown) => Result.map(decodeProject(json), ({ project }) => project)
 const decodeIssue = decoder(Schema.Struct({ issue: TaskerIssue }))
 const readIssue = (json: unknown) => Result.map(decodeIssue(json), ({ issue }) => issue)

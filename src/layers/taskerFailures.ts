@@ -23,16 +23,14 @@ const open = (
     readonly afterRead: string
     readonly details?: Record<string, unknown>
   }
-): TaskerFailure => {
-  const failure = new TaskerFailure({
+): TaskerFailure =>
+  new TaskerFailure({
     reason: fields.reason,
     message: `${call.doing}: ${fields.what} ${isWrite(call) ? inDoubt : fields.afterRead}`,
     retryable: isWrite(call) || fields.retryable,
+    ambiguous: isWrite(call),
     details: fields.details ?? {}
   })
-  failure.ambiguous = isWrite(call)
-  return failure
-}
 
 /** Tasker answered, but not what the contract says. Its own words are not passed on. */
 export const breach = (call: Outgoing, what: string): TaskerFailure =>
@@ -40,7 +38,7 @@ export const breach = (call: Outgoing, what: string): TaskerFailure =>
     reason: "contract",
     what: `Tasker answered otherwise than agreed: ${what}.`,
     retryable: false,
-    afterRead: "That is a fault of Tasker's that its operator has to mend; repeating the call will not help."
+    afterRead: "That is a fault of Tasker's that its operator has to fix; repeating the call will not help."
   })
 
 export const unconfigured = (call: Outgoing, variable: string): TaskerFailure =>
@@ -133,7 +131,7 @@ export const ofStatus = (
       return refusal(
         call,
         "conflict",
-        "it does not go with how things stand in Tasker now",
+        "it conflicts with the current state in Tasker",
         "Read the card again and decide anew on what it says.",
         body
       )
@@ -153,7 +151,7 @@ export const ofStatus = (
       message: `${call.doing}: this Tasker does not have that call yet. Go on without it; only a newer Tasker will answer it.`
     })
   }
-  if (status >= 500) return outOfOrder(call, reply, nowMillis)
+  if (status >= 500) return failed(call, reply, nowMillis)
   if (status >= 300 && status < 400) {
     return breach(call, `it redirects (status ${status}), which is never followed`)
   }
@@ -183,11 +181,11 @@ const ownerNotMember = (call: Outgoing): GrantDenied => {
   })
 }
 
-const outOfOrder = (call: Outgoing, reply: Reply, nowMillis: number): TaskerFailure => {
+const failed = (call: Outgoing, reply: Reply, nowMillis: number): TaskerFailure => {
   const seconds = retryAfterSeconds(reply, nowMillis)
   return open(call, {
     reason: "unavailable",
-    what: `Tasker is out of order (status ${reply.status}).`,
+    what: `Tasker failed (status ${reply.status}).`,
     retryable: true,
     afterRead: `Repeat the same call ${seconds === undefined ? "shortly" : `in ${seconds} s`}.`,
     ...(seconds === undefined ? {} : { details: { retry_after_seconds: seconds } })

@@ -8,12 +8,6 @@ import { holdsSecret } from "../domain/Token.ts"
  * 2026-07-28 on each request names its revision in `_meta`.
  */
 
-/** Revisions with an `initialize` handshake, newest first. */
-export const handshakeRevisions = ["2025-11-25", "2025-06-18", "2025-03-26"] as const
-
-/** Revisions whose every request carries its own metadata, newest first. */
-export const statelessRevisions = ["2026-07-28"] as const
-
 export type Era = "handshake" | "stateless"
 
 /** JSON-RPC 2.0 section 5.1; from -32020 on 2026-07-28, basic/index "Error Codes". */

@@ -1,10 +1,11 @@
 import { Effect } from "effect"
 import { type AuthFailure, type CallFailure, describe, type GatewayUnavailable } from "../domain/Failure.ts"
+import { statelessRevisions } from "../domain/McpRevision.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
 import type { ToolResult, Tools } from "../tools/Tools.ts"
 import { instructions, serverInfo } from "./instructions.ts"
-import { clip, ErrorCode, type Message, type Refused, type Request, statelessRevisions } from "./Protocol.ts"
+import { clip, ErrorCode, type Message, type Refused, type Request } from "./Protocol.ts"
 
 /** What goes back: a status, and a JSON body where there is one. */
 export interface Reply {
@@ -121,7 +122,7 @@ export const refusal = ({ status, id, code, message, data }: Refused): Reply => 
   })
 })
 
-/** server/tools, "Error Handling": a protocol error, for no argument of the call could mend it. */
+/** server/tools, "Error Handling": a protocol error, for no argument of the call could fix it. */
 const unknownTool = (request: Request, name: string): Refused => ({
   kind: "refused",
   status: 200,

@@ -104,7 +104,7 @@ const notAcceptable: Refused = {
  * listed; a client that lists either one has to expect JSON, and one that is silent takes anything
  * (RFC 9110 section 12.5.1). A quality of zero rules a range out.
  */
-export const admitsJson = (accept: string | undefined): boolean =>
+const admitsJson = (accept: string | undefined): boolean =>
   accept === undefined ||
   accept.split(",").some((item) => {
     const [range, ...parameters] = item.toLowerCase().split(";")

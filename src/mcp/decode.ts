@@ -1,16 +1,15 @@
+import { handshakeRevisions, mcpRevisions, statelessRevisions } from "../domain/McpRevision.ts"
 import {
   type Asked,
   clip,
   type Era,
   ErrorCode,
-  handshakeRevisions,
   type Message,
   type MirroredHeaders,
   type Notice,
   type Refused,
   type Request,
-  type RequestId,
-  statelessRevisions
+  type RequestId
 } from "./Protocol.ts"
 
 /**
@@ -87,7 +86,7 @@ const decodeHandshake = (
   }
   // An absent header is taken for 2025-03-26, which did not have it (2025-06-18, basic/transports).
   if (revision !== undefined && !isHandshake(revision)) {
-    return unsupported(id, revision, [...statelessRevisions, ...handshakeRevisions])
+    return unsupported(id, revision, mcpRevisions)
   }
   switch (method) {
     case "initialize": {
@@ -194,7 +193,7 @@ const decodeNotification = (method: string, params: Json | undefined, headers: M
   }
   const revision = claimed ?? headers.revision
   if (revision !== undefined && !isHandshake(revision) && !isStateless(revision)) {
-    return unsupported(null, revision, [...statelessRevisions, ...handshakeRevisions])
+    return unsupported(null, revision, mcpRevisions)
   }
   if (isStateless(revision) && headers.method !== undefined && headers.method !== method) {
     return mismatch(null, `Mcp-Method names ${clip(headers.method)}, the body ${clip(method)}`)

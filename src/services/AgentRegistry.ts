@@ -7,6 +7,7 @@ import type {
   RequestRefused
 } from "../domain/Failure.ts"
 import type { AgentId, GrantId, ProjectId, TokenId, UserId } from "../domain/Ids.ts"
+import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Agent, Grant, StandingGrant, TokenInfo } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { Token } from "../domain/Token.ts"
@@ -20,17 +21,6 @@ export interface Act {
   readonly requestId: string
   /** The request's idempotency key, and the path for which it stands. */
   readonly key: { readonly path: string; readonly value: string } | undefined
-}
-
-export interface PageRequest {
-  readonly limit: number
-  /** A page's `next_cursor`. */
-  readonly cursor: string | undefined
-}
-
-export interface Page<A> {
-  readonly items: ReadonlyArray<A>
-  readonly next_cursor: string | null
 }
 
 /** An agent with all that it was ever granted and issued, newest first. */

@@ -2,14 +2,10 @@ import { Context, type Effect } from "effect"
 import type { AuditEntry, AuditEvent } from "../domain/AuditEvent.ts"
 import type { GatewayUnavailable, InputInvalid } from "../domain/Failure.ts"
 import type { AgentId } from "../domain/Ids.ts"
-
-export interface AuditPage {
-  readonly events: ReadonlyArray<AuditEvent>
-  readonly next_cursor: string | null
-}
+import type { Page, PageRequest } from "../domain/Page.ts"
 
 /**
- * The trail of who did what. Events can be added and read; no role can change or remove one. The
+ * The trail of who did what. Append-only: PostgreSQL refuses to change or remove an event. The
  * outcome of a write is not recorded here but together with it, by `Idempotency`.
  */
 export class AuditLog extends Context.Service<
@@ -21,11 +17,13 @@ export class AuditLog extends Context.Service<
      * become one event with a `count` once the minute is over.
      */
     record(entry: AuditEntry): Effect.Effect<void, GatewayUnavailable>
-    /** An agent's events, newest first. `cursor` is a page's `next_cursor`. */
-    list(request: {
-      readonly agentId: AgentId
-      readonly limit: number
-      readonly cursor: string | undefined
-    }): Effect.Effect<AuditPage, InputInvalid | GatewayUnavailable>
+    /** An entry with its id and time: what `append` and `Idempotency` write down, once, however often it is tried. */
+    stamp(entry: AuditEntry): Effect.Effect<AuditEvent>
+    /** Adds a stamped event, where it is not in the trail already. */
+    append(event: AuditEvent): Effect.Effect<void, GatewayUnavailable>
+    /** An agent's events, newest first. */
+    list(
+      request: PageRequest & { readonly agentId: AgentId }
+    ): Effect.Effect<Page<AuditEvent>, InputInvalid | GatewayUnavailable>
   }
 >()("tasker-codex-api/services/AuditLog") {}

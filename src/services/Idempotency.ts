@@ -1,5 +1,5 @@
 import { Context, type Effect, type Option } from "effect"
-import type { AuditEntry } from "../domain/AuditEvent.ts"
+import type { AuditEvent } from "../domain/AuditEvent.ts"
 import type {
   AuthFailure,
   GatewayUnavailable,
@@ -9,10 +9,10 @@ import type {
 } from "../domain/Failure.ts"
 import type { ProjectId } from "../domain/Ids.ts"
 import type { Answer, Lease, Operation } from "../domain/Operation.ts"
+import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { Token } from "../domain/Token.ts"
 import type { Write } from "../domain/Write.ts"
-import type { Caller } from "./TokenStore.ts"
 
 /** What a write asks to reserve: everything that recovery needs to settle it without its caller. */
 export interface Intent {
@@ -26,11 +26,20 @@ export interface Intent {
   readonly requestId: string
 }
 
-export type Reservation =
-  /** The key is ours: nobody else may send this write until the lease runs out. */
-  | { readonly _tag: "Reserved"; readonly lease: Lease; readonly caller: Caller }
-  /** The key stands for something already, perhaps only just: `caller.operation` says what. */
-  | { readonly _tag: "Standing"; readonly caller: Caller & { readonly operation: Operation } }
+export type Reservation = {
+  readonly principal: Principal
+  /** The grant that admits this write. */
+  readonly grant: StandingGrant
+} & (
+  | {
+      /** The key is ours: nobody else may send this write until the lease runs out. */ readonly _tag: "Reserved"
+      readonly lease: Lease
+    }
+  | {
+      /** The key stands for something already, perhaps only just. */ readonly _tag: "Taken"
+      readonly operation: Operation
+    }
+)
 
 /** Whether the outcome stands in the database. `LeaseLost`: somebody took over, and what we know no longer counts. */
 export type Recorded = "Recorded" | "LeaseLost"
@@ -74,10 +83,10 @@ export class Idempotency extends Context.Service<
       operation: Operation
     ): Effect.Effect<Option.Option<{ readonly lease: Lease; readonly write: Write }>, GatewayUnavailable>
     /** The write was done: keeps its answer for good, with the audit event. */
-    complete(lease: Lease, answer: Answer, event: AuditEntry): Effect.Effect<Recorded, GatewayUnavailable>
+    complete(lease: Lease, answer: Answer, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
     /** The write was definitely not done: frees the key, with the audit event. */
-    release(lease: Lease, event: AuditEntry): Effect.Effect<Recorded, GatewayUnavailable>
+    release(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
     /** Nobody knows: keeps the key for the next call to settle, with the audit event. */
-    doubt(lease: Lease, event: AuditEntry): Effect.Effect<Recorded, GatewayUnavailable>
+    doubt(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
   }
 >()("tasker-codex-api/services/Idempotency") {}

@@ -8,7 +8,10 @@ export interface Checks {
   readonly tasker: "ok" | "unconfigured" | "unreachable"
 }
 
-/** Asks each of them now, within two seconds, and makes no call of Tasker's API for it. */
+/**
+ * Asks each of them, within two seconds, and makes no call of Tasker's API for it. All who ask within a
+ * second are given one result.
+ */
 export class Readiness extends Context.Service<Readiness, { readonly check: Effect.Effect<Checks> }>()(
   "tasker-codex-api/services/Readiness"
 ) {}

@@ -1,16 +1,18 @@
 import { Context, type Effect } from "effect"
 import type { GrantDenied, TaskerFailure } from "../domain/Failure.ts"
-import type { IssueId, ProjectId } from "../domain/Ids.ts"
+import type { ProjectId } from "../domain/Ids.ts"
+import type { Project } from "../domain/Issue.ts"
 import type { Agent } from "../domain/Principal.ts"
 import type {
+  CommentQuery,
   IssuePage,
   IssueQuery,
   ListedComment,
   Page,
   ProjectContext,
+  ProjectQuery,
   TaskerComment,
-  TaskerIssue,
-  TaskerProject
+  TaskerIssue
 } from "../domain/Tasker.ts"
 import type {
   AddComment,
@@ -58,30 +60,14 @@ export type TaskerError = TaskerFailure | GrantDenied
 export class TaskerAdapter extends Context.Service<
   TaskerAdapter,
   {
-    resolveProject(
-      who: OnBehalf,
-      query: {
-        readonly workspace_slug: string
-        readonly project_id?: ProjectId
-        readonly identifier?: string
-        readonly name?: string
-      }
-    ): Effect.Effect<TaskerProject, TaskerError>
+    resolveProject(who: OnBehalf, query: ProjectQuery): Effect.Effect<Project, TaskerError>
     /** States, labels and members, read now. */
     projectContext(who: OnBehalf, projectId: ProjectId): Effect.Effect<ProjectContext, TaskerError>
     /** The same, perhaps some seconds old. Good for turning names into ids and ids into names, never for access. */
     recentContext(who: OnBehalf, projectId: ProjectId): Effect.Effect<ProjectContext, TaskerError>
     listIssues(who: OnBehalf, query: IssueQuery): Effect.Effect<IssuePage, TaskerError>
     /** `tasker.unsupported` where this Tasker lacks the call. */
-    listComments(
-      who: OnBehalf,
-      query: {
-        readonly project_id: ProjectId
-        readonly issue_id: IssueId
-        readonly cursor?: string
-        readonly limit?: number
-      }
-    ): Effect.Effect<Page<ListedComment>, TaskerError>
+    listComments(who: OnBehalf, query: CommentQuery): Effect.Effect<Page<ListedComment>, TaskerError>
     createIssue(
       ticket: WriteTicket,
       write: CreateIssue

@@ -2,12 +2,19 @@ import { Effect } from "effect"
 import { GrantDenied, InputInvalid, TaskerFailure } from "../domain/Failure.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
-import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
+import type {
+  IssuePage,
+  IssueQuery,
+  ListedComment,
+  Page,
+  ProjectContext,
+  TaskerIssue
+} from "../domain/Tasker.ts"
+import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { issueView } from "./present.ts"
+import { issueView, plain, type Summary, summaryView } from "./present.ts"
 import { showIssue } from "./show.ts"
 
 /**
@@ -16,12 +23,17 @@ import { showIssue } from "./show.ts"
  */
 export interface Board {
   readonly projectId: ProjectId
-  readonly who: OnBehalf
-  readonly tasker: TaskerAdapter["Service"]
   readonly may: (scope: Scope) => boolean
   /** A card of this project, read now. Fails with `grant.wrong_project` for any other id. */
   readonly issue: (id: IssueId, field?: string) => Effect.Effect<TaskerIssue, TaskerError>
-  /** The project's states, labels and members, perhaps some seconds old. */
+  /** The project's cards, as Tasker lists them. */
+  readonly issues: (query: Omit<IssueQuery, "project_id">) => Effect.Effect<IssuePage, TaskerError>
+  /** The comments of a card of this project. */
+  readonly comments: (
+    id: IssueId,
+    page: { readonly cursor?: string; readonly limit: number }
+  ) => Effect.Effect<Page<ListedComment>, TaskerError>
+  /** The project with its states, labels and members, read now. */
   readonly context: Effect.Effect<ProjectContext, TaskerError>
   readonly state: (reference: string) => Effect.Effect<State, TaskerError | InputInvalid>
   readonly label: (reference: string) => Effect.Effect<Label, TaskerError | InputInvalid>
@@ -34,19 +46,39 @@ export interface Board {
   readonly assignees: (
     references: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<Person>, TaskerError | InputInvalid>
-  /** Cards with names beside their ids. */
-  readonly views: (issues: ReadonlyArray<TaskerIssue>) => Effect.Effect<ReadonlyArray<Issue>, TaskerError>
+  /** Cards with names beside their ids, without their texts. */
+  readonly summaries: (
+    issues: ReadonlyArray<TaskerIssue>
+  ) => Effect.Effect<ReadonlyArray<Summary>, TaskerError>
+  /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
-  /** Refuses a change to a card that is no longer as the caller saw it. */
-  readonly unchanged: (issue: TaskerIssue, expected: string | undefined) => Effect.Effect<void, TaskerError>
+  /**
+   * A card that is to be changed: of this project, and still as the caller saw it where it said so.
+   * `target` is what every change of a card says of it.
+   */
+  readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
+}
+
+/** What the arguments of every change of a card hold. */
+export interface ChangeArguments {
+  readonly issue_id: IssueId
+  readonly expected_updated_at?: string
+}
+
+export interface Changing {
+  readonly issue: TaskerIssue
+  readonly target: Pick<IssueChange, "project_id" | "issue_id" | "seen_updated_at">
 }
 
 /** Below this role Tasker drops an assignee without a word, so the gateway refuses it first. */
 const assignableRole = 15
 
 /** As many choices as help; a refusal is not a directory. */
-const shownChoices = 50
+const shownChoices = 40
 const shownName = 80
+
+/** The first of them also stand in the message, for whoever reads only that. */
+const toldChoices = 10
 
 interface Choice {
   readonly id: string
@@ -69,7 +101,8 @@ const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string)
 export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant: StandingGrant): Board => {
   const projectId = grant.project_id
   const may = (scope: Scope) => grant.scopes.includes(scope)
-  const context = tasker.recentContext(who, projectId)
+  const recent = tasker.recentContext(who, projectId)
+  const context = tasker.projectContext(who, projectId)
 
   const refuse = (
     field: string,
@@ -79,7 +112,7 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
   ) => {
     const shown = (found.length > 0 ? found : choices).slice(0, shownChoices).map(({ id, names }) => ({
       id,
-      name: stripInvisible(names[0] ?? id).slice(0, shownName)
+      name: [...plain(names[0] ?? id)].slice(0, shownName).join("")
     }))
     const what =
       found.length > 0
@@ -87,7 +120,14 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
         : field === "assignee"
           ? `Nobody who could be assigned in this project is "${reference}"`
           : `${field} "${reference}" is not one of this project's`
-    const hint = may("project:read") ? `. Choices: ${shown.map(({ name }) => name).join(", ") || "none"}` : ""
+    const hint = may("project:read")
+      ? `. Choices: ${
+          shown
+            .slice(0, toldChoices)
+            .map(({ name }) => name)
+            .join(", ") || "none"
+        }`
+      : ""
     return new InputInvalid({
       reason: "unknown_reference",
       message: `${what}${hint}. Nothing was changed.`,
@@ -102,9 +142,9 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
     choicesOf: (context: ProjectContext) => ReadonlyArray<A>
   ): Effect.Effect<A, TaskerError | InputInvalid> =>
     Effect.gen(function* () {
-      const known = matches(choicesOf(yield* context), reference)
+      const known = matches(choicesOf(yield* recent), reference)
       if (known.length === 1 && known[0] !== undefined) return known[0]
-      const choices = choicesOf(yield* tasker.projectContext(who, projectId))
+      const choices = choicesOf(yield* context)
       const found = matches(choices, reference)
       if (found.length === 1 && found[0] !== undefined) return found[0]
       return yield* refuse(field, reference, choices, found)
@@ -145,64 +185,77 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
     ...new Map(items.map((item) => [item.id, item])).values()
   ]
 
-  const issue = (id: IssueId, field = "issue_id") =>
-    Effect.gen(function* () {
-      const page = yield* tasker.listIssues(who, { project_id: projectId, issue_id: id, limit: 1 })
-      const found = page.results.find((candidate) => candidate.id === id)
-      if (found === undefined || found.project_id !== projectId) {
-        return yield* new GrantDenied({
-          reason: "wrong_project",
-          message: `${field} ${id} is not an issue of project ${projectId}: it does not exist there or belongs to another project. Nothing was changed.`,
-          details: { field, issue_id: id, project_id: projectId }
-        })
-      }
-      return found
-    })
+  const issues = (query: Omit<IssueQuery, "project_id">) =>
+    tasker.listIssues(who, { ...query, project_id: projectId })
 
-  const views = (issues: ReadonlyArray<TaskerIssue>) =>
-    Effect.gen(function* () {
-      const recent = yield* context
-      const known = issues.every(
-        (shown) =>
-          recent.states.some(({ id }) => id === shown.state_id) &&
-          shown.label_ids.every((labelId) => recent.labels.some(({ id }) => id === labelId)) &&
-          shown.assignee_ids.every((person) => recent.members.some(({ id }) => id === person))
-      )
-      const names = known ? recent : yield* tasker.projectContext(who, projectId)
-      return issues.map((shown) => issueView(shown, names))
+  const issue = Effect.fnUntraced(function* (id: IssueId, field = "issue_id") {
+    const { results } = yield* issues({ issue_id: id, limit: 1 })
+    const found = results.find((candidate) => candidate.id === id && candidate.project_id === projectId)
+    if (found !== undefined) return found
+    return yield* new GrantDenied({
+      reason: "wrong_project",
+      message: `${field} ${id} is not a card of project ${projectId}: it does not exist there or belongs to another project. Nothing was changed.`,
+      details: { field, issue_id: id, project_id: projectId }
     })
-  const view = (shown: TaskerIssue) => Effect.map(views([shown]), ([only]) => only as Issue)
+  })
 
-  const unchanged = Effect.fnUntraced(function* (seen: TaskerIssue, expected: string | undefined) {
-    if (expected === undefined || expected === seen.updated_at) return
-    return yield* new TaskerFailure({
-      reason: "conflict",
-      message: `${seen.identifier} was changed since: its updated_at is ${seen.updated_at}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`,
-      details: {
-        issue_id: seen.id,
-        updated_at: seen.updated_at,
-        ...(may("issue:read") ? yield* showIssue(yield* view(seen), {}) : {})
-      }
-    })
+  const comments = (id: IssueId, page: { readonly cursor?: string; readonly limit: number }) =>
+    Effect.andThen(issue(id), tasker.listComments(who, { project_id: projectId, issue_id: id, ...page }))
+
+  const summaries = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
+    const known = yield* recent
+    const names = shown.every((card) => namesAll(known, card)) ? known : yield* context
+    return shown.map((card) => summaryView(card, names))
+  })
+
+  const view = Effect.fnUntraced(function* (shown: TaskerIssue) {
+    const known = yield* recent
+    return issueView(shown, namesAll(known, shown) ? known : yield* context)
+  })
+
+  const change = Effect.fnUntraced(function* (args: ChangeArguments) {
+    const seen = yield* issue(args.issue_id)
+    const expected = args.expected_updated_at
+    if (expected !== undefined && expected !== seen.updated_at) {
+      return yield* new TaskerFailure({
+        reason: "conflict",
+        message: `${seen.identifier} was changed since: its updated_at is ${seen.updated_at}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`,
+        details: {
+          issue_id: seen.id,
+          updated_at: seen.updated_at,
+          ...(may("issue:read") ? yield* showIssue(yield* view(seen), {}) : {})
+        }
+      })
+    }
+    return {
+      issue: seen,
+      target: { project_id: projectId, issue_id: seen.id, seen_updated_at: seen.updated_at }
+    }
   })
 
   return {
     projectId,
-    who,
-    tasker,
     may,
-    context,
     issue,
+    issues,
+    comments,
+    context,
     state,
     label,
     member,
     labels: (references) => Effect.map(Effect.forEach(references, label), distinct),
     assignees: (references) => Effect.map(Effect.forEach(references, assignee), distinct),
-    views,
+    summaries,
     view,
-    unchanged
+    change
   }
 }
+
+/** Whether a context has a name for every id that a card holds. */
+const namesAll = (context: ProjectContext, card: TaskerIssue): boolean =>
+  context.states.some(({ id }) => id === card.state_id) &&
+  card.label_ids.every((label) => context.labels.some(({ id }) => id === label)) &&
+  card.assignee_ids.every((person) => context.members.some(({ id }) => id === person))
 
 /**
  * For a change of which nothing has to be asked beforehand: it is planned before the call is
@@ -213,17 +266,17 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
   return {
     projectId,
     may: () => false,
-    who: undefined as never,
-    tasker: undefined as never,
-    context: asked,
     issue: () => asked,
+    issues: () => asked,
+    comments: () => asked,
+    context: asked,
     state: () => asked,
     label: () => asked,
     member: () => asked,
     labels: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
     assignees: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
-    views: () => asked,
+    summaries: () => asked,
     view: () => asked,
-    unchanged: () => asked
+    change: () => asked
   }
 }

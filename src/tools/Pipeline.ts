@@ -1,6 +1,6 @@
-import { Clock, Effect, Layer } from "effect"
-import { GatewayConfig } from "../Config.ts"
-import type { CallFailure } from "../domain/Failure.ts"
+import { Clock, Duration, Effect, Layer } from "effect"
+import { Settings } from "../Config.ts"
+import type { CallFailure, ToolFailure } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
 import { AuditLog } from "../services/AuditLog.ts"
@@ -11,17 +11,17 @@ import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "./Board.ts"
 import { failureEntry } from "./entries.ts"
 import { find, tools } from "./registry.ts"
-import type { Opened, OpenedWrite, Tool } from "./Tool.ts"
+import type { Output } from "./show.ts"
+import type { ReadTool, SessionTool, Tool, WriteRequest, WriteTool } from "./Tool.ts"
 import { type ToolCall, type ToolResult, Tools } from "./Tools.ts"
 import { makeWriter, tooSlow } from "./Writer.ts"
 
-type Opening = ReturnType<Tool["open"]>
-
 /**
- * The one way that every call of a tool takes:
+ * The one way that every call of a tool takes. Arguments are decoded first, since that asks nobody;
+ * nothing is answered of them before it is known who calls.
  *
- *   reads    authenticate → decode → authorise → run → reply
- *   writes   authenticate → decode → authorise → plan → reserve → apply → outcome → reply   (Writer.ts)
+ *   reads    decode → authenticate → authorise → run → reply
+ *   writes   decode → authenticate → authorise → plan → reserve → apply → outcome → reply   (Writer.ts)
  *
  * A read costs one statement, a write two or three. Nothing that decides access outlives the call.
  */
@@ -32,49 +32,67 @@ export const layer = Layer.effect(
     const policy = yield* GrantPolicy
     const audit = yield* AuditLog
     const tasker = yield* TaskerAdapter
-    const settings = yield* GatewayConfig
+    const settings = yield* Settings
     const writer = makeWriter({ tokens, policy, audit, tasker, settings, once: yield* Idempotency })
 
-    const run = Effect.fnUntraced(function* (
-      call: ToolCall,
-      opened: Exclude<Opened, { kind: "write" }>,
-      principal: Principal
-    ): Effect.fn.Return<ToolResult, CallFailure> {
-      const who = { agent: principal.agent, requestId: call.requestId }
-      if (opened.kind === "session") {
-        return { structured: yield* opened.run({ principal, who, tasker, policy }), replayed: false }
-      }
-      const grant = yield* policy.authorise(principal, opened.scope, opened.projectId)
-      return { structured: yield* opened.run(makeBoard(tasker, who, grant)), replayed: false }
-    })
+    const session = (call: ToolCall, tool: SessionTool) =>
+      known(call, tool, (principal) =>
+        Effect.gen(function* () {
+          const run = yield* Effect.fromResult(tool.decode(call.args))
+          return yield* run({ principal, who: whoOf(call, principal), tasker, policy })
+        })
+      )
 
-    const read = Effect.fnUntraced(function* (
-      call: ToolCall,
-      tool: Tool,
-      opening: Opening
-    ): Effect.fn.Return<ToolResult, CallFailure> {
-      const { principal } = yield* Effect.catch(tokens.authenticate(call.token), (failure) =>
-        refused(call, tool, failure)
+    const read = (call: ToolCall, tool: ReadTool) =>
+      known(call, tool, (principal) =>
+        Effect.gen(function* () {
+          const { projectId, run } = yield* Effect.fromResult(tool.decode(call.args))
+          const grant = yield* policy.authorise(principal, tool.scope, projectId)
+          return yield* run(makeBoard(tasker, whoOf(call, principal), grant))
+        })
       )
-      if (opening._tag === "Failure") return yield* refused(call, tool, opening.failure)
-      return yield* Effect.timeoutOrElse(
-        run(call, opening.success as Exclude<Opened, { kind: "write" }>, principal),
-        { duration: settings.callDeadline, orElse: () => Effect.fail(tooSlow()) }
-      )
-    })
 
     /** To its end whether or not the client is still there: what was tried is then on record. */
     const write = Effect.fnUntraced(function* (
       call: ToolCall,
-      tool: Tool,
-      opened: OpenedWrite
+      tool: WriteTool
     ): Effect.fn.Return<ToolResult, CallFailure> {
-      const wanted = { call, tool, opened, startedAt: yield* Clock.currentTimeMillis }
+      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(settings.callDeadline)
+      const decoded = tool.decode(call.args)
+      if (decoded._tag === "Failure") {
+        const failure = decoded.failure
+        return yield* Effect.matchEffect(tokens.authenticate(call.token), {
+          onFailure: (denied) => refused(call, tool, denied),
+          onSuccess: () => refused(call, tool, failure)
+        })
+      }
+      const wanted = { call, tool, request: decoded.success, deadline }
       const admitted = yield* Effect.catch(writer.admit(wanted), (failure) =>
-        refused(call, tool, failure, opened)
+        refused(call, tool, failure, wanted.request)
       )
       return yield* writer.carryOut(wanted, admitted)
     }, Effect.uninterruptible)
+
+    const whoOf = (call: ToolCall, principal: Principal) => ({
+      agent: principal.agent,
+      requestId: call.requestId
+    })
+
+    /** Reads on a caller's account, within the time that a call may take. */
+    const known = Effect.fnUntraced(function* (
+      call: ToolCall,
+      tool: Tool,
+      reading: (principal: Principal) => Effect.Effect<Output, ToolFailure>
+    ): Effect.fn.Return<ToolResult, CallFailure> {
+      const { principal } = yield* Effect.catch(tokens.authenticate(call.token), (failure) =>
+        refused(call, tool, failure)
+      )
+      const structured = yield* Effect.timeoutOrElse(reading(principal), {
+        duration: settings.callDeadline,
+        orElse: () => Effect.fail(tooSlow())
+      })
+      return { structured, replayed: false }
+    })
 
     /** Who holds a token, be it dead or alive; undefined where nobody does or it can't be told. */
     const holderOf = (token: Token): Effect.Effect<Principal | undefined> =>
@@ -88,26 +106,27 @@ export const layer = Layer.effect(
       call: ToolCall,
       tool: Tool,
       failure: CallFailure,
-      opened?: OpenedWrite
-    ) {
+      request?: WriteRequest
+    ): Effect.fn.Return<never, CallFailure> {
       if (failure._tag === "GatewayUnavailable") return yield* failure
-      const holder =
-        failure._tag === "AuthFailure"
-          ? failure.holder
-          : tool.writes
-            ? yield* holderOf(call.token)
-            : undefined
-      if (holder !== undefined) yield* audit.record(failureEntry(call, holder, failure, opened))
+      const dead = failure._tag === "AuthFailure"
+      const holder = dead ? failure.holder : tool._tag === "Write" ? yield* holderOf(call.token) : undefined
+      if (holder !== undefined) yield* audit.record(failureEntry(call, holder, failure, request))
       return yield* failure
     })
 
     const call = (call: ToolCall): Effect.Effect<ToolResult, CallFailure> => {
       const tool = find(call.name)
-      if (tool === undefined) return Effect.die(new Error(`No tool is named ${call.name}`))
-      const opening = tool.open(call.args)
-      return opening._tag === "Success" && opening.success.kind === "write"
-        ? write(call, tool, opening.success)
-        : read(call, tool, opening)
+      switch (tool?._tag) {
+        case "Session":
+          return session(call, tool)
+        case "Read":
+          return read(call, tool)
+        case "Write":
+          return write(call, tool)
+        default:
+          return Effect.die(new Error(`No tool is named ${call.name}`))
+      }
     }
 
     return Tools.of({

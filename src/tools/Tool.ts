@@ -5,6 +5,7 @@ import {
   type InputInvalid,
   type ToolFailure
 } from "../domain/Failure.ts"
+import { IdempotencyKey, keyWords } from "../domain/IdempotencyKey.ts"
 import { ProjectId } from "../domain/Ids.ts"
 import { Warning } from "../domain/Issue.ts"
 import { invalid, secretIn } from "../domain/inputs.ts"
@@ -59,38 +60,34 @@ export interface Plan<W extends Write = Write> {
   readonly change: Change
 }
 
-/** A call of a tool with its arguments decoded, ready to be run once it is authorised. */
-export type Opened =
-  | { readonly kind: "session"; readonly run: (session: Session) => Effect.Effect<Output, Failure> }
-  | {
-      readonly kind: "read"
-      readonly scope: Scope
-      readonly projectId: ProjectId
-      readonly run: (board: Board) => Effect.Effect<Output, Failure>
-    }
-  | OpenedWrite
+type Refused = InputInvalid | IdempotencyRefused
 
-export interface OpenedWrite {
-  readonly kind: "write"
-  readonly scope: Scope
-  readonly projectId: ProjectId
-  readonly key: string
-  readonly dryRun: boolean
-  readonly fingerprint: string
-  /** The card's fields that this call sets, by the names of the answer. */
-  readonly wrote: ReadonlyArray<string>
-  /** Whether `plan` may ask Tasker; where it does not, the reservation itself authenticates the call. */
-  readonly asksTasker: boolean
-  readonly plan: (board: Board) => Effect.Effect<Plan, Failure>
+interface Listed {
+  readonly name: string
+  readonly listing: ToolListing
 }
 
-export interface Tool {
-  readonly name: string
-  /** The scope that it needs on the project that it is called for; null where it needs none. */
+/** A tool about the caller itself, or about projects at large. `scope` only decides to whom it is listed. */
+export interface SessionTool extends Listed {
+  readonly _tag: "Session"
   readonly scope: Scope | null
-  readonly writes: boolean
-  readonly listing: ToolListing
-  readonly open: (args: unknown) => Result.Result<Opened, InputInvalid | IdempotencyRefused>
+  readonly decode: (
+    args: unknown
+  ) => Result.Result<(session: Session) => Effect.Effect<Output, Failure>, Refused>
+}
+
+/** A tool that reads in one project. */
+export interface ReadTool extends Listed {
+  readonly _tag: "Read"
+  readonly scope: Scope
+  readonly decode: (args: unknown) => Result.Result<ReadRequest, Refused>
+}
+
+/** A tool that changes one thing in one project. */
+export interface WriteTool extends Listed {
+  readonly _tag: "Write"
+  readonly scope: Scope
+  readonly decode: (args: unknown) => Result.Result<WriteRequest, Refused>
   /** Sends a planned change to Tasker, once, now. */
   readonly apply: (
     write: Write,
@@ -99,31 +96,63 @@ export interface Tool {
   ) => Effect.Effect<Written | Existing, TaskerError>
 }
 
-/** A tool about the caller itself, or about projects at large. `scope` only decides to whom it is listed. */
+export type Tool = SessionTool | ReadTool | WriteTool
+
+/** What is asked of a read, once its arguments are decoded. */
+export interface ReadRequest {
+  readonly projectId: ProjectId
+  readonly run: (board: Board) => Effect.Effect<Output, Failure>
+}
+
+/** What is asked of a write, once its arguments are decoded. */
+export interface WriteRequest {
+  readonly projectId: ProjectId
+  readonly key: string
+  readonly dryRun: boolean
+  readonly fingerprint: string
+  /** The arguments that are the tool's own: among them the card's fields that this call sets. */
+  readonly wrote: ReadonlyArray<string>
+  /** Whether `plan` asks nobody and costs next to nothing: then the reservation itself authenticates the call. */
+  readonly plansAtOnce: boolean
+  readonly plan: (board: Board) => Effect.Effect<Plan, Failure>
+}
+
 export const sessionTool = <I extends Fields, O extends Fields>(
   tool: Described<I, O> & {
     readonly scope: Scope | null
     readonly run: (args: Decoded<I>, session: Session) => Effect.Effect<Decoded<O>, Failure>
   }
-): Tool =>
-  define<Decoded<I>>(tool, tool.input, tool.output, (args) => ({
-    kind: "session",
-    run: (session) => tool.run(args, session)
-  }))
+): SessionTool => {
+  const decode = decoder<Decoded<I>>(tool.input)
+  return {
+    _tag: "Session",
+    name: tool.name,
+    scope: tool.scope,
+    listing: listingOf(tool, tool.input, tool.output, false),
+    decode: (args) => Result.map(decode(args), (decoded) => (session) => tool.run(decoded, session))
+  }
+}
 
-/** A tool that reads in one project. */
 export const readTool = <I extends Fields, O extends Fields>(
   tool: Described<I, O> & {
     readonly scope: Scope
     readonly run: (args: InProject<I>, board: Board) => Effect.Effect<Decoded<O>, Failure>
   }
-): Tool =>
-  define<InProject<I>>(tool, { ...inProject, ...tool.input }, tool.output, (args) => ({
-    kind: "read",
+): ReadTool => {
+  const input = { ...inProject, ...tool.input }
+  const decode = decoder<InProject<I>>(input)
+  return {
+    _tag: "Read",
+    name: tool.name,
     scope: tool.scope,
-    projectId: args.project_id,
-    run: (board) => tool.run(args, board)
-  }))
+    listing: listingOf(tool, input, tool.output, false),
+    decode: (args) =>
+      Result.map(decode(args), (decoded) => ({
+        projectId: decoded.project_id,
+        run: (board) => tool.run(decoded, board)
+      }))
+  }
+}
 
 /**
  * A tool that changes one thing in one project. `plan` turns names into ids, binds cards to the
@@ -135,8 +164,11 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
     readonly scope: Scope
     /** The one kind of change that this tool makes. */
     readonly makes: T
-    /** Whether planning these arguments has to ask Tasker anything; left out: it always does. */
-    readonly asksTasker?: (args: InProject<I>) => boolean
+    /**
+     * Whether these arguments can be planned without asking Tasker anything and without work worth
+     * speaking of, so that it may be done for a caller who is not known yet; left out: never.
+     */
+    readonly plansAtOnce?: (args: InProject<I>) => boolean
     readonly plan: (args: InProject<I>, board: Board) => Effect.Effect<Plan<Of<T>>, Failure>
     readonly apply: (
       write: Of<T>,
@@ -144,26 +176,25 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
       tasker: Tasker
     ) => Effect.Effect<Written | Existing, TaskerError>
   }
-): Tool => {
+): WriteTool => {
+  const input = { ...inProject, ...tool.input, ...written }
+  const decode = decoder<Writing<I>>(input)
   const isMine = (write: Write): write is Of<T> => write._tag === tool.makes
   return {
-    ...define<Writing<I>>(
-      tool,
-      { ...inProject, ...tool.input, ...written },
-      orDryRun(tool.output),
-      (args) => ({
-        kind: "write",
-        scope: tool.scope,
-        projectId: args.project_id,
-        key: args.idempotency_key,
-        dryRun: args.dry_run === true,
-        fingerprint: fingerprint(tool.name, args),
-        wrote: Object.keys(args).filter((name) => !notFields.has(name)),
-        asksTasker: tool.asksTasker?.(args) ?? true,
-        plan: (board) => tool.plan(args, board)
-      })
-    ),
-    writes: true,
+    _tag: "Write",
+    name: tool.name,
+    scope: tool.scope,
+    listing: listingOf(tool, input, orDryRun(tool.output), true),
+    decode: (args) =>
+      Result.map(Result.flatMap(keyed(args), decode), (decoded) => ({
+        projectId: decoded.project_id,
+        key: decoded.idempotency_key,
+        dryRun: decoded.dry_run === true,
+        fingerprint: fingerprint(tool.name, decoded),
+        wrote: Object.keys(decoded).filter((name) => name in tool.input),
+        plansAtOnce: tool.plansAtOnce?.(decoded) ?? false,
+        plan: (board) => tool.plan(decoded, board)
+      })),
     apply: (write, ticket, tasker) => (isMine(write) ? tool.apply(write, ticket, tasker) : notItsWrite)
   }
 }
@@ -178,26 +209,14 @@ type Writing<F extends Fields> = InProject<F> & {
 
 const inProject = { project_id: ProjectId }
 
-const keyForm = /^[A-Za-z0-9_:.-]{8,128}$/u
-
 const written = {
-  idempotency_key: Schema.String.check(
-    Schema.isPattern(keyForm, { message: "Expected 8 to 128 characters of A-Z a-z 0-9 _ : . -" })
-  ).pipe(Schema.annotateKey({ description: "One key for one intended change; the same key on a retry." })),
+  idempotency_key: IdempotencyKey.pipe(
+    Schema.annotateKey({ description: "One key for one intended change; the same key on a retry." })
+  ),
   dry_run: Schema.optionalKey(Schema.Boolean).pipe(
     Schema.annotateKey({ description: "Check everything and show the change without making it." })
   )
 }
-
-/** Arguments that choose what and how, and set no field of the card. */
-const notFields = new Set([
-  "project_id",
-  "issue_id",
-  "idempotency_key",
-  "dry_run",
-  "expected_updated_at",
-  "allow_content_loss"
-])
 
 const ChangeShown = Schema.Struct({
   before: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))),
@@ -222,64 +241,63 @@ const notItsWrite = Effect.die(new Error("A tool was handed a change that is not
 /** A struct without fields admits whatever is not null, as TypeScript's `{}` does; this admits `{}` alone. */
 const noArguments = Schema.Record(Schema.String, Schema.Never.annotate({ message: "There is no such field" }))
 
-/** `A` is what `input` decodes to; it is told apart since the fields of all tools are added to each one's own. */
-const define = <A>(
-  tool: Described<Fields, Fields> & { readonly scope: Scope | null },
-  input: Fields,
-  output: Fields,
-  open: (args: A) => Opened
-): Tool => {
-  const schema = Object.keys(input).length === 0 ? noArguments : Schema.Struct(input)
-  const decode = Schema.decodeUnknownResult(schema as unknown as Schema.Codec<A>, {
-    errors: "all",
-    onExcessProperty: "error"
-  })
-  const writes = "idempotency_key" in input
-  return {
-    name: tool.name,
-    scope: tool.scope,
-    writes,
-    listing: {
-      name: tool.name,
-      title: tool.title,
-      description: tool.description,
-      inputSchema: toJsonSchema(schema, true),
-      outputSchema: toJsonSchema(Schema.Struct(output), false),
-      annotations: {
-        title: tool.title,
-        readOnlyHint: !writes,
-        destructiveHint: false,
-        idempotentHint: true,
-        openWorldHint: false
-      }
-    },
-    open: (args) => {
-      const refused = secretIn(args) ?? (writes ? keyMissingIn(args) : undefined)
-      if (refused !== undefined) return Result.fail(refused)
-      return Result.mapBoth(decode(args), { onSuccess: open, onFailure: invalid })
-    },
-    apply: () => notItsWrite
+/** `A` is what `input` decodes to; it is told apart since fields of all tools are added to each one's own. */
+const decoder = <A>(input: Fields) => {
+  const schema = (Object.keys(input).length === 0
+    ? noArguments
+    : Schema.Struct(input)) as unknown as Schema.Codec<A>
+  const every = Schema.decodeUnknownResult(schema, { errors: "all", onExcessProperty: "error" })
+  const first = Schema.decodeUnknownResult(schema, { errors: "first", onExcessProperty: "error" })
+  return (args: unknown): Result.Result<A, InputInvalid> => {
+    const refused = secretIn(args)
+    if (refused !== undefined) return Result.fail(refused)
+    return Result.mapError(isCrowded(args) ? first(args) : every(args), invalid)
   }
 }
 
-const keyMissingIn = (args: unknown): IdempotencyRefused | undefined =>
+/** More fields or items than any call has a use for: then the first fault is enough said, and found in no time. */
+const isCrowded = (args: unknown): boolean =>
+  Predicate.isObject(args) &&
+  (Object.keys(args).length > 50 ||
+    Object.values(args).some((value) => Array.isArray(value) && value.length > 100))
+
+/** A write without a key is refused as that before anything else is said of it. */
+const keyed = (args: unknown): Result.Result<unknown, IdempotencyRefused> =>
   Predicate.isObject(args) && !Predicate.hasProperty(args, "idempotency_key")
-    ? new IdempotencyRefused({
-        reason: "key_missing",
-        message:
-          "A write needs an idempotency_key: 8 to 128 characters of A-Z a-z 0-9 _ : . -, a new one for each intended change and the same one on a retry. Nothing was changed."
-      })
-    : undefined
+    ? Result.fail(
+        new IdempotencyRefused({
+          reason: "key_missing",
+          message: `A write needs an idempotency_key: ${keyWords}, a new one for each intended change and the same one on a retry. Nothing was changed.`
+        })
+      )
+    : Result.succeed(args)
+
+const listingOf = (
+  tool: Described<Fields, Fields>,
+  input: Fields,
+  output: Fields,
+  writes: boolean
+): ToolListing => ({
+  name: tool.name,
+  title: tool.title,
+  description: tool.description,
+  inputSchema: toJsonSchema(Schema.Struct(input), true),
+  outputSchema: toJsonSchema(Schema.Struct(output), false),
+  annotations: {
+    title: tool.title,
+    readOnlyHint: !writes,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: false
+  }
+})
 
 /** What Tasker answered to a change of a card. */
 export const changed = (issue: TaskerIssue): Written => ({ _tag: "Issue", issue })
 
-/** What Tasker answered to the making of something that may have been there already. */
-export const made =
-  <T extends Written["_tag"]>(kind: T) =>
-  (sent: Existing | Made<T extends "Issue" ? TaskerIssue : TaskerComment>): Written | Existing => {
-    if (sent._tag === "Existing") return sent
-    return kind === "Issue"
-      ? { _tag: "Issue", issue: sent.value as TaskerIssue }
-      : { _tag: "Comment", comment: sent.value as TaskerComment }
-  }
+/** What Tasker answered to the making of a card or a comment, which may have been there already. */
+export const madeIssue = (sent: Existing | Made<TaskerIssue>): Written | Existing =>
+  sent._tag === "Existing" ? sent : changed(sent.value)
+
+export const madeComment = (sent: Existing | Made<TaskerComment>): Written | Existing =>
+  sent._tag === "Existing" ? sent : { _tag: "Comment", comment: sent.value }

@@ -1,7 +1,8 @@
 import { Clock, Duration, Effect, Option, Schedule } from "effect"
 import type { Settings } from "../Config.ts"
+import type { AuditEntry } from "../domain/AuditEvent.ts"
 import { type CallFailure, gatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
-import { type Answer, keyInProgress, type Lease, type Operation, standing } from "../domain/Operation.ts"
+import { type Answer, judgeKey, keyInProgress, type Lease, type Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
@@ -9,218 +10,253 @@ import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
+import { answerOf, issueIdOf } from "./answer.ts"
 import { type Board, makeBoard, unaskedBoard } from "./Board.ts"
 import { entryOf, failureEntry } from "./entries.ts"
-import { bareView, commentView } from "./present.ts"
+import { secretIn } from "./leaks.ts"
 import { attempt, type Settled, settle } from "./settle.ts"
-import { type Change, showAnswer, showChange } from "./show.ts"
-import type { OpenedWrite, Tool } from "./Tool.ts"
+import { type Change, type Output, showAnswer, showChange } from "./show.ts"
+import type { WriteRequest, WriteTool } from "./Tool.ts"
 import type { ToolCall, ToolResult } from "./Tools.ts"
-import { unmet, unmetComment } from "./unmet.ts"
+
+interface Services {
+  readonly tokens: TokenStore["Service"]
+  readonly policy: GrantPolicy["Service"]
+  readonly once: Idempotency["Service"]
+  readonly audit: AuditLog["Service"]
+  readonly tasker: TaskerAdapter["Service"]
+  readonly settings: Settings["Service"]
+}
+
+/** One call of one write tool. */
+interface WriteCall {
+  readonly call: ToolCall
+  readonly tool: WriteTool
+  readonly request: WriteRequest
+  /** When all of it has to be over, in milliseconds since the epoch. */
+  readonly deadline: number
+}
+
+/** Who calls and under which grant. */
+interface Authorised {
+  readonly principal: Principal
+  readonly grant: StandingGrant
+}
+
+type Admitted = Authorised &
+  (
+    | { readonly _tag: "DryRun"; readonly change: Change }
+    | { readonly _tag: "Replay"; readonly answer: Answer }
+    /** Nobody has sent it yet. */
+    | { readonly _tag: "Reserved"; readonly lease: Lease; readonly write: Write }
+    /** It was sent before, or perhaps was; what became of it is not known. */
+    | { readonly _tag: "Claimed"; readonly lease: Lease; readonly write: Write }
+  )
 
 /**
  * How a write is taken, in two halves. `admit` ends with a reservation, or with what makes one
  * needless; a failure there changed nothing and uses no key up. `carryOut` leaves the outcome and its
  * audit event in one transaction. Both go to their end whether or not anyone still waits for the reply.
  */
-export interface Services {
-  readonly tokens: TokenStore["Service"]
-  readonly policy: GrantPolicy["Service"]
-  readonly once: Idempotency["Service"]
-  readonly audit: AuditLog["Service"]
-  readonly tasker: TaskerAdapter["Service"]
-  readonly settings: Settings
-}
-
-/** One call of one write tool. */
-export interface WriteCall {
-  readonly call: ToolCall
-  readonly tool: Tool
-  readonly opened: OpenedWrite
-  /** When the call began, in milliseconds since the epoch. */
-  readonly startedAt: number
-}
-
-interface Known {
-  readonly principal: Principal
-  readonly grant: StandingGrant
-}
-
-export type Admitted = Known &
-  (
-    | { readonly _tag: "DryRun"; readonly change: Change }
-    | { readonly _tag: "Replay"; readonly answer: Answer }
-    | { readonly _tag: "Claimed"; readonly lease: Lease; readonly write: Write }
-    | { readonly _tag: "Reserved"; readonly lease: Lease; readonly write: Write }
-  )
-
 export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
+  const boardOf = ({ call }: WriteCall, { principal, grant }: Authorised): Board =>
+    makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
+
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
-    const { call, opened } = wanted
-    const authorised = Effect.gen(function* () {
-      const { principal, operation } = yield* tokens.authenticate(call.token, opened.key)
-      return {
-        principal,
-        operation,
-        grant: yield* policy.authorise(principal, opened.scope, opened.projectId)
-      }
+    const { call, request, tool } = wanted
+    const authorise = Effect.gen(function* () {
+      const { principal, operation } = yield* tokens.authenticate(call.token, request.key)
+      const grant = yield* policy.authorise(principal, tool.scope, request.projectId)
+      return { principal, grant, operation }
     })
-    if (!opened.asksTasker && !opened.dryRun) {
+    if (request.plansAtOnce && !request.dryRun) {
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
-      const { write } = yield* Effect.tapError(
-        planned(opened, unaskedBoard(opened.projectId)),
-        () => authorised
-      )
-      return yield* reserved(wanted, write)
+      const board = unaskedBoard(request.projectId)
+      const { write } = yield* Effect.tapError(planned(wanted, board), () => authorise)
+      return yield* reserve(wanted, write)
     }
-    const { principal, grant, operation } = yield* authorised
+    const { operation, ...authorised } = yield* authorise
     // A key that stands for something is answered from that: nobody is asked anything again.
-    if (operation !== undefined && !opened.dryRun) return yield* stands(wanted, principal, grant, operation)
-    const board = makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
-    const { change, write } = yield* planned(opened, board)
-    return opened.dryRun ? { _tag: "DryRun", principal, grant, change } : yield* reserved(wanted, write)
-  })
-
-  const reserved = Effect.fnUntraced(function* (
-    wanted: WriteCall,
-    write: Write
-  ): Effect.fn.Return<Admitted, CallFailure> {
-    const { call, opened } = wanted
-    const { scope, projectId, key, fingerprint } = opened
-    const reservation = yield* once.reserve({
-      token: call.token,
-      scope,
-      key,
-      tool: call.name,
-      projectId,
-      fingerprint,
-      write,
-      requestId: call.requestId
-    })
-    const { principal } = reservation.caller
-    const grant = yield* policy.authorise(principal, scope, projectId)
-    return reservation._tag === "Reserved"
-      ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write }
-      : yield* stands(wanted, principal, grant, reservation.caller.operation)
-  })
-
-  /** What becomes of a call whose key stands for something. */
-  const stands = Effect.fnUntraced(function* (
-    { opened }: WriteCall,
-    principal: Principal,
-    grant: StandingGrant,
-    operation: Operation
-  ): Effect.fn.Return<Admitted, CallFailure> {
-    const found = standing(operation, opened.fingerprint)
-    if (found._tag === "Refused") return yield* found.failure
-    if (found._tag === "Replay") return { _tag: "Replay", principal, grant, answer: found.answer }
-    const claimed = yield* once.claim(operation)
-    if (Option.isNone(claimed)) return yield* keyInProgress()
-    return { _tag: "Claimed", principal, grant, ...claimed.value }
+    if (operation !== undefined && !request.dryRun) return yield* answerByKey(wanted, authorised, operation)
+    const { change, write } = yield* planned(wanted, boardOf(wanted, authorised))
+    return request.dryRun ? { _tag: "DryRun", ...authorised, change } : yield* reserve(wanted, write)
   })
 
   /** What is left for sending once planning took its longest is a whole call to Tasker. */
-  const planned = (opened: OpenedWrite, board: Board) =>
-    Effect.timeoutOrElse(opened.plan(board), {
-      duration: Duration.max(
-        Duration.subtract(settings.callDeadline, settings.taskerTimeout),
-        settings.taskerTimeout
-      ),
+  const planned = Effect.fnUntraced(function* ({ request, deadline }: WriteCall, board: Board) {
+    const left = deadline - Duration.toMillis(settings.taskerTimeout) - (yield* Clock.currentTimeMillis)
+    const plan = yield* Effect.timeoutOrElse(request.plan(board), {
+      duration: left,
       orElse: () => Effect.fail(tooSlow())
     })
+    const secret = secretIn(plan.write)
+    return yield* secret === undefined ? Effect.succeed(plan) : Effect.fail(secret)
+  })
+
+  const reserve = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    write: Write
+  ): Effect.fn.Return<Admitted, CallFailure> {
+    const { call, request, tool } = wanted
+    const reservation = yield* once.reserve({
+      token: call.token,
+      scope: tool.scope,
+      key: request.key,
+      tool: tool.name,
+      projectId: request.projectId,
+      fingerprint: request.fingerprint,
+      write,
+      requestId: call.requestId
+    })
+    const { grant, principal } = reservation
+    return reservation._tag === "Reserved"
+      ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write }
+      : yield* answerByKey(wanted, { principal, grant }, reservation.operation)
+  })
+
+  /** What becomes of a call whose key stands for something. */
+  const answerByKey = Effect.fnUntraced(function* (
+    { request }: WriteCall,
+    authorised: Authorised,
+    operation: Operation
+  ): Effect.fn.Return<Admitted, CallFailure> {
+    const verdict = judgeKey(operation, request.fingerprint)
+    if (verdict._tag === "Refused") return yield* verdict.failure
+    if (verdict._tag === "Replay") return { _tag: "Replay", ...authorised, answer: verdict.answer }
+    const claimed = yield* once.claim(operation)
+    if (Option.isNone(claimed)) return yield* keyInProgress()
+    return { _tag: "Claimed", ...authorised, ...claimed.value }
+  })
 
   const carryOut = Effect.fnUntraced(function* (
     wanted: WriteCall,
     admitted: Admitted
   ): Effect.fn.Return<ToolResult, CallFailure> {
-    const { call, opened } = wanted
+    const { call, request, tool } = wanted
     const { principal, grant } = admitted
     switch (admitted._tag) {
       case "DryRun": {
-        yield* audit.record(entryOf(call, principal, "dry_run", opened))
+        yield* audit.record(entryOf(call, principal, "dry_run", request))
         return { structured: yield* showChange(admitted.change, grant), replayed: false }
       }
       case "Replay": {
-        const entry = entryOf(call, principal, "replayed", opened)
+        const entry = entryOf(call, principal, "replayed", request)
         yield* audit.record({ ...entry, issue_id: issueIdOf(admitted.answer) ?? entry.issue_id })
-        return { structured: yield* showAnswer(admitted.answer, grant, opened.wrote, true), replayed: true }
+        return { structured: yield* showAnswer(admitted.answer, grant, request.wrote, true), replayed: true }
       }
       case "Reserved":
       case "Claimed": {
         const { lease, write } = admitted
-        const ticket = { agent: principal.agent, requestId: call.requestId, upstreamKey: lease.upstreamKey }
-        const sending = admitted._tag === "Reserved" ? attempt : settle
-        const settled = yield* bounded(wanted, sending(write, ticket, tasker, wanted.tool.apply))
-        return yield* conclude(wanted, admitted, lease, write, settled)
+        const who = { agent: principal.agent, requestId: call.requestId }
+        const ticket = { ...who, upstreamKey: lease.upstreamKey }
+        const sending = {
+          tasker,
+          who,
+          key: lease.upstreamKey,
+          send: (sent: Write) => tool.apply(sent, ticket, tasker)
+        }
+        const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
+        return yield* conclude(wanted, admitted, lease, write, yield* bounded(wanted, settling))
       }
     }
   })
 
   /** Within what is left of the call's time; one call to Tasker at least, or reserving was for nothing. */
-  const bounded = ({ startedAt }: WriteCall, settling: Effect.Effect<Settled>): Effect.Effect<Settled> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.timeoutOrElse(settling, {
-        duration: Math.max(
-          startedAt + Duration.toMillis(settings.callDeadline) - now,
-          Duration.toMillis(settings.taskerTimeout)
-        ),
-        orElse: () =>
-          Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time." })
-      })
-    )
+  const bounded = Effect.fnUntraced(function* ({ deadline }: WriteCall, settling: Effect.Effect<Settled>) {
+    const left = deadline - (yield* Clock.currentTimeMillis)
+    return yield* Effect.timeoutOrElse(settling, {
+      duration: Math.max(left, Duration.toMillis(settings.taskerTimeout)),
+      orElse: () => Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time." })
+    })
+  })
 
   /** Writes down what came of it. From here on nothing is sent any more. */
-  const conclude = Effect.fnUntraced(function* (
-    { call, opened }: WriteCall,
-    { principal, grant }: Known,
+  const conclude = (
+    wanted: WriteCall,
+    authorised: Authorised,
     lease: Lease,
     write: Write,
     settled: Settled
+  ): Effect.Effect<ToolResult, CallFailure> => {
+    switch (settled._tag) {
+      case "Done":
+        return executed(wanted, authorised, lease, write, settled.written)
+      case "NotDone":
+        return refused(wanted, authorised, lease, settled.failure)
+      case "Undecided":
+        return doubted(wanted, authorised, lease, settled.because)
+    }
+  }
+
+  const executed = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    authorised: Authorised,
+    lease: Lease,
+    write: Write,
+    written: Written
   ): Effect.fn.Return<ToolResult, CallFailure> {
-    const doubted = (failure: TaskerFailure) => failureEntry(call, principal, failure, opened)
-    /** Who took over says what came of it; that this call ended in doubt is on record all the same. */
-    const takenOver = (because: string) => {
-      const failure = outcomeUnknown(because)
-      return Effect.andThen(persist(audit.record(doubted(failure))), Effect.fail(failure))
-    }
-    if (settled._tag === "Done") {
-      const answer = yield* answerOf(
-        settled.written,
-        write,
-        makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
-      )
-      const entry = { ...entryOf(call, principal, "executed", opened), issue_id: issueIdOf(answer) }
-      const recorded = yield* persist(once.complete(lease, answer, entry))
-      if (recorded === "LeaseLost") return yield* takenOver("Another call took over while Tasker answered.")
-      if (recorded === "Unrecorded")
-        return yield* outcomeUnknown("The change was made, but could not be put on record.")
-      return { structured: yield* showAnswer(answer, grant, opened.wrote, false), replayed: false }
-    }
-    if (settled._tag === "NotDone") {
-      const recorded = yield* persist(
-        once.release(lease, failureEntry(call, principal, settled.failure, opened))
-      )
-      return yield* recorded === "LeaseLost"
-        ? takenOver("Another call took over while Tasker answered.")
-        : settled.failure
-    }
-    const failure = outcomeUnknown(settled.because)
-    const recorded = yield* persist(once.doubt(lease, doubted(failure)))
-    return yield* recorded === "LeaseLost" ? takenOver(settled.because) : failure
+    const { call, request } = wanted
+    const answer = yield* answerOf(written, write, boardOf(wanted, authorised))
+    const entry = { ...entryOf(call, authorised.principal, "executed", request), issue_id: issueIdOf(answer) }
+    const recorded = yield* persist(entry, (event) => once.complete(lease, answer, event))
+    if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
+    if (recorded === "Unrecorded")
+      return yield* outcomeUnknown("The change was made, but could not be put on record.")
+    const structured: Output = yield* showAnswer(answer, authorised.grant, request.wrote, false)
+    return { structured, replayed: false }
+  })
+
+  const refused = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    authorised: Authorised,
+    lease: Lease,
+    failure: CallFailure
+  ): Effect.fn.Return<never, CallFailure> {
+    const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
+    const recorded = yield* persist(entry, (event) => once.release(lease, event))
+    return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
+  })
+
+  const doubted = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    authorised: Authorised,
+    lease: Lease,
+    because: string
+  ): Effect.fn.Return<never, CallFailure> {
+    const failure = outcomeUnknown(because)
+    const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
+    const recorded = yield* persist(entry, (event) => once.doubt(lease, event))
+    return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
+  })
+
+  /** Who took over says what came of it; that this call ended in doubt is on record all the same. */
+  const takenOver = Effect.fnUntraced(function* (
+    { call, request }: WriteCall,
+    { principal }: Authorised
+  ): Effect.fn.Return<never, CallFailure> {
+    const failure = outcomeUnknown("Another call took over while Tasker answered.")
+    yield* persist(failureEntry(call, principal, failure, request), audit.append)
+    return yield* failure
   })
 
   /**
    * An outcome is worth some patience: a database that restarts is back within seconds. If it stays
-   * away, the lease runs out and the next call with the key settles the matter.
+   * away, the lease runs out and the next call with the key settles the matter. The event is the same on
+   * every try, so that one whose reply got lost is not told twice.
    */
-  const persist = <A>(recording: Effect.Effect<A, CallFailure>): Effect.Effect<A | "Unrecorded"> =>
-    recording.pipe(
-      Effect.retry({ times: 3, schedule: Schedule.exponential("200 millis") }),
-      Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(gatewayUnavailable()) }),
-      Effect.catch((failure) =>
-        Effect.as(
-          Effect.logError("The outcome of a write could not be recorded", failure),
-          "Unrecorded" as const
+  const persist = <A>(
+    entry: AuditEntry,
+    recording: (event: Effect.Success<ReturnType<typeof audit.stamp>>) => Effect.Effect<A, CallFailure>
+  ): Effect.Effect<A | "Unrecorded"> =>
+    Effect.flatMap(audit.stamp(entry), (event) =>
+      recording(event).pipe(
+        Effect.retry({ schedule: Schedule.spaced("500 millis") }),
+        Effect.timeoutOrElse({ duration: outcomePatience, orElse: () => Effect.fail(gatewayUnavailable()) }),
+        Effect.catch((failure) =>
+          Effect.as(
+            Effect.logError("The outcome of a write could not be recorded", failure),
+            "Unrecorded" as const
+          )
         )
       )
     )
@@ -228,7 +264,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   return { admit, carryOut }
 }
 
-const issueIdOf = (answer: Answer) => answer.issue?.id ?? answer.comment?.issue_id ?? null
+/** How long an outcome is tried to be recorded; `leaseMargin` leaves room for it. */
+const outcomePatience = "5 seconds"
 
 /** Nothing was sent yet: what the call depends on could not be had in time. */
 export const tooSlow = (): TaskerFailure =>
@@ -245,29 +282,3 @@ const outcomeUnknown = (because: string): TaskerFailure =>
     retryable: true,
     details: { retry_after_seconds: 2 }
   })
-
-/** What Tasker says it did, held against what was asked: what did not take stands in `warnings`. */
-const answerOf = (written: Written, write: Write, board: Board): Effect.Effect<Answer> => {
-  if (written._tag === "Comment") {
-    const asked = write._tag === "AddComment" ? write.comment_html : ""
-    return Effect.succeed({
-      comment: commentView(written.comment),
-      warnings:
-        written.comment.created_at !== null
-          ? unmetComment(asked, written.comment.comment_html)
-          : [
-              {
-                field: "comment",
-                message: "Tasker had this comment already and can't show it, so its text was not compared."
-              }
-            ]
-    })
-  }
-  const warnings = write._tag === "AddComment" ? [] : unmet(write, written.issue)
-  return board.view(written.issue).pipe(
-    // The change is made: that its names can't be had just now must not turn it into a failure.
-    Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.succeed(bareView(written.issue)) }),
-    Effect.catch(() => Effect.succeed(bareView(written.issue))),
-    Effect.map((issue) => ({ issue, warnings }))
-  )
-}

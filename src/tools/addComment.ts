@@ -1,8 +1,7 @@
 import { Effect, Schema } from "effect"
-import { markdownToHtml } from "../domain/Markdown.ts"
 import type { AddComment } from "../domain/Write.ts"
-import { commentShown, issueId, markdown } from "./fields.ts"
-import { made, type Plan, writeTool } from "./Tool.ts"
+import { commentShown, issueId, markdown, rendered } from "./fields.ts"
+import { madeComment, type Plan, writeTool } from "./Tool.ts"
 
 export const addComment = writeTool({
   name: "tasker_add_comment",
@@ -24,10 +23,10 @@ export const addComment = writeTool({
         _tag: "AddComment",
         project_id: board.projectId,
         issue_id: args.issue_id,
-        comment_html: markdownToHtml(args.comment)
+        comment_html: yield* rendered("comment", args.comment)
       },
       change: { before: null, after: { comment: args.comment } }
     } satisfies Plan<AddComment>
   }),
-  apply: (write, ticket, tasker) => Effect.map(tasker.addComment(ticket, write), made("Comment"))
+  apply: (write, ticket, tasker) => Effect.map(tasker.addComment(ticket, write), madeComment)
 })

@@ -1,5 +1,4 @@
 import { Effect, Schema } from "effect"
-import { markdownToHtml } from "../domain/Markdown.ts"
 import type { CreateIssue } from "../domain/Write.ts"
 import {
   date,
@@ -10,9 +9,10 @@ import {
   name,
   priority,
   reference,
-  references
+  references,
+  rendered
 } from "./fields.ts"
-import { made, type Plan, writeTool } from "./Tool.ts"
+import { madeIssue, type Plan, writeTool } from "./Tool.ts"
 
 export const createIssue = writeTool({
   name: "tasker_create_issue",
@@ -33,17 +33,16 @@ export const createIssue = writeTool({
     parent_id: Schema.optionalKey(issueId)
   },
   output: { issue: issueShown },
-  asksTasker: ({ state, labels, assignees, parent_id }) =>
-    state !== undefined ||
-    parent_id !== undefined ||
-    (labels ?? []).length > 0 ||
-    (assignees ?? []).length > 0,
+  plansAtOnce: ({ assignees, description, labels, parent_id, state }) =>
+    [state, parent_id, labels?.[0], assignees?.[0]].every((asked) => asked === undefined) &&
+    (description ?? "").length <= 1000,
   plan: Effect.fnUntraced(function* (args, board) {
     yield* datesInOrder(args.start_date, args.target_date)
     const state = args.state === undefined ? null : yield* board.state(args.state)
     const labels = yield* board.labels(args.labels ?? [])
     const assignees = yield* board.assignees(args.assignees ?? [])
     if (args.parent_id !== undefined) yield* board.issue(args.parent_id, "parent_id")
+    const description_html = yield* rendered("description", args.description ?? "")
     const dates = { start_date: args.start_date ?? null, target_date: args.target_date ?? null }
     const common = {
       name: args.name,
@@ -56,7 +55,7 @@ export const createIssue = writeTool({
         _tag: "CreateIssue",
         project_id: board.projectId,
         ...common,
-        description_html: markdownToHtml(args.description ?? ""),
+        description_html,
         state_id: state?.id ?? null,
         label_ids: labels.map(({ id }) => id),
         assignee_ids: assignees.map(({ id }) => id)
@@ -67,5 +66,5 @@ export const createIssue = writeTool({
       }
     } satisfies Plan<CreateIssue>
   }),
-  apply: (write, ticket, tasker) => Effect.map(tasker.createIssue(ticket, write), made("Issue"))
+  apply: (write, ticket, tasker) => Effect.map(tasker.createIssue(ticket, write), madeIssue)
 })

@@ -1,10 +1,11 @@
 import { Option, Predicate, Schema } from "effect"
-import { type AuditEntry, type Outcome, outcomeOf } from "../domain/AuditEvent.ts"
+import { type AuditEntry, auditEntry, type Outcome, outcomeOf } from "../domain/AuditEvent.ts"
 import { codeOf, type Failure } from "../domain/Failure.ts"
+import { isIdempotencyKey } from "../domain/IdempotencyKey.ts"
 import { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { holdsSecret } from "../domain/Token.ts"
-import type { OpenedWrite } from "./Tool.ts"
+import type { WriteRequest } from "./Tool.ts"
 import type { ToolCall } from "./Tools.ts"
 
 const projectIn = Schema.decodeUnknownOption(ProjectId)
@@ -17,8 +18,7 @@ const told = (args: unknown): Pick<AuditEntry, "project_id" | "issue_id" | "idem
   return {
     project_id: Option.getOrNull(projectIn(of.project_id)),
     issue_id: Option.getOrNull(issueIn(of.issue_id)),
-    idempotency_key:
-      Predicate.isString(key) && /^[A-Za-z0-9_:.-]{8,128}$/.test(key) && !holdsSecret(key) ? key : null
+    idempotency_key: Predicate.isString(key) && isIdempotencyKey(key) && !holdsSecret(key) ? key : null
   }
 }
 
@@ -27,26 +27,25 @@ export const entryOf = (
   call: ToolCall,
   principal: Principal,
   outcome: Outcome,
-  opened?: OpenedWrite
-): AuditEntry => ({
-  ...told(call.args),
-  action: call.name,
-  outcome,
-  reason: null,
-  agent_id: principal.agent.id,
-  owner_user_id: principal.agent.owner_user_id,
-  token_id: principal.token.id,
-  arguments_sha256: opened?.fingerprint ?? null,
-  request_id: call.requestId,
-  via: call.via
-})
+  request?: WriteRequest
+): AuditEntry =>
+  auditEntry({
+    ...told(call.args),
+    action: call.name,
+    outcome,
+    agent: principal.agent,
+    token: principal.token,
+    arguments_sha256: request?.fingerprint ?? null,
+    request_id: call.requestId,
+    via: call.via
+  })
 
 export const failureEntry = (
   call: ToolCall,
   principal: Principal,
   failure: Failure,
-  opened?: OpenedWrite
+  request?: WriteRequest
 ): AuditEntry => ({
-  ...entryOf(call, principal, outcomeOf(failure), opened),
+  ...entryOf(call, principal, outcomeOf(failure), request),
   reason: codeOf(failure)
 })

@@ -3,6 +3,11 @@ import type { InputInvalid } from "../domain/Failure.ts"
 import { IssueId } from "../domain/Ids.ts"
 import { Comment, Issue, Priority } from "../domain/Issue.ts"
 import { invalidInput, isCalendarDate, isInstant, wholesome } from "../domain/inputs.ts"
+import { markdownToHtml } from "../domain/Markdown.ts"
+import { exceedsBounds, maxMarkdownLength } from "../domain/MarkdownBounds.ts"
+import { stripInvisible } from "../domain/PlainText.ts"
+import { wordsOf } from "../domain/TaskerHtml.ts"
+import { alwaysShown } from "./present.ts"
 
 /** Arguments and answers that several tools share, each said once in the words that a model reads. */
 
@@ -12,13 +17,30 @@ export const issueId = IssueId
 export const name = Schema.String.check(
   Schema.isBetweenCodePoints(1, 255),
   wholesome,
-  Schema.makeFilter((value: string) => value.trim() !== "" && !/\p{Cc}/u.test(value), {
-    message: "Expected one line that is not blank"
-  })
+  Schema.makeFilter(
+    (value: string) => value.trim() !== "" && !/\p{Cc}/u.test(value) && stripInvisible(value) === value,
+    { message: "Expected one line that is not blank, without control or invisible characters" }
+  )
 )
 
-/** As long a text as a request body can carry anyway. */
-export const markdown = text.check(Schema.isMaxLength(200_000))
+/** As long a text as keeps its structure when it is turned into HTML. */
+export const markdown = text.check(Schema.isMaxLength(maxMarkdownLength))
+
+/** Markdown as the HTML that Tasker keeps, or why it can't be. */
+export const rendered = (field: string, markdown: string): Effect.Effect<string, InputInvalid> => {
+  if (exceedsBounds(markdown)) {
+    return Effect.fail(
+      invalidInput(
+        field,
+        "This text is nested too deeply or too large to keep its structure: make it simpler or split it."
+      )
+    )
+  }
+  const html = markdownToHtml(markdown)
+  return markdown !== "" && stripInvisible(wordsOf(html)).trim() === ""
+    ? Effect.fail(invalidInput(field, "Of this text nothing would be seen on the card."))
+    : Effect.succeed(html)
+}
 
 export const date = Schema.String.check(
   Schema.makeFilter(isCalendarDate, {
@@ -52,7 +74,7 @@ export const issueShown = Schema.Struct({
   ...Issue.fields,
   ...Object.fromEntries(
     Object.entries(Issue.fields)
-      .filter(([field]) => !["id", "identifier", "updated_at", "url"].includes(field))
+      .filter(([field]) => !alwaysShown.includes(field))
       .map(([field, schema]) => [field, Schema.optionalKey(schema as Schema.Top)])
   )
 })
@@ -61,6 +83,15 @@ export const commentShown = Comment
 
 const startsAfter = (start: string | null | undefined, target: string | null | undefined): boolean =>
   start != null && target != null && start > target
+
+/** The same for who may not read the card: its own date is not named. */
+export const datesInOrderUnseen = (
+  start: string | null,
+  target: string | null
+): Effect.Effect<void, InputInvalid> =>
+  startsAfter(start, target)
+    ? Effect.fail(invalidInput("", "With this date the card would start after its target date."))
+    : Effect.void
 
 export const datesInOrder = (
   start: string | null | undefined,

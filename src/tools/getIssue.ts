@@ -29,11 +29,7 @@ export const getIssue = readTool({
     const found =
       issue_id !== undefined
         ? yield* board.issue(issue_id)
-        : (yield* board.tasker.listIssues(board.who, {
-            project_id: board.projectId,
-            identifier: identifier ?? "",
-            limit: 1
-          })).results.find((issue) => issue.project_id === board.projectId)
+        : (yield* board.issues({ identifier: identifier ?? "", limit: 1 })).results[0]
     if (found === undefined) {
       return yield* new TaskerFailure({
         reason: "not_found",

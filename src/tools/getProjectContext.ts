@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Label, Member, Project, State } from "../domain/Issue.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
+import { plain } from "./present.ts"
+import { countFitting } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
 export const getProjectContext = readTool({
@@ -14,23 +15,30 @@ export const getProjectContext = readTool({
     project: Project,
     states: Schema.Array(State),
     labels: Schema.Array(Label),
-    members: Schema.Array(Member)
+    members: Schema.Array(Member),
+    truncated: Schema.optionalKey(Schema.Literal(true))
   },
   run: Effect.fnUntraced(function* (_, board) {
-    const { project, states, labels, members } = yield* board.tasker.projectContext(
-      board.who,
-      board.projectId
-    )
-    return {
-      project: { ...project, name: stripInvisible(project.name) },
-      states: states.map(({ id, name, group }) => ({ id, name: stripInvisible(name), group })),
-      labels: labels.map(({ id, name }) => ({ id, name: stripInvisible(name) })),
+    const { project, states, labels, members } = yield* board.context
+    const whole = {
+      project: { ...project, name: plain(project.name) },
+      states: states.map(({ id, name, group }) => ({ id, name: plain(name), group })),
+      labels: labels.map(({ id, name }) => ({ id, name: plain(name) })),
       members: members.map(({ id, display_name, email, role }) => ({
         id,
-        display_name: stripInvisible(display_name),
+        display_name: plain(display_name),
         email: email ?? null,
         role
       }))
     }
+    const first = (count: number) => ({
+      ...whole,
+      labels: whole.labels.slice(0, count),
+      members: whole.members.slice(0, count)
+    })
+    // Names that are not listed are found all the same: they are resolved against the whole project.
+    const longest = Math.max(whole.labels.length, whole.members.length)
+    const count = yield* countFitting(Array.from({ length: longest }), (items) => first(items.length))
+    return count === longest ? whole : { ...first(count), truncated: true as const }
   })
 })

@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { Uuid } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Scope } from "../domain/Scope.ts"
+import { countFitting } from "./size.ts"
 import { sessionTool } from "./Tool.ts"
 
 export const AgentShown = Schema.Struct({ id: Uuid, display_name: Schema.String, status: Schema.String })
@@ -36,6 +37,17 @@ export const getSession = sessionTool({
   description: "Shows which agent you are, for whom you work, and in which projects you may do what.",
   scope: null,
   input: {},
-  output: { agent: AgentShown, owner: OwnerShown, grants: Schema.Array(GrantShown) },
-  run: (_, { principal }) => Effect.succeed(sessionOf(principal))
+  output: {
+    agent: AgentShown,
+    owner: OwnerShown,
+    grants: Schema.Array(GrantShown),
+    truncated: Schema.optionalKey(Schema.Literal(true))
+  },
+  run: Effect.fnUntraced(function* (_, { principal }) {
+    const whole = sessionOf(principal)
+    const count = yield* countFitting(whole.grants, (grants) => ({ ...whole, grants }))
+    return count === whole.grants.length
+      ? whole
+      : { ...whole, grants: whole.grants.slice(0, count), truncated: true as const }
+  })
 })

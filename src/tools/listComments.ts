@@ -1,10 +1,10 @@
-import { Effect, Schema } from "effect"
+import { Effect, Schema, Struct } from "effect"
 import { CommentId, IssueId } from "../domain/Ids.ts"
 import { Person } from "../domain/Issue.ts"
-import { htmlToMarkdown } from "../domain/Markdown.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
+import type { ListedComment } from "../domain/Tasker.ts"
 import { cursor, issueId, limit } from "./fields.ts"
-import { countFitting, longestFitting } from "./size.ts"
+import { markdownOf, plain } from "./present.ts"
+import { countFitting, longestAnswer, longestFitting } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
 const CommentListed = Schema.Struct({
@@ -16,6 +16,16 @@ const CommentListed = Schema.Struct({
   truncated: Schema.optionalKey(Schema.Literal(true))
 })
 
+type CommentListed = typeof CommentListed.Type
+
+const listed = ({ author, comment_html, created_at, id, issue_id }: ListedComment): CommentListed => ({
+  id,
+  issue_id,
+  comment: markdownOf(comment_html),
+  author: { id: author.id, display_name: plain(author.display_name) },
+  created_at
+})
+
 export const listComments = readTool({
   name: "tasker_list_comments",
   title: "Read a card's comments",
@@ -24,31 +34,26 @@ export const listComments = readTool({
   input: { issue_id: issueId, cursor, limit },
   output: { comments: Schema.Array(CommentListed), next_cursor: Schema.NullOr(Schema.String) },
   run: Effect.fnUntraced(function* (args, board) {
-    yield* board.issue(args.issue_id)
-    const read = (limit: number) =>
-      Effect.map(
-        board.tasker.listComments(board.who, {
-          project_id: board.projectId,
-          issue_id: args.issue_id,
-          limit,
-          ...(args.cursor === undefined ? {} : { cursor: args.cursor })
-        }),
-        ({ results, next_cursor }) => ({
-          comments: results.map(
-            ({ id, issue_id, comment_html, author, created_at }): typeof CommentListed.Type => ({
-              id,
-              issue_id,
-              comment: htmlToMarkdown(comment_html),
-              author: { id: author.id, display_name: stripInvisible(author.display_name) },
-              created_at
-            })
-          ),
-          next_cursor
-        })
-      )
-    const whole = yield* read(args.limit ?? 20)
+    const converted = new Map<string, CommentListed>()
+    const read = Effect.fnUntraced(function* (limit: number) {
+      const after = args.cursor === undefined ? {} : { cursor: args.cursor }
+      const { next_cursor, results } = yield* board.comments(args.issue_id, { limit, ...after })
+      const comments: Array<CommentListed> = []
+      let room = longestAnswer
+      for (const result of results) {
+        if (room <= 0) break
+        const comment = converted.get(result.id) ?? listed(result)
+        converted.set(result.id, comment)
+        comments.push(comment)
+        room -= comment.comment.length
+        // Long comments take a while to convert, and others wait for the same thread.
+        yield* Effect.yieldNow
+      }
+      return { next_cursor, comments, all: comments.length === results.length }
+    })
+    const { all, ...whole } = yield* read(args.limit ?? 20)
     const fitting = yield* countFitting(whole.comments, (comments) => ({ ...whole, comments }))
-    const page = fitting === whole.comments.length ? whole : yield* read(fitting)
+    const page = all && fitting === whole.comments.length ? whole : Struct.omit(yield* read(fitting), ["all"])
     const [only] = page.comments
     if (page.comments.length !== 1 || only === undefined) return page
     // One comment alone may be too long for any page: it is cut, and says so.

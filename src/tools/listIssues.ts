@@ -1,8 +1,6 @@
 import { Effect, Schema } from "effect"
 import { Issue } from "../domain/Issue.ts"
-import type { IssueQuery } from "../domain/Tasker.ts"
 import { cursor, instant, limit, priority, reference } from "./fields.ts"
-import { summary } from "./present.ts"
 import { countFitting } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
@@ -30,9 +28,7 @@ export const listIssues = readTool({
     total_count: Schema.Int
   },
   run: Effect.fnUntraced(function* (args, board) {
-    const query: IssueQuery = {
-      project_id: board.projectId,
-      limit: args.limit ?? 20,
+    const query = {
       ...(args.state === undefined ? {} : { state_id: (yield* board.state(args.state)).id }),
       ...(args.label === undefined ? {} : { label_id: (yield* board.label(args.label)).id }),
       ...(args.assignee === undefined ? {} : { assignee_id: (yield* board.member(args.assignee)).id }),
@@ -43,11 +39,11 @@ export const listIssues = readTool({
     }
     const read = (limit: number) =>
       Effect.gen(function* () {
-        const page = yield* board.tasker.listIssues(board.who, { ...query, limit })
-        const issues = (yield* board.views(page.results)).map(summary)
+        const page = yield* board.issues({ ...query, limit })
+        const issues = yield* board.summaries(page.results)
         return { issues, next_cursor: page.next_cursor, total_count: page.total_count }
       })
-    const page = yield* read(query.limit ?? 20)
+    const page = yield* read(args.limit ?? 20)
     const fitting = yield* countFitting(page.issues, (issues) => ({ ...page, issues }))
     // Only Tasker knows the cursor of a shorter page, so a page that is too long is asked for again.
     return fitting === page.issues.length ? page : yield* read(fitting)

@@ -12,16 +12,12 @@ export const moveIssue = writeTool({
   input: { issue_id: issueId, state: reference, expected_updated_at: expectedUpdatedAt },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
-    const issue = yield* board.issue(args.issue_id)
-    yield* board.unchanged(issue, args.expected_updated_at)
+    const { issue, target } = yield* board.change(args)
     const state = yield* board.state(args.state)
     return {
       write: {
         _tag: "MoveIssue",
-        project_id: board.projectId,
-        issue_id: args.issue_id,
-        expected_updated_at: args.expected_updated_at ?? null,
-        seen_updated_at: issue.updated_at,
+        ...target,
         state_id: state.id
       },
       change: { before: { state: (yield* board.view(issue)).state }, after: { state } }

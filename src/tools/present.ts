@@ -2,33 +2,42 @@ import type { Comment, Issue } from "../domain/Issue.ts"
 import { htmlToMarkdown } from "../domain/Markdown.ts"
 import { stripInvisible } from "../domain/PlainText.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
-import type { Written } from "../domain/Write.ts"
+import { withoutSecrets } from "../domain/Token.ts"
+import type { CommentWritten } from "../domain/Write.ts"
+
+/** A line of Tasker's, as it may be shown and kept: nothing hidden in it, and no token that somebody pasted there. */
+export const plain = (text: string): string => withoutSecrets(stripInvisible(text))
+
+/** HTML of Tasker's as Markdown, likewise. */
+export const markdownOf = (html: string | null): string => withoutSecrets(htmlToMarkdown(html ?? ""))
+
+/** A card without its text, as lists show it. */
+export type Summary = Omit<Issue, "description">
 
 /**
  * A card in the words of agents. An id that the project's context does not know (somebody left, a
  * label was deleted) stands for its own name: nothing is dropped.
  */
-export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue => {
+export const summaryView = (issue: TaskerIssue, context: ProjectContext): Summary => {
   const state = context.states.find(({ id }) => id === issue.state_id)
   return {
     id: issue.id,
     identifier: issue.identifier,
     project_id: issue.project_id,
-    name: stripInvisible(issue.name),
-    description: htmlToMarkdown(issue.description_html ?? ""),
+    name: plain(issue.name),
     priority: issue.priority,
     state: {
       id: issue.state_id,
-      name: stripInvisible(state?.name ?? issue.state_id),
+      name: plain(state?.name ?? issue.state_id),
       group: state?.group ?? "unknown"
     },
     labels: issue.label_ids.map((id) => ({
       id,
-      name: stripInvisible(context.labels.find((label) => label.id === id)?.name ?? id)
+      name: plain(context.labels.find((label) => label.id === id)?.name ?? id)
     })),
     assignees: issue.assignee_ids.map((id) => ({
       id,
-      display_name: stripInvisible(context.members.find((member) => member.id === id)?.display_name ?? id)
+      display_name: plain(context.members.find((member) => member.id === id)?.display_name ?? id)
     })),
     start_date: issue.start_date,
     target_date: issue.target_date,
@@ -39,6 +48,11 @@ export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue =>
   }
 }
 
+export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue => ({
+  ...summaryView(issue, context),
+  description: markdownOf(issue.description_html)
+})
+
 /** A card where its project's context could not be had: ids stand for names. */
 export const bareView = (issue: TaskerIssue): Issue =>
   issueView(issue, {
@@ -48,20 +62,18 @@ export const bareView = (issue: TaskerIssue): Issue =>
     members: []
   })
 
-export const commentView = (comment: Extract<Written, { _tag: "Comment" }>["comment"]): Comment => ({
+export const commentView = (comment: CommentWritten): Comment => ({
   id: comment.id,
   issue_id: comment.issue_id,
-  comment: htmlToMarkdown(comment.comment_html),
+  comment: markdownOf(comment.comment_html),
   created_at: comment.created_at
 })
 
-/** A card without its text, as lists show it. */
-export const summary = ({ description: _, ...rest }: Issue): Omit<Issue, "description"> => rest
+/** What a writer is shown of a card that it may not read. */
+export const alwaysShown: ReadonlyArray<string> = ["id", "identifier", "updated_at", "url"]
 
 /** What a writer sees of a card that it may not read: which it is, and the fields it wrote itself. */
 export const writtenOnly = (issue: Issue, wrote: ReadonlyArray<string>): Partial<Issue> =>
   Object.fromEntries(
-    Object.entries(issue).filter(
-      ([field]) => ["id", "identifier", "updated_at", "url"].includes(field) || wrote.includes(field)
-    )
+    Object.entries(issue).filter(([field]) => alwaysShown.includes(field) || wrote.includes(field))
   )

@@ -1,10 +1,10 @@
 import { Effect, Schema } from "effect"
-import { GrantDenied } from "../domain/Failure.ts"
+import { GrantDenied, type TaskerFailure } from "../domain/Failure.ts"
 import { ProjectId } from "../domain/Ids.ts"
 import { Project } from "../domain/Issue.ts"
 import { invalidInput } from "../domain/inputs.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
 import { reference } from "./fields.ts"
+import { plain } from "./present.ts"
 import { sessionTool } from "./Tool.ts"
 
 /** Ungranted and unknown look alike, so that nobody learns of projects by asking. */
@@ -14,6 +14,10 @@ const notGranted = () =>
     message:
       "No project like that is granted to this agent with project:read. tasker_get_session shows what is granted; the owner can grant more."
   })
+
+/** What Tasker says of a project that it does not find, or of a name that it can't look for. */
+const known = (failure: TaskerFailure) =>
+  ["not_found", "rejected", "conflict"].includes(failure.reason) ? notGranted() : failure
 
 export const resolveProject = sessionTool({
   name: "tasker_resolve_project",
@@ -43,14 +47,19 @@ export const resolveProject = sessionTool({
     if (by.project_id !== undefined && !granting.some((grant) => grant.project_id === by.project_id)) {
       return yield* notGranted()
     }
-    const project = yield* tasker
-      .resolveProject(who, { workspace_slug: workspace, ...by })
-      .pipe(
-        Effect.catchTag("TaskerFailure", (failure) =>
-          Effect.fail(failure.reason === "not_found" ? notGranted() : failure)
+    const project = yield* tasker.resolveProject(who, { workspace_slug: workspace, ...by }).pipe(
+      // Whether a project is not there or its owner may not enter it is nobody's business who has no grant for it.
+      Effect.catch((failure) =>
+        Effect.fail(
+          failure._tag === "GrantDenied"
+            ? by.project_id === undefined
+              ? notGranted()
+              : failure
+            : known(failure)
         )
       )
+    )
     if (!granting.some((grant) => grant.project_id === project.id)) return yield* notGranted()
-    return { project: { ...project, name: stripInvisible(project.name) } }
+    return { project: { ...project, name: plain(project.name) } }
   })
 })

@@ -13,16 +13,12 @@ export const setAssignees = writeTool({
   input: { issue_id: issueId, assignees: references, expected_updated_at: expectedUpdatedAt },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
-    const issue = yield* board.issue(args.issue_id)
-    yield* board.unchanged(issue, args.expected_updated_at)
+    const { issue, target } = yield* board.change(args)
     const assignees = yield* board.assignees(args.assignees)
     return {
       write: {
         _tag: "SetAssignees",
-        project_id: board.projectId,
-        issue_id: args.issue_id,
-        expected_updated_at: args.expected_updated_at ?? null,
-        seen_updated_at: issue.updated_at,
+        ...target,
         assignee_ids: assignees.map(({ id }) => id)
       },
       change: { before: { assignees: (yield* board.view(issue)).assignees }, after: { assignees } }

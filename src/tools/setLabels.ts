@@ -12,16 +12,12 @@ export const setLabels = writeTool({
   input: { issue_id: issueId, labels: references, expected_updated_at: expectedUpdatedAt },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
-    const issue = yield* board.issue(args.issue_id)
-    yield* board.unchanged(issue, args.expected_updated_at)
+    const { issue, target } = yield* board.change(args)
     const labels = yield* board.labels(args.labels)
     return {
       write: {
         _tag: "SetLabels",
-        project_id: board.projectId,
-        issue_id: args.issue_id,
-        expected_updated_at: args.expected_updated_at ?? null,
-        seen_updated_at: issue.updated_at,
+        ...target,
         label_ids: labels.map(({ id }) => id)
       },
       change: { before: { labels: (yield* board.view(issue)).labels }, after: { labels } }

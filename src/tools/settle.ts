@@ -1,10 +1,9 @@
 import { Effect } from "effect"
 import type { GrantDenied, TaskerFailure } from "../domain/Failure.ts"
-import { CommentId, type IssueId } from "../domain/Ids.ts"
-import type { ListedComment, TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
-import type { AddComment, CreateIssue, IssueChange, Write, Written } from "../domain/Write.ts"
-import type { Existing, TaskerAdapter, TaskerError, WriteTicket } from "../services/TaskerAdapter.ts"
-import type { Tool } from "./Tool.ts"
+import { CommentId, IssueId, type ProjectId } from "../domain/Ids.ts"
+import type { ListedComment, Page, TaskerIssue } from "../domain/Tasker.ts"
+import type { AddComment, CommentWritten, CreateIssue, IssueChange, Write, Written } from "../domain/Write.ts"
+import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { holds, sameWords } from "./unmet.ts"
 
 /**
@@ -16,25 +15,24 @@ export type Settled =
   | { readonly _tag: "NotDone"; readonly failure: TaskerFailure | GrantDenied }
   | { readonly _tag: "Undecided"; readonly because: string }
 
-type Tasker = TaskerAdapter["Service"]
-type Apply = Tool["apply"]
+/** One write on its way: on whose account Tasker is looked at, under which key the write goes, and how it is sent. */
+export interface Sending {
+  readonly tasker: TaskerAdapter["Service"]
+  readonly who: OnBehalf
+  /** What Tasker knows the write by: `Idempotency-Key` and `external_id`. */
+  readonly key: string
+  readonly send: (write: Write) => Effect.Effect<Written | Existing, TaskerError>
+}
 
 const done = (written: Written): Settled => ({ _tag: "Done", written })
-const notDone = (failure: TaskerFailure | GrantDenied): Settled => ({ _tag: "NotDone", failure })
+const notDone = (failure: TaskerError): Settled => ({ _tag: "NotDone", failure })
 const undecided = (because: string): Settled => ({ _tag: "Undecided", because })
 const issueDone = (issue: TaskerIssue): Settled => done({ _tag: "Issue", issue })
 
 /** The first try: Tasker has never seen this key from us. */
-export const attempt = (
-  write: Write,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
-): Effect.Effect<Settled> =>
-  apply(write, ticket, tasker).pipe(
-    Effect.flatMap((sent) =>
-      sent._tag === "Existing" ? adopt(sent, write, ticket, tasker) : own(write, sent)
-    ),
+export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> =>
+  sending.send(write).pipe(
+    Effect.flatMap((sent) => (sent._tag === "Existing" ? adopt(sent, write, sending) : own(write, sent))),
     Effect.catch((failure) =>
       Effect.succeed(isAmbiguous(failure) ? undecided(failure.message) : notDone(failure))
     )
@@ -44,19 +42,14 @@ export const attempt = (
  * Settles a write that was sent, or perhaps was, and whose reply nobody has. Looks first; sends again
  * only what Tasker recognises as a repeat, or what the card's own `updated_at` makes harmless.
  */
-export const settle = (
-  write: Write,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
-): Effect.Effect<Settled> => {
+export const settle = (write: Write, sending: Sending): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
-      return looking(settleCreate(write, ticket, tasker, apply))
+      return looking(settleCreate(write, sending))
     case "AddComment":
-      return looking(settleComment(write, ticket, tasker, apply))
+      return looking(settleComment(write, sending))
     default:
-      return looking(settleChange(write, ticket, tasker, apply))
+      return looking(settleChange(write, sending))
   }
 }
 
@@ -66,48 +59,35 @@ const looking = (settling: Effect.Effect<Settled, TaskerError>): Effect.Effect<S
 
 const isAmbiguous = (failure: TaskerError): boolean => failure._tag === "TaskerFailure" && failure.ambiguous
 
-/** What a repeat is refused for where Tasker looked at it and found it wanting in itself. */
-const aboutTheWrite: ReadonlyArray<string> = ["rejected", "not_found"]
-
 /**
- * Sends a write once more, after a look that showed nothing of the first try. Of the first try a
- * refusal of the repeat says something only where it is about the write itself: that Tasker can't be
- * reached, is too busy, or lets nobody in just now decides nothing, and a conflict may be our own first
- * try that moved the card on.
+ * Of the first try a refusal of the repeat says something only where it is about the write itself, and
+ * where a look before it showed nothing of the first try. That Tasker can't be reached, is too busy, or
+ * lets nobody in just now decides nothing, and a conflict may be our own first try that moved the card on.
  */
-const resend = (write: Write, ticket: WriteTicket, tasker: Tasker, apply: Apply): Effect.Effect<Settled> =>
-  attempt(write, ticket, tasker, apply).pipe(
-    Effect.map((settled) =>
-      settled._tag === "NotDone" && !aboutTheWrite.includes(settled.failure.reason)
-        ? undecided(settled.failure.message)
-        : settled
-    )
-  )
+const afterALook: ReadonlyArray<string> = ["rejected", "not_found"]
 
-/** The same where nothing could be looked at: no refusal of the repeat then says that the first try was not done. */
-const resendBlindly = (
-  write: Write,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
-): Effect.Effect<Settled> =>
-  Effect.map(resend(write, ticket, tasker, apply), (settled) =>
-    settled._tag === "NotDone" ? undecided(settled.failure.message) : settled
+/** Where nothing could be looked at, no refusal of the repeat says that the first try was not done. */
+const blindly: ReadonlyArray<string> = []
+
+/** Sends a write once more. `telling` are the refusals that say that it was not done before either. */
+const resend = (write: Write, sending: Sending, telling: ReadonlyArray<string>): Effect.Effect<Settled> =>
+  Effect.map(attempt(write, sending), (settled) =>
+    settled._tag === "NotDone" && !telling.includes(settled.failure.reason)
+      ? undecided(settled.failure.message)
+      : settled
   )
 
 const settleCreate = Effect.fnUntraced(function* (
   write: CreateIssue,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
+  sending: Sending
 ): Effect.fn.Return<Settled, TaskerError> {
-  const page = yield* tasker.listIssues(ticket, {
+  const page = yield* sending.tasker.listIssues(sending.who, {
     project_id: write.project_id,
-    external_id: ticket.upstreamKey,
+    external_id: sending.key,
     limit: 2
   })
   const [found] = page.results
-  return yield* found === undefined ? resend(write, ticket, tasker, apply) : ownCard(write, found)
+  return yield* found === undefined ? resend(write, sending, afterALook) : ownCard(write, found)
 })
 
 /**
@@ -129,24 +109,24 @@ const ownCard = (write: CreateIssue, found: TaskerIssue): Effect.Effect<Settled>
         Effect.as(undecided("Tasker has another card under the key of this write."))
       )
 
+const cardOf = ({ tasker, who }: Sending, project_id: ProjectId, issue_id: IssueId) =>
+  Effect.map(tasker.listIssues(who, { project_id, issue_id, limit: 1 }), ({ results }) =>
+    results.find((card) => card.id === issue_id && card.project_id === project_id)
+  )
+
 const settleChange = Effect.fnUntraced(function* (
   write: IssueChange,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
+  sending: Sending
 ): Effect.fn.Return<Settled, TaskerError> {
-  const read = Effect.map(
-    tasker.listIssues(ticket, { project_id: write.project_id, issue_id: write.issue_id, limit: 1 }),
-    ({ results }) =>
-      results.find(({ id, project_id }) => id === write.issue_id && project_id === write.project_id)
-  )
+  const read = cardOf(sending, write.project_id, write.issue_id)
   const before = yield* read
   if (before === undefined) return undecided("The card is no longer there to look at.")
   if (holds(write, before)) return issueDone(before)
   // Somebody changed the card since the first try: a repeat could undo what they did.
-  if (before.updated_at !== write.seen_updated_at)
+  if (before.updated_at !== write.seen_updated_at) {
     return undecided("The card was changed by someone else meanwhile.")
-  const sent = yield* resend({ ...write, expected_updated_at: write.seen_updated_at }, ticket, tasker, apply)
+  }
+  const sent = yield* resend(write, sending, afterALook)
   if (sent._tag !== "Undecided") return sent
   const after = yield* read
   return after !== undefined && holds(write, after) ? issueDone(after) : sent
@@ -154,98 +134,98 @@ const settleChange = Effect.fnUntraced(function* (
 
 const settleComment = Effect.fnUntraced(function* (
   write: AddComment,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  apply: Apply
+  sending: Sending
 ): Effect.fn.Return<Settled, TaskerError> {
-  const found = yield* findComment(
-    write,
-    ticket,
-    tasker,
-    (comment) => comment.external_id === ticket.upstreamKey
-  )
-  if (found === "unsupported") return yield* resendBlindly(write, ticket, tasker, apply)
-  return yield* found === undefined ? resend(write, ticket, tasker, apply) : ownComment(write, found)
+  const looked = yield* findComment(write, sending, ({ external_id }) => external_id === sending.key)
+  switch (looked._tag) {
+    case "Found":
+      return yield* ownComment(write, looked.comment)
+    case "Absent":
+      return yield* resend(write, sending, afterALook)
+    case "Unlisted":
+      return yield* resend(write, sending, blindly)
+  }
 })
 
-type CommentMade = Omit<TaskerComment, "created_at"> & { readonly created_at: string | null }
-
-const ownComment = (write: AddComment, found: CommentMade): Effect.Effect<Settled> =>
+const ownComment = (write: AddComment, found: CommentWritten): Effect.Effect<Settled> =>
   sameWords(write.comment_html, found.comment_html)
     ? Effect.succeed(done({ _tag: "Comment", comment: found }))
     : Effect.logError("Tasker has another comment under the key of a write", { comment_id: found.id }).pipe(
         Effect.as(undecided("Tasker has another comment under the key of this write."))
       )
 
-/** A card with more comments than this is searched no further, and the write is repeated under its key. */
-const searchedPages = 20
+/** What looking for a comment came to; `Unlisted`: this Tasker lists none. */
+type Looked =
+  | { readonly _tag: "Found"; readonly comment: ListedComment }
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "Unlisted" }
 
-const findComment = Effect.fnUntraced(function* (
-  write: AddComment,
-  ticket: WriteTicket,
-  tasker: Tasker,
-  isIt: (comment: ListedComment) => boolean
-): Effect.fn.Return<ListedComment | "unsupported" | undefined, TaskerError> {
-  let cursor: string | undefined
-  for (let page = 0; page < searchedPages; page++) {
-    const listed = yield* tasker
-      .listComments(ticket, {
-        project_id: write.project_id,
-        issue_id: write.issue_id,
-        limit: 100,
-        ...(cursor === undefined ? {} : { cursor })
-      })
-      .pipe(
-        Effect.catchTag("TaskerFailure", (failure) =>
-          failure.reason === "unsupported" ? Effect.succeed(undefined) : Effect.fail(failure)
-        )
-      )
-    if (listed === undefined) return "unsupported"
-    const found = listed.results.find(isIt)
-    if (found !== undefined || listed.next_cursor === null) return found
-    cursor = listed.next_cursor
-  }
-  return undefined
-})
+/** A card with more comments than this is searched no further, and the write is repeated under its key. */
+const searchedPages = 80
+
+/** Few enough that a page of the longest comments is no reply too large to be read. */
+const commentsAtOnce = 25
+
+const findComment = Effect.fnUntraced(
+  function* (
+    { project_id, issue_id }: AddComment,
+    { tasker, who }: Sending,
+    isIt: (comment: ListedComment) => boolean
+  ): Effect.fn.Return<Looked, TaskerError> {
+    let cursor: string | null = null
+    for (let page = 0; page < searchedPages; page++) {
+      const query = { project_id, issue_id, limit: commentsAtOnce, ...(cursor === null ? {} : { cursor }) }
+      const listed: Page<ListedComment> = yield* tasker.listComments(who, query)
+      const comment = listed.results.find(isIt)
+      if (comment !== undefined) return { _tag: "Found", comment }
+      if (listed.next_cursor === null) break
+      cursor = listed.next_cursor
+    }
+    return { _tag: "Absent" }
+  },
+  Effect.catchTag("TaskerFailure", (failure) =>
+    failure.reason === "unsupported" ? Effect.succeed<Looked>({ _tag: "Unlisted" }) : Effect.fail(failure)
+  )
+)
 
 /** Tasker says that our key is carried out and names what came of it: read it, and hold it against what was asked. */
-const adopt = (
-  existing: Existing,
-  write: Write,
-  ticket: WriteTicket,
-  tasker: Tasker
-): Effect.Effect<Settled> =>
-  looking(
-    Effect.gen(function* () {
-      if (write._tag === "CreateIssue") {
-        const page = yield* tasker.listIssues(ticket, {
-          project_id: write.project_id,
-          issue_id: existing.id as IssueId,
-          limit: 1
-        })
-        const found = page.results.find(({ id }) => id === existing.id)
-        return yield* found === undefined
-          ? Effect.succeed(undecided("Tasker names a card for this key that can't be read."))
-          : ownCard(write, found)
-      }
-      if (write._tag !== "AddComment")
-        return undecided("Tasker names something for this key that it can't have made.")
-      const found = yield* findComment(write, ticket, tasker, ({ id }) => id === existing.id)
-      if (found === "unsupported") return unseenComment(existing, write)
-      return yield* found === undefined
-        ? Effect.succeed(undecided("Tasker names a comment for this key that can't be read."))
-        : ownComment(write, found)
-    })
-  )
+const adopt = (existing: Existing, write: Write, sending: Sending): Effect.Effect<Settled> => {
+  switch (write._tag) {
+    case "CreateIssue":
+      return looking(adoptCard(IssueId.make(existing.id), write, sending))
+    case "AddComment":
+      return looking(adoptComment(CommentId.make(existing.id), write, sending))
+    default:
+      return Effect.succeed(undecided("Tasker names something for this key that it can't have made."))
+  }
+}
 
-/** A Tasker that lists no comments says by its 409 that the comment is there; more can't be had of it. */
-const unseenComment = (existing: Existing, write: AddComment): Settled =>
-  done({
-    _tag: "Comment",
-    comment: {
-      id: CommentId.make(existing.id),
-      issue_id: write.issue_id,
-      comment_html: write.comment_html,
-      created_at: null
+const adoptCard = Effect.fnUntraced(function* (
+  id: IssueId,
+  write: CreateIssue,
+  sending: Sending
+): Effect.fn.Return<Settled, TaskerError> {
+  const found = yield* cardOf(sending, write.project_id, id)
+  return found === undefined
+    ? undecided("Tasker names a card for this key that can't be read.")
+    : yield* ownCard(write, found)
+})
+
+const adoptComment = Effect.fnUntraced(function* (
+  id: CommentId,
+  write: AddComment,
+  sending: Sending
+): Effect.fn.Return<Settled, TaskerError> {
+  const looked = yield* findComment(write, sending, (comment) => comment.id === id)
+  switch (looked._tag) {
+    case "Found":
+      return yield* ownComment(write, looked.comment)
+    case "Absent":
+      return undecided("Tasker names a comment for this key that can't be read.")
+    case "Unlisted": {
+      // By its 409 Tasker says that the comment is there; more can't be had of it.
+      const { issue_id, comment_html } = write
+      return done({ _tag: "Comment", comment: { id, issue_id, comment_html, created_at: null } })
     }
-  })
+  }
+})

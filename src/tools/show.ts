@@ -1,9 +1,9 @@
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import type { Issue } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import { writtenOnly } from "./present.ts"
-import { longestFitting } from "./size.ts"
+import { fits, longestFitting } from "./size.ts"
 
 /** An answer as it goes out: JSON values by name. */
 export type Output = Readonly<Record<string, unknown>>
@@ -22,22 +22,42 @@ export interface Change {
 /** A card in an answer, and what says where its text was cut. */
 type IssueShown<I, R> = { readonly issue: I; readonly truncated?: true; readonly next_offset?: number } & R
 
+/** As much of a name as tells it from others, where names alone would fill an answer. */
+const shortName = 40
+
+/** A value with every name in its lists cut short. */
+const slim = <A>(value: A): A =>
+  JSON.parse(
+    JSON.stringify(value, (key, inner: unknown) =>
+      (key === "name" || key === "display_name") && Predicate.isString(inner) && inner.length > shortName
+        ? [...inner].slice(0, shortName).join("")
+        : inner
+    )
+  )
+
 /** Cuts the card's text where the whole would not fit, and says so and where to read on. */
 export const showIssue = <I extends Partial<Issue>, R extends Output>(
   issue: I,
   rest: R,
   offset = 0
-): Effect.Effect<IssueShown<I, R>> => {
-  const { description } = issue
-  if (description === undefined) return Effect.succeed({ issue, ...rest })
-  const wanted = description.slice(offset)
-  const answer = (part: string): IssueShown<I, R> => ({
-    issue: { ...issue, description: part },
-    ...(part.length < wanted.length ? { truncated: true, next_offset: offset + part.length } : {}),
-    ...rest
+): Effect.Effect<IssueShown<I, R>> =>
+  Effect.gen(function* () {
+    const { description } = issue
+    const answer = (card: I, part: string | undefined): IssueShown<I, R> => {
+      const cut = part !== undefined && part.length < wanted.length
+      return {
+        issue: part === undefined ? card : { ...card, description: part },
+        ...(cut || card !== issue ? { truncated: true } : {}),
+        ...(cut ? { next_offset: offset + part.length } : {}),
+        ...rest
+      }
+    }
+    const wanted = (description ?? "").slice(offset)
+    const bare = description === undefined ? undefined : ""
+    const card = (yield* fits(answer(issue, bare))) ? issue : slim(issue)
+    if (description === undefined) return answer(card, undefined)
+    return answer(card, yield* longestFitting(wanted, (part) => answer(card, part)))
   })
-  return Effect.map(longestFitting(wanted, answer), answer)
-}
 
 export const showAnswer = (
   answer: Answer,
@@ -47,8 +67,14 @@ export const showAnswer = (
 ): Effect.Effect<Output> => {
   const rest = { replayed, warnings: answer.warnings }
   if (answer.issue !== undefined) {
-    const visible = grant.scopes.includes("issue:read") ? answer.issue : writtenOnly(answer.issue, wrote)
-    return showIssue(visible, rest)
+    if (grant.scopes.includes("issue:read")) return showIssue(answer.issue, rest)
+    // What did not take stands on the card as somebody else left it: not for a writer who may not read it.
+    const unmet = answer.warnings.map(({ field }) => field)
+    const own = wrote.filter((field) => !unmet.includes(field))
+    return showIssue(writtenOnly(answer.issue, own), {
+      replayed,
+      warnings: unmet.map((field) => ({ field, message: "It does not stand as this call asked." }))
+    })
   }
   const { comment } = answer
   if (comment === undefined) return Effect.succeed(rest)
@@ -78,6 +104,7 @@ export const showChange = (change: Change, grant: StandingGrant): Effect.Effect<
       dry_run: true,
       change: { ...("before" in before ? { before: cut(change.before) } : {}), after: cut(after) }
     }
+    if (limit === 0) return { ...slim(part), truncated: true }
     return JSON.stringify(whole) === JSON.stringify(part) ? whole : { ...part, truncated: true }
   }
   const longest = Math.max(

@@ -15,6 +15,9 @@ const tokenizer = Effect.runSync(
   Effect.cached(Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base")))
 )
 
+/** No answer of more characters than this can fit: a token is seldom more than four of them. */
+export const longestAnswer = 40_000
+
 /** Longest text that is counted; anything longer is too long whatever it holds. */
 const countable = 64_000
 

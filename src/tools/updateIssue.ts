@@ -1,30 +1,37 @@
-import { Effect, Schema } from "effect"
+import { Effect, Schema, Struct } from "effect"
 import { InputInvalid } from "../domain/Failure.ts"
 import { invalidInput } from "../domain/inputs.ts"
-import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../domain/Markdown.ts"
+import { unrepresentable } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { UpdateIssue } from "../domain/Write.ts"
 import {
   date,
   datesInOrder,
+  datesInOrderUnseen,
   expectedUpdatedAt,
   issueId,
   issueShown,
   markdown,
   name,
-  priority
+  priority,
+  rendered
 } from "./fields.ts"
+import { markdownOf } from "./present.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 const nothingToUpdate = () =>
   invalidInput("", "Give at least one of name, description, priority, start_date, target_date and parent_id.")
 
+/** `content` is what the card holds, named to who may read it. */
 const wouldLose = (issue: TaskerIssue, content: ReadonlyArray<string>) =>
   new InputInvalid({
     reason: "would_lose_content",
-    message: `The text of ${issue.identifier} holds what Markdown can't (${content.join(", ")}): a new description would lose it. Nothing was changed. Add a comment instead, or ask a person; with allow_content_loss: true it is replaced all the same.`,
-    details: { issue_id: issue.id, content }
+    message: `The text of ${issue.identifier} holds what Markdown can't${content.length > 0 ? ` (${content.join(", ")})` : ""}: a new description would lose it. Nothing was changed. Add a comment instead, or ask a person; with allow_content_loss: true it is replaced all the same.`,
+    details: { issue_id: issue.id, ...(content.length > 0 ? { content } : {}) }
   })
+
+/** The fields that go to Tasker as they are given. */
+const plainFields = ["name", "priority", "start_date", "target_date", "parent_id"] as const
 
 export const updateIssue = writeTool({
   name: "tasker_update_issue",
@@ -46,42 +53,42 @@ export const updateIssue = writeTool({
   },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
-    const { project_id: _, issue_id, description, expected_updated_at, allow_content_loss, ...rest } = args
-    const { name, priority, start_date, target_date, parent_id } = rest
-    const given = { name, priority, start_date, target_date, parent_id }
-    const fields = Object.fromEntries(
-      Object.entries(given).filter(([, value]) => value !== undefined)
-    ) as Omit<UpdateIssue["fields"], "description_html">
+    const fields = Struct.pick(
+      args,
+      plainFields.filter((field) => args[field] !== undefined)
+    )
+    const { description, start_date, target_date, parent_id } = args
     if (Object.keys(fields).length === 0 && description === undefined) return yield* nothingToUpdate()
-    const issue = yield* board.issue(issue_id)
-    yield* board.unchanged(issue, expected_updated_at)
-    yield* datesInOrder(
-      start_date === undefined ? issue.start_date : start_date,
-      target_date === undefined ? issue.target_date : target_date
-    )
+    const { issue, target } = yield* board.change(args)
+    if (start_date !== undefined || target_date !== undefined) {
+      const start = start_date === undefined ? issue.start_date : start_date
+      const target = target_date === undefined ? issue.target_date : target_date
+      const given = start_date !== undefined && target_date !== undefined
+      yield* given || board.may("issue:read")
+        ? datesInOrder(start, target)
+        : datesInOrderUnseen(start, target)
+    }
     if (parent_id != null) yield* board.issue(parent_id, "parent_id")
-    const lost = description === undefined ? [] : unrepresentable(issue.description_html ?? "")
-    if (lost.length > 0 && allow_content_loss !== true) return yield* wouldLose(issue, lost)
-    const before = Object.fromEntries(
-      Object.keys(fields).map((field) => [field, issue[field as keyof TaskerIssue]])
-    )
-    const text =
-      description === undefined ? {} : { description: htmlToMarkdown(issue.description_html ?? "") }
+    const stands = Struct.pick(issue, Struct.keys(fields))
+    if (description === undefined) {
+      return {
+        write: { _tag: "UpdateIssue", ...target, fields },
+        change: { before: stands, after: fields }
+      } satisfies Plan<UpdateIssue>
+    }
+    const text = issue.description_html ?? ""
+    const lost = unrepresentable(text)
+    if (lost.length > 0 && args.allow_content_loss !== true)
+      return yield* wouldLose(issue, board.may("issue:read") ? lost : [])
     return {
       write: {
         _tag: "UpdateIssue",
-        project_id: board.projectId,
-        issue_id,
-        expected_updated_at: expected_updated_at ?? null,
-        seen_updated_at: issue.updated_at,
-        fields: {
-          ...fields,
-          ...(description === undefined ? {} : { description_html: markdownToHtml(description) })
-        }
+        ...target,
+        fields: { ...fields, description_html: yield* rendered("description", description) }
       },
       change: {
-        before: { ...before, ...text },
-        after: { ...fields, ...(description === undefined ? {} : { description }) }
+        before: { ...stands, description: markdownOf(text) },
+        after: { ...fields, description }
       }
     } satisfies Plan<UpdateIssue>
   }),

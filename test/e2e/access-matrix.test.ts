@@ -16,7 +16,7 @@ import {
 } from "../support/served.ts"
 import type { RecordedRequest } from "../support/tasker.ts"
 import { call, type Door, doors } from "../support/tool-calls.ts"
-import { argsOf, argumentsOf, makeScene, rows, type Scene, termsOf } from "../support/tool-rows.ts"
+import { argsOf, argumentsOf, makeScene, rows, type Scene, termsOf, writes } from "../support/tool-rows.ts"
 
 /**
  * Who may do what, for every tool there is, through both doors. The tables are made from the tools
@@ -178,7 +178,7 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (
       const events = (yield* auditOf(agent.id)).filter(({ request_id }) => request_id === outcome.requestId)
       assert.deepStrictEqual(
         events.map(({ action, outcome: came, reason, via }) => `${action} ${came} ${reason} ${via}`),
-        row.tool.writes ? [`${row.name} denied ${row.code} ${row.via}`] : []
+        writes(row.tool) ? [`${row.name} denied ${row.code} ${row.via}`] : []
       )
     })
   )
@@ -191,11 +191,11 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (
       const outcome = yield* call(row.via, agent.token, row.name, argsOf(row.tool, scene))
       assert.isUndefined(outcome.error)
       assert.strictEqual(outcome.status, 200)
-      assert.strictEqual((yield* seenSince(before.last)).writes - before.writes, row.tool.writes ? 1 : 0)
+      assert.strictEqual((yield* seenSince(before.last)).writes - before.writes, writes(row.tool) ? 1 : 0)
       const events = (yield* auditOf(agent.id)).filter(({ request_id }) => request_id === outcome.requestId)
       assert.deepStrictEqual(
         events.map(({ action, outcome: came, reason, via }) => `${action} ${came} ${reason} ${via}`),
-        row.tool.writes ? [`${row.name} executed null ${row.via}`] : []
+        writes(row.tool) ? [`${row.name} executed null ${row.via}`] : []
       )
     })
   )

@@ -5,7 +5,7 @@ import { allScopes } from "../../src/domain/Scope.ts"
 import { tools } from "../../src/tools/registry.ts"
 import { newAgent, ReferenceTasker, served } from "../support/served.ts"
 import { call, doors } from "../support/tool-calls.ts"
-import { argsOf, argumentsOf, makeScene, marks, type Scene, termsOf } from "../support/tool-rows.ts"
+import { argsOf, argumentsOf, makeScene, marks, type Scene, termsOf, writes } from "../support/tool-rows.ts"
 
 /**
  * A scope gives what it names and no more. The scene's cards and projects hold words that stand nowhere
@@ -28,7 +28,7 @@ const stage = Layer.effect(
   })
 ).pipe(Layer.provideMerge(served()))
 
-const writers = tools.filter(({ writes }) => writes)
+const writers = tools.filter(writes)
 const rowsOf = (of: ReadonlyArray<(typeof tools)[number]>) =>
   doors.flatMap((via) => of.map((tool) => ({ tool, name: tool.name, via })))
 

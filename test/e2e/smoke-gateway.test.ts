@@ -5,6 +5,7 @@ import { problems } from "../../src/http/Problem.ts"
 import { tools } from "../../src/tools/registry.ts"
 import { newAgent, Served, send, withoutTasker } from "../support/served.ts"
 import { call } from "../support/tool-calls.ts"
+import { writes } from "../support/tool-rows.ts"
 
 /** `npm run smoke:gateway`: the boundary of REST, which is `/mcp`'s own tools in other clothes. */
 
@@ -76,7 +77,7 @@ layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the 
   it.effect("wants an idempotency key for every write, in the body or as a header", () =>
     Effect.gen(function* () {
       const { token } = yield* granted("issue:create")
-      for (const { name } of tools.filter(({ writes }) => writes)) {
+      for (const { name } of tools.filter(writes)) {
         const { code, status } = yield* call("rest", token, name, { project_id: projectId })
         assert.deepStrictEqual([status, code], [400, "idempotency.key_missing"], name)
       }

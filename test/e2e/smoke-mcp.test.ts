@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { tools } from "../../src/tools/registry.ts"
 import { administer, auditOf, newAgent, send, withoutTasker } from "../support/served.ts"
 import { call, post } from "../support/tool-calls.ts"
+import { writes } from "../support/tool-rows.ts"
 
 /** `npm run smoke:mcp`: the boundary of `/mcp`, up to where Tasker begins. No Tasker is named to this gateway. */
 
@@ -87,7 +88,7 @@ layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("/mcp
   it.effect("wants an idempotency key for every write", () =>
     Effect.gen(function* () {
       const { id, token } = yield* newAgent([])
-      const writers = tools.filter(({ writes }) => writes)
+      const writers = tools.filter(writes)
       for (const { name } of writers) {
         const { code } = yield* call("mcp", token, name, { project_id: projectId })
         assert.strictEqual(code, "idempotency.key_missing", name)
@@ -114,9 +115,9 @@ layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("/mcp
       }
       const session = yield* call("mcp", token, "tasker_get_session", {})
       assert.strictEqual(session.content.grants[0].project_id, projectId)
-      const writes = (yield* auditOf(id)).filter(({ via }) => via === "mcp")
+      const writing = (yield* auditOf(id)).filter(({ via }) => via === "mcp")
       assert.deepStrictEqual(
-        writes.map(({ outcome, reason }) => `${outcome} ${reason}`),
+        writing.map(({ outcome, reason }) => `${outcome} ${reason}`),
         Array.from({ length: 3 }, () => "failed tasker.unavailable")
       )
       const ready = yield* send("/readyz")

@@ -56,6 +56,32 @@ describe("DATA_DIR", () => {
     })
   )
 
+  it.live(
+    "is refused where it is a folder full of other things that others may enter, and left as it is",
+    () =>
+      Effect.gen(function* () {
+        const dataDir = yield* temporary
+        const with_ = (name: string, mode: number) =>
+          Effect.promise(async () => {
+            await fs.mkdir(join(dataDir, name), { recursive: true })
+            await fs.chmod(join(dataDir, name), mode)
+            await fs.chmod(dataDir, 0o755)
+          })
+        yield* with_("someone-elses", 0o755)
+        yield* with_("secrets", 0o755)
+        const refused = yield* Effect.flip(DataDir.acquire(dataDir))
+        assert.strictEqual(refused.reason, "not_empty")
+        assert.include(refused.message, dataDir)
+        assert.strictEqual(yield* modeOf(dataDir), "755")
+        // A gateway's own secrets tell it by, and so does a folder that nobody else could enter anyway.
+        yield* with_("secrets", 0o700)
+        yield* Effect.scoped(DataDir.acquire(dataDir))
+        assert.strictEqual(yield* modeOf(dataDir), "700")
+        yield* Effect.promise(() => fs.rm(join(dataDir, "secrets"), { recursive: true }))
+        yield* Effect.scoped(DataDir.acquire(dataDir))
+      })
+  )
+
   it.live("keeps a secret as it was first generated, and refuses one that was emptied", () =>
     Effect.gen(function* () {
       const dataDir = yield* DataDir.acquire(yield* temporary)

@@ -188,6 +188,60 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
     })
   )
 
+  it.effect("leaves no event with anyone's agent for a path whose owner can be nobody", () =>
+    Effect.gen(function* () {
+      const { id } = yield* newAgent()
+      const path = `/api/internal/v1/owners/${"x".repeat(129)}/agents/${id}`
+      const answers = yield* Effect.all([
+        operate(path, { method: "PATCH", body: { status: "disabled" } }),
+        operate(`${path}/grants`, { body: terms() }),
+        operate(`${path}/tokens/${randomUUID()}`, { method: "DELETE" })
+      ])
+      for (const { body, status } of answers)
+        assert.deepStrictEqual([status, body.code], [404, "request.not_found"])
+      assert.deepStrictEqual(yield* events(id), ["agent.created executed"])
+    })
+  )
+
+  it.effect("counts characters, not what some of them take in memory", () =>
+    Effect.gen(function* () {
+      const owner = "🦊".repeat(128)
+      const agent = { owner_email: "owner@example.test", display_name: "🐻".repeat(128) }
+      const made = yield* operate("/api/v1/agents", { body: { ...agent, owner_user_id: owner } })
+      assert.deepStrictEqual(
+        [made.status, made.body.agent?.owner_user_id, made.body.agent?.display_name],
+        [201, owner, agent.display_name]
+      )
+      const path = (of: string) => `/api/internal/v1/owners/${encodeURIComponent(of)}/agents`
+      assert.deepStrictEqual((yield* operate(path(owner))).body.agents, [made.body.agent])
+      assert.strictEqual((yield* operate(path(`${owner}🦊`))).status, 404)
+      for (const [field, value] of [
+        ["owner_user_id", `${owner}🦊`],
+        ["display_name", "🐻".repeat(129)]
+      ] as const) {
+        const refused = yield* operate("/api/v1/agents", {
+          body: { ...agent, owner_user_id: owner, [field]: value }
+        })
+        assert.deepStrictEqual([refused.status, refused.body.errors?.[0]?.path], [422, field])
+      }
+    })
+  )
+
+  it.effect.each(["\u0085", "\u202e", "\u200b", "\u2066", "\u{e0041}", "\ufeff"])(
+    "refuses an e-mail address with what nobody can see in it: %j",
+    (hidden) =>
+      Effect.gen(function* () {
+        const refused = yield* operate("/api/v1/agents", {
+          body: {
+            owner_user_id: "someone",
+            owner_email: `own${hidden}er@example.test`,
+            display_name: "Codex"
+          }
+        })
+        assert.deepStrictEqual([refused.status, refused.body.errors?.[0]?.path], [422, "owner_email"])
+      })
+  )
+
   it.effect("disables all agents of one owner at once", () =>
     Effect.gen(function* () {
       const owner = `owner-${"ф".repeat(100)}-${randomUUID().slice(0, 8)}`

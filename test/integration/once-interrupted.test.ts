@@ -9,10 +9,10 @@ import {
   trail,
   writesUnder
 } from "../support/evidence.ts"
-import { call, hasty, impatient, shortTimeout, World } from "../support/world.ts"
+import { call, hasty, shortTimeout, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })("a caller who leaves", (it) => {
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("a caller who leaves", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`while Tasker carries ${tool} out does not stop it, and it is on record`, () =>
       Effect.gen(function* () {

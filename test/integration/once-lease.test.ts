@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import type { AuditEntry } from "../../src/domain/AuditEvent.ts"
-import type { IssueId, ProjectId } from "../../src/domain/Ids.ts"
+import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
+import { type IssueId, type ProjectId, Uuid } from "../../src/domain/Ids.ts"
 import { fingerprint } from "../../src/domain/Operation.ts"
 import type { CreateIssue } from "../../src/domain/Write.ts"
 import { Idempotency } from "../../src/services/Idempotency.ts"
@@ -15,7 +16,7 @@ import {
   trail,
   writesUnder
 } from "../support/evidence.ts"
-import { type Actor, call, impatient, World } from "../support/world.ts"
+import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
 const asked = { name: "Leased" }
@@ -43,7 +44,10 @@ const intentOf = (agent: Actor, key: string) => ({
   requestId: "direct"
 })
 
-const entryOf = (agent: Actor, key: string, outcome: AuditEntry["outcome"]): AuditEntry => ({
+const entryOf = (agent: Actor, key: string, outcome: AuditEvent["outcome"]): AuditEvent => ({
+  id: Uuid.make(randomUUID()),
+  at: new Date().toISOString(),
+  count: 1,
   action: "tasker_create_issue",
   outcome,
   reason: null,
@@ -72,7 +76,7 @@ const standingOf = Effect.fnUntraced(function* (agent: Actor, key: string) {
   return operation
 })
 
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })("the lease on a key", (it) => {
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("the lease on a key", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`keeps every other caller out while ${tool} is under way`, () =>
       Effect.gen(function* () {

@@ -1,10 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { upstreamKey } from "../../src/domain/Operation.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { keyRow, outcome, trail, writesUnder } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
-import { type Actor, act, call, impatient, World } from "../support/world.ts"
+import { type Actor, act, call, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
 const unknown = "tasker.outcome_unknown"
@@ -22,7 +21,7 @@ const lose = Effect.fnUntraced(function* (agent: Actor, op: string, fault: "cut_
   return { again, issueId, key: asked.idempotency_key, row, asked }
 })
 
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })("settling a write in doubt", (it) => {
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a write in doubt", (it) => {
   for (const { op } of writeRows) {
     // What one has to ask before the write is sent once more.
     const look = op === "comment" ? "list_comments" : "list"
@@ -203,86 +202,3 @@ layer(impatient, { timeout: "60 seconds", excludeTestServices: true })("settling
     })
   )
 })
-
-/** Something else than what was asked that stands in Tasker under the very key of a write. */
-const foreign = (agent: Actor, key: string, path: string, body: object) =>
-  Effect.gen(function* () {
-    const { tasker } = yield* World
-    const mine = upstreamKey(agent.agentId, key)
-    const reply = yield* Effect.promise(() =>
-      fetch(`${tasker.url}/api/internal/nodedc/agent${path}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${tasker.accessToken}`,
-          "content-type": "application/json",
-          "x-nodedc-agent-id": agent.agentId,
-          "x-nodedc-owner-id": owner.id,
-          "idempotency-key": mine
-        },
-        body: JSON.stringify({
-          project_id: agent.project.project.id,
-          external_source: "nodedc-agent-gateway",
-          external_id: mine,
-          actor: {
-            agent_id: agent.agentId,
-            agent_display_name: "Test Codex",
-            owner_user_id: owner.id,
-            owner_email: owner.email
-          },
-          ...body
-        })
-      })
-    )
-    assert.strictEqual(reply.status, 201)
-  })
-
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })(
-  "what stands under our key in Tasker",
-  (it) => {
-    for (const switches of [{}, { dedupe_key: false }]) {
-      const manner = JSON.stringify(switches)
-
-      it.effect(`is never an answer where it is another card (Tasker ${manner})`, () =>
-        Effect.gen(function* () {
-          const { actor, tasker } = yield* World
-          const agent = yield* actor()
-          yield* tasker.switches(switches)
-          yield* foreign(agent, "taken-card", "/issues", { name: "Not what was asked" })
-          const again = outcome(
-            call(agent, "tasker_create_issue", { name: "Mine", idempotency_key: "taken-card" })
-          )
-          assert.strictEqual(yield* again, unknown)
-          assert.strictEqual(yield* again, unknown)
-          assert.lengthOf(yield* writesUnder(agent, "taken-card"), 1)
-          assert.deepStrictEqual(yield* trail(agent, "taken-card"), [
-            `unknown ${unknown}`,
-            `unknown ${unknown}`
-          ])
-          yield* tasker.heal
-        })
-      )
-
-      it.effect(`is never an answer where it is another comment (Tasker ${manner})`, () =>
-        Effect.gen(function* () {
-          const { actor, tasker } = yield* World
-          const agent = yield* actor()
-          yield* tasker.switches(switches)
-          const issueId = yield* card(agent)
-          yield* foreign(agent, "taken-comment", `/issues/${issueId}/comments`, {
-            comment_html: "<p>Not what was asked</p>"
-          })
-          const again = outcome(
-            call(agent, "tasker_add_comment", {
-              issue_id: issueId,
-              comment: "Mine",
-              idempotency_key: "taken-comment"
-            })
-          )
-          assert.strictEqual(yield* again, unknown)
-          assert.strictEqual(yield* again, unknown)
-          yield* tasker.heal
-        })
-      )
-    }
-  }
-)

@@ -121,7 +121,7 @@ const exercise = Effect.gen(function* () {
  * In the planner's own units, a page read in order being 1: a table of these is some thousands to read
  * through, by whatever index, and a few rows found by the right one are some tens.
  */
-const dearest = 500
+const dearest = 200
 
 interface Plan {
   readonly "Node Type": string
@@ -165,7 +165,8 @@ layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(`with ${ro
           $$`
         const scanning: Array<string> = []
         const dear: Array<string> = []
-        for (const text of asking) {
+        // Of a limit that is not known the planner thinks a tenth of all rows: it is told a page's.
+        for (const text of asking.map((each) => each.replace(/limit \$\d+::integer\s*$/, "limit 51"))) {
           const [found] = yield* sql<{ plan: [{ Plan: Plan }] }>`select plan_of(${text}) as plan`
           const plan = found?.plan[0].Plan ?? assert.fail(text)
           const tables = scansOf(plan)

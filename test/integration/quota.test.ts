@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { keyRow, outcome, refusal, trail } from "../support/evidence.ts"
-import { type Actor, act, call, grantTerms, impatient, World } from "../support/world.ts"
+import { type Actor, act, call, grantTerms, World, layer as world } from "../support/world.ts"
 
 const create = (agent: Actor, key: string) =>
   call(agent, "tasker_create_issue", { name: "Counted", idempotency_key: key })
@@ -20,7 +20,7 @@ const writesBy = (agent: Actor) =>
     Effect.map(tasker.writes, (writes) => writes.filter(({ agent_id }) => agent_id === agent.agentId).length)
   )
 
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })("max_writes_per_day", (it) => {
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("max_writes_per_day", (it) => {
   it.effect("lets exactly that many of twenty writes at once through", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

@@ -164,6 +164,41 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
     })
   )
 
+  it.effect("settles who calls before it says what is wrong with a body", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const { agentId, token } = yield* actor()
+      const path = "/api/v1/tools/tasker_create_issue"
+      const faulty = [
+        { body: "{" },
+        { body: "{}", headers: { "content-type": "text/plain" } },
+        { body: { idempotency_key: "body-key-1" }, headers: { "Idempotency-Key": "header-key-1" } }
+      ]
+      const codes = (sent: string) =>
+        Effect.forEach(faulty, (each) =>
+          Effect.map(send(path, { token: sent, ...each }), ({ body }) => body.code)
+        )
+      const told = ["request.malformed", "request.media_type", "request.malformed"]
+      assert.deepStrictEqual(yield* codes(Redacted.value(token)), told)
+      assert.deepStrictEqual(yield* codes(unknown), Array(3).fill("auth.unknown"))
+      const read = yield* send("/api/v1/tools/tasker_get_session", {
+        token: Redacted.value(token),
+        body: "{"
+      })
+      assert.strictEqual(read.body.code, "request.malformed")
+      yield* operate(`/api/v1/agents/${agentId}`, { method: "PATCH", body: { status: "disabled" } })
+      assert.deepStrictEqual(yield* codes(Redacted.value(token)), Array(3).fill("auth.agent_disabled"))
+      const { body } = yield* operate(`/api/v1/agents/${agentId}/audit`)
+      const trail = (body.events as Array<Record<string, string>>)
+        .filter(({ via }) => via === "rest")
+        .map(({ action, outcome, reason }) => `${action} ${outcome} ${reason}`)
+      assert.deepStrictEqual(trail.reverse(), [
+        ...told.map((code) => `tasker_create_issue failed ${code}`),
+        ...Array(3).fill("tasker_create_issue denied auth.agent_disabled")
+      ])
+    })
+  )
+
   it.effect("does not know a tool that is none, once it knows who asks", () =>
     Effect.gen(function* () {
       const { actor } = yield* World
@@ -216,7 +251,8 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
     ["a date that does not exist", "2027-02-30T00:00:00Z"],
     ["a time that does not exist", "2027-02-03T24:00:00Z"],
     ["a time without an offset", "2027-02-03T00:00:00"],
-    ["the past", "2020-02-03T00:00:00Z"]
+    ["the past", "2020-02-03T00:00:00Z"],
+    ["a year that has five digits in UTC", "9999-12-31T23:59:59-14:00"]
   ])("refuses %s as an end", ([, expires_at]) =>
     Effect.gen(function* () {
       const { actor } = yield* World

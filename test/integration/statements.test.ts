@@ -43,7 +43,7 @@ const reads: Readonly<Record<string, (issueId: string) => object>> = {
 }
 
 layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a call costs the database", (it) => {
-  for (const tool of tools.filter(({ writes }) => !writes)) {
+  for (const tool of tools.filter(({ listing }) => listing.annotations.readOnlyHint)) {
     it.effect(`one statement and no commit for ${tool.name}`, () =>
       Effect.gen(function* () {
         yield* noteWriters

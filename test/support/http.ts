@@ -1,5 +1,5 @@
 import { Effect, Layer, Option, Redacted, References } from "effect"
-import { GatewayConfig } from "../../src/Config.ts"
+import { Settings } from "../../src/Config.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import * as routes from "../../src/http/routes.ts"
 import { serve } from "../../src/http/Server.ts"
@@ -12,8 +12,8 @@ export const layer = serve(Layer.mergeAll(routes.layer, Mcp.layer)).pipe(
   Layer.provide(ReadinessLive.layer),
   Layer.provide(
     Layer.effect(
-      GatewayConfig,
-      Effect.map(GatewayConfig, (settings) => ({ ...settings, port: 0 }))
+      Settings,
+      Effect.map(Settings, (settings) => ({ ...settings, port: 0 }))
     )
   ),
   Layer.provideMerge(world),
@@ -58,6 +58,6 @@ export const send = (
 
 /** The same, as an operator. */
 export const operate = (path: string, sent: Sent = {}) =>
-  Effect.flatMap(GatewayConfig, ({ internalToken }) =>
+  Effect.flatMap(Settings, ({ internalToken }) =>
     send(path, { token: Redacted.value(Option.getOrThrow(internalToken)), ...sent })
   )

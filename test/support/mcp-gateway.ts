@@ -69,9 +69,8 @@ const lookUp = (token: Token) =>
     lookUps.count++
     const reason = dead.get(raw(token))
     if (reason !== undefined) {
-      const failure = new AuthFailure({ reason, message: `The token is ${reason}.` })
-      if (reason !== "unknown") failure.holder = principal
-      return Effect.fail(failure)
+      const holder = reason === "unknown" ? undefined : principal
+      return Effect.fail(new AuthFailure({ reason, message: `The token is ${reason}.`, holder }))
     }
     if (raw(token) === raw(tokens.unavailable)) return Effect.fail(gatewayUnavailable())
     if (raw(token) === raw(tokens.defect)) return Effect.die(new Error("the cause of the defect"))
@@ -87,6 +86,8 @@ export const recorded: Array<AuditEntry> = []
 
 const auditLog = Layer.succeed(AuditLog, {
   record: (entry) => Effect.sync(() => void recorded.push(entry)),
+  stamp: () => Effect.die("The stub stamps nothing."),
+  append: () => Effect.die("The stub appends nothing."),
   list: () => Effect.die("The stub lists nothing.")
 })
 

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import * as fs from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { bornOf } from "../../src/layers/Processes.ts"
@@ -20,6 +22,7 @@ export interface Program {
 
 export interface Launch {
   readonly env?: Readonly<Record<string, string>>
+  /** An empty folder where none is named: `.env` is read from it, and a developer's must not be. */
   readonly cwd?: string
 }
 
@@ -36,10 +39,21 @@ export const script = (file: string, ...args: ReadonlyArray<string>): ReadonlyAr
   ...args
 ]
 
+const emptyFolder = Effect.acquireRelease(
+  Effect.promise(() => fs.mkdtemp(join(tmpdir(), "gateway-cwd-"))),
+  (made) => Effect.promise(() => fs.rm(made, { recursive: true, force: true }))
+)
+
 /** Starts a program; it is killed where it still runs when the scope closes. */
-export const launch = (
+export const launch = (command: ReadonlyArray<string>, { env = {}, cwd }: Launch = {}) =>
+  Effect.flatMap(cwd === undefined ? emptyFolder : Effect.succeed(cwd), (folder) =>
+    start(command, folder, env)
+  )
+
+const start = (
   [command = "", ...args]: ReadonlyArray<string>,
-  { env = {}, cwd = root }: Launch = {}
+  cwd: string,
+  env: Readonly<Record<string, string>>
 ) =>
   Effect.acquireRelease(
     Effect.sync((): Program => {

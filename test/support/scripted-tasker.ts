@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net"
 import { Duration, Effect, Layer, Logger, Option, Redacted, type Scope } from "effect"
-import { fromEnvironment, GatewayConfig } from "../../src/Config.ts"
+import { fromEnvironment, Settings } from "../../src/Config.ts"
 import * as TaskerInternal from "../../src/layers/TaskerInternal.ts"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 
@@ -136,7 +136,7 @@ export const bearer = "bearer-of-the-gateway-0123456789abcdef"
 
 export const settings = (url: URL | undefined, timeoutMillis: number) =>
   Layer.effect(
-    GatewayConfig,
+    Settings,
     Effect.map(fromEnvironment({}), (defaults) => ({
       ...defaults,
       taskerUrl: Option.fromUndefinedOr(url),

@@ -79,8 +79,7 @@ export interface ApiCall {
 const onIssue = {
   project_id: projectId,
   issue_id: issueId,
-  seen_updated_at: issue.updated_at,
-  expected_updated_at: issue.updated_at
+  seen_updated_at: issue.updated_at
 }
 const strayIssues = [
   { issue: { ...issue, project_id: otherProjectId } },
@@ -198,10 +197,13 @@ export const api: ReadonlyArray<ApiCall> = [
       tasker.setLabels(ticket, {
         _tag: "SetLabels",
         ...onIssue,
-        expected_updated_at: null,
         label_ids: ["l"]
       }),
-    request: { method: "PUT", path: `/issues/${issueId}/labels`, body: { label_ids: ["l"], ...written } }
+    request: {
+      method: "PUT",
+      path: `/issues/${issueId}/labels`,
+      body: { label_ids: ["l"], ...expected, ...written }
+    }
   },
   {
     ...change,

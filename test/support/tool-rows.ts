@@ -58,6 +58,9 @@ export const rows: Readonly<Record<string, (scene: Scene) => Args>> = {
   tasker_set_assignees: ({ issueId }) => ({ issue_id: issueId, assignees: [marks.member] })
 }
 
+/** Whether a tool changes anything, as it tells its callers. */
+export const writes = ({ listing }: (typeof tools)[number]): boolean => !listing.annotations.readOnlyHint
+
 /** The names of a tool's arguments. */
 export const argumentsOf = (tool: (typeof tools)[number]): ReadonlySet<string> =>
   new Set(Object.keys(tool.listing.inputSchema.properties as object))

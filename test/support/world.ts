@@ -2,7 +2,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Context, Effect, Layer, Logger, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import { GatewayConfig } from "../../src/Config.ts"
+import { Settings } from "../../src/Config.ts"
 import type { AgentId, ProjectId, UserId } from "../../src/domain/Ids.ts"
 import { allScopes, type Scope } from "../../src/domain/Scope.ts"
 import type { Token } from "../../src/domain/Token.ts"
@@ -60,7 +60,7 @@ const world = (options: Options) =>
       const proxy = options.proxied ? yield* postgresProxy(fresh.url) : absent
       const tasker = yield* freshTasker(fresh.url, secret())
       const database = yield* PgClient.make({ url: Redacted.make(fresh.url), maxConnections: 4 })
-      const settings = GatewayConfig.layer({
+      const settings = Settings.layer({
         DATABASE_URL: options.proxied ? proxy.url : fresh.url,
         NODEDC_TASKER_INTERNAL_URL: tasker.url,
         NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
@@ -132,16 +132,17 @@ export const grantTerms = (
   max_writes_per_day: maxWrites
 })
 
-export const layer = world({ proxied: false, taskerMillis: 1500, deadlineMillis: 8000 })
+/** Patient: a machine that is busy with other tests is no slow Tasker. */
+export const layer = world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000 })
+/** The same, where the gateway's statements pass through a proxy that tells them and breaks connections. */
+export const proxied = world({ proxied: true, taskerMillis: 5000, deadlineMillis: 20_000 })
 
-/** Short, so that a test of a timeout takes little; long enough for a machine that is busy with other tests. */
-export const shortTimeout = 800
+/** As short as a busy machine allows, so that a test of a timeout takes little. */
+export const shortTimeout = 1200
 /** A gateway that soon gives a call to Tasker up. */
-export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 8000 })
+export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 20_000 })
 /** The same, where a whole call may take hardly longer than one call to Tasker. */
 export const hasty = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 2 * shortTimeout })
-/** A gateway whose statements pass through a proxy that tells them and breaks connections. */
-export const proxied = world({ proxied: true, taskerMillis: 1500, deadlineMillis: 8000 })
 
 /** Calls a tool as an actor does, over no edge; an argument that is undefined is left out. */
 export const call = (actor: Actor, name: string, args: object, requestId = "test-request") =>

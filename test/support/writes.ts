@@ -54,7 +54,9 @@ export const writeRows: ReadonlyArray<WriteRow> = [
 ]
 
 export const unlisted: ReadonlyArray<string> = tools
-  .filter(({ name, writes }) => writes && !writeRows.some(({ tool }) => tool === name))
+  .filter(
+    ({ name, listing }) => !listing.annotations.readOnlyHint && !writeRows.some(({ tool }) => tool === name)
+  )
   .map(({ name }) => name)
 
 /** A card of the actor's project to change, made under a key of its own. */

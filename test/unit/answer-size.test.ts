@@ -4,7 +4,6 @@ import * as fc from "fast-check"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import { IssueId, ProjectId } from "../../src/domain/Ids.ts"
 import type { Issue } from "../../src/domain/Issue.ts"
-import { summary } from "../../src/tools/present.ts"
 import { showIssue } from "../../src/tools/show.ts"
 import { countFitting, fits, longestFitting } from "../../src/tools/size.ts"
 
@@ -28,6 +27,8 @@ const card = (description: string): Issue => ({
 
 /** What `showIssue` answers, named since a loop that feeds on its own answer can't infer it. */
 type Part = { readonly issue: Issue; readonly next_offset?: number }
+
+const summary = ({ description: _, ...rest }: Issue) => rest
 
 const tokens = (value: unknown) => countTokens(JSON.stringify(value))
 

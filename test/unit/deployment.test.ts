@@ -4,7 +4,7 @@ import { parseEnv } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { fromEnvironment, variables } from "../../src/Config.ts"
-import * as Settings from "../../src/layers/Settings.ts"
+import * as SettingsLive from "../../src/layers/SettingsLive.ts"
 import {
   type Compose,
   compose,
@@ -139,7 +139,7 @@ describe.each(files)("$file", ({ file, environment }) => {
   it.effect("gives the gateway a configuration that is complete: nothing has to be generated and kept", () =>
     Effect.gen(function* () {
       const nowhere = join(import.meta.filename, "not-a-folder")
-      yield* Layer.build(Settings.layer({ ...given(resolved), DATA_DIR: nowhere }))
+      yield* Layer.build(SettingsLive.layer({ ...given(resolved), DATA_DIR: nowhere }))
       const url = new URL(gateway.environment?.DATABASE_URL ?? "")
       assert.strictEqual(url.host, "postgres:5432")
       assert.strictEqual(url.username, postgres.environment?.POSTGRES_USER)

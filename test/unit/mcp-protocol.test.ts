@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "fast-check"
+import { handshakeRevisions } from "../../src/domain/McpRevision.ts"
 import { decode } from "../../src/mcp/decode.ts"
-import { ErrorCode, handshakeRevisions, type Message, type MirroredHeaders } from "../../src/mcp/Protocol.ts"
+import { ErrorCode, type Message, type MirroredHeaders } from "../../src/mcp/Protocol.ts"
 
 const revisionKey = "io.modelcontextprotocol/protocolVersion"
 const capabilitiesKey = "io.modelcontextprotocol/clientCapabilities"

@@ -1,6 +1,8 @@
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as failures from "../../src/domain/Failure.ts"
 import { type Code, headersOf, internal, problem, problems, statusOf } from "../../src/http/Problem.ts"
+import { principalOf } from "../support/principals.ts"
 
 const classes = [
   failures.AuthFailure,
@@ -113,6 +115,21 @@ describe("problem documents", () => {
     assert.include(challenge("expired"), 'error="invalid_token"')
   })
 
+  it("say nothing of whose dead token it was, which the failure carries for the audit trail alone", () => {
+    const holder = principalOf([])
+    const failure = new failures.AuthFailure({ reason: "revoked", message: "", holder })
+    assert.strictEqual(failure.holder, holder)
+    for (const shown of [
+      failure,
+      { ...failure },
+      bodyOf(problem(failure, "r")),
+      failures.describe(failure)
+    ]) {
+      assert.notInclude(JSON.stringify(shown), holder.agent.id)
+      assert.notInclude(inspect(shown, { depth: 9 }), holder.agent.id)
+    }
+  })
+
   it("say when to come back, in whole seconds, and which methods there are", () => {
     const limit = new failures.LimitReached({
       reason: "rate",
@@ -126,6 +143,26 @@ describe("problem documents", () => {
       details: { allow: ["GET", "HEAD"] }
     })
     assert.strictEqual(problem(method, "r").headers.allow, "GET, HEAD")
+  })
+
+  it("never send a client away for more than a day, whatever they were told", () => {
+    const wait = (seconds: number) =>
+      problem(
+        new failures.TaskerFailure({
+          reason: "rate_limited",
+          message: "",
+          details: { retry_after_seconds: seconds }
+        }),
+        "r"
+      ).headers["retry-after"]
+    assert.deepStrictEqual([86_400, 86_401, 1e300, Number.POSITIVE_INFINITY, -5, Number.NaN].map(wait), [
+      "86400",
+      "86400",
+      "86400",
+      "86400",
+      "1",
+      undefined
+    ])
   })
 
   it("show nothing of a defect", () => {

@@ -1,13 +1,17 @@
+import { PgClient } from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, References } from "effect"
-import { GatewayConfig } from "../../src/Config.ts"
+import { Effect, Fiber, Layer, References } from "effect"
+import { TestClock } from "effect/testing"
+import { Settings } from "../../src/Config.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import * as routes from "../../src/http/routes.ts"
 import { serve } from "../../src/http/Server.ts"
 import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
+import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
 import { type Checks, Readiness } from "../../src/services/Readiness.ts"
+import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { TokenStore } from "../../src/services/TokenStore.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 
@@ -27,7 +31,7 @@ const readyz = (checks: Checks) =>
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),
         Layer.provide(Layer.mock(Tools)({ names: new Set(), list: () => [] })),
-        Layer.provide(GatewayConfig.layer({ PORT: "0" })),
+        Layer.provide(Settings.layer({ PORT: "0" })),
         Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
       )
     )
@@ -42,5 +46,44 @@ describe("/readyz", () => {
     [{ database: "unavailable", migrations: "unknown", tasker: "ok" }, 503, "unavailable"]
   ] as const)("names each thing that the gateway needs: %o", ([checks, status, word]) =>
     Effect.map(readyz(checks), (answer) => assert.deepStrictEqual(answer, [status, { status: word, checks }]))
+  )
+
+  it.effect(
+    "looks once a second at most, however many ask, so that asking takes nothing from those who work",
+    () =>
+      Effect.gen(function* () {
+        const looks = { database: 0, tasker: 0 }
+        const database = () =>
+          Effect.suspend(() => {
+            looks.database++
+            return Effect.fail("away")
+          })
+        const reachable = Effect.suspend(() => {
+          looks.tasker++
+          return Effect.as(Effect.sleep("100 millis"), "ok" as const)
+        })
+        const { check } = yield* Effect.provide(
+          Readiness,
+          ReadinessLive.layer.pipe(
+            Layer.provide(Layer.succeed(PgClient, database as unknown as PgClient)),
+            Layer.provide(Layer.mock(TaskerAdapter)({ reachable }))
+          )
+        )
+        const many = Effect.all(
+          Array.from({ length: 20 }, () => check),
+          { concurrency: "unbounded" }
+        )
+        const asked = yield* Effect.forkChild(many)
+        yield* TestClock.adjust("100 millis")
+        const told = { database: "unavailable", migrations: "unknown", tasker: "ok" }
+        assert.deepStrictEqual(yield* Fiber.join(asked), Array(20).fill(told))
+        yield* many
+        assert.deepStrictEqual(looks, { database: 1, tasker: 1 })
+        yield* TestClock.adjust("1 second")
+        const again = yield* Effect.forkChild(check)
+        yield* TestClock.adjust("100 millis")
+        yield* Fiber.join(again)
+        assert.deepStrictEqual(looks, { database: 2, tasker: 2 })
+      })
   )
 })

@@ -3,7 +3,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Response from "effect/http/HttpServerResponse"
-import { GatewayConfig } from "../../src/Config.ts"
+import { Settings } from "../../src/Config.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import { deadline, maxBytes, readJson } from "../../src/http/Body.ts"
 import { problem } from "../../src/http/Problem.ts"
@@ -32,7 +32,7 @@ const routes = Layer.mergeAll(
 )
 
 const server = serve(routes).pipe(
-  Layer.provide(GatewayConfig.layer({ PORT: "0", LOG_LEVEL: "info" })),
+  Layer.provide(Settings.layer({ PORT: "0", LOG_LEVEL: "info" })),
   Layer.provide(Logger.layer([logger(asJson, (line) => lines.push(line))])),
   Layer.provide(Layer.succeed(References.MinimumLogLevel, "Info"))
 )
@@ -50,6 +50,16 @@ const posted = (body: BodyInit, headers: Record<string, string> = {}) =>
 
 const sent = (bytes: ReadonlyArray<string | Buffer>, until?: RegExp) =>
   Effect.flatMap(Addresses, ({ listenOrigin }) => exchange(listenOrigin, bytes, until))
+
+/** The lines of one request, once there are any. */
+const loggedUnder = (id: string) =>
+  Effect.promise(async () => {
+    const found = () => lines.filter((line) => line.includes(`"${id}"`))
+    for (let i = 0; i < 100 && found().length === 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    return found().map((line) => JSON.parse(line))
+  })
 
 const head = (...headers: ReadonlyArray<string>) =>
   ["POST /echo HTTP/1.1", "Host: localhost", "Content-Type: application/json", ...headers, "", ""].join(
@@ -86,9 +96,29 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
 
   it.effect("finds path parameters of 128 characters of any script", () =>
     Effect.gen(function* () {
-      const id = `${"€".repeat(127)}/`
-      const found = yield* fetched(`/things/${encodeURIComponent(id)}`)
-      assert.deepStrictEqual(found.body, { id })
+      for (const id of [`${"€".repeat(127)}/`, "🦊".repeat(128), "%".repeat(128)]) {
+        const found = yield* fetched(`/things/${encodeURIComponent(id)}`)
+        assert.deepStrictEqual(found.body, { id })
+      }
+    })
+  )
+
+  it.effect.each([
+    "//things/1",
+    "/things//1",
+    "/things/1/",
+    "/things/1;x",
+    "/things/1#x",
+    "/thing%73/1",
+    "//defect",
+    "/defect/",
+    "/defect;x",
+    "/defect#x",
+    "/%64efect"
+  ])("finds nothing at a path that is spelled another way, which a proxy's rule may not see: %s", (path) =>
+    Effect.gen(function* () {
+      const answer = yield* sent([`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`], /"request_id"/)
+      assert.match(answer, /^HTTP\/1\.1 404 [\s\S]*"request\.not_found"/)
     })
   )
 
@@ -107,22 +137,36 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
       yield* fetched("/things/42?secret=1", {
         headers: { "x-request-id": "logged-1", authorization: "Bearer hidden" }
       })
-      yield* Effect.promise(async () => {
-        for (let i = 0; i < 100 && !lines.some((line) => line.includes("logged-1")); i++) {
-          await new Promise((resolve) => setTimeout(resolve, 10))
-        }
-      })
-      const logged = lines.filter((line) => line.includes("logged-1")).map((line) => JSON.parse(line))
+      const logged = yield* loggedUnder("logged-1")
       assert.lengthOf(logged, 1)
       assert.include(logged[0], {
         level: "info",
         message: "request",
         method: "GET",
-        path: "/things/42",
+        path: "/things/:id",
         status: 200
       })
       assert.isNumber(logged[0].duration_ms)
       assert.notMatch(lines.join("\n"), /secret=1|hidden/)
+    })
+  )
+
+  it.effect("logs of a path only what was declared, so that no spelling of a secret gets into the log", () =>
+    Effect.gen(function* () {
+      const paths = [
+        ["/things/ndcat%5Fplanted", "/things/:id"],
+        ["/nothing/planted", "(no route)"],
+        ["/things/planted/", "(no route)"],
+        ["/planted", "(no route)"]
+      ] as const
+      for (const [i, [path, route]] of paths.entries()) {
+        yield* fetched(path, { headers: { "x-request-id": `route-${i}` } })
+        const [line] = yield* loggedUnder(`route-${i}`)
+        assert.strictEqual(line.path, route)
+      }
+      yield* fetched("/things/planted", { method: "DELETE", headers: { "x-request-id": "route-405" } })
+      assert.strictEqual((yield* loggedUnder("route-405"))[0].path, "/things/:id")
+      assert.notInclude(lines.join("\n"), "planted")
     })
   )
 

@@ -173,7 +173,6 @@ describe("TaskerInternal on its connections", () => {
               _tag: "MoveIssue",
               project_id: projectId,
               issue_id: issueId,
-              expected_updated_at: null,
               seen_updated_at: "",
               state_id: "s"
             }

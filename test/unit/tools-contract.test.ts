@@ -52,7 +52,7 @@ describe("the listing of tools", () => {
     (_, tool) => {
       assert.deepStrictEqual(tool.listing.annotations, {
         title: tool.listing.title,
-        readOnlyHint: !tool.writes,
+        readOnlyHint: tool._tag !== "Write",
         destructiveHint: false,
         idempotentHint: true,
         openWorldHint: false
@@ -70,7 +70,8 @@ describe("the listing of tools", () => {
   )
 
   it("asks a key and offers a dry run for every write, and for no read", () => {
-    for (const { listing, writes } of tools) {
+    for (const { _tag, listing } of tools) {
+      const writes = _tag === "Write"
       const { properties, required } = listing.inputSchema as {
         properties: Record<string, unknown>
         required?: ReadonlyArray<string>

@@ -4,9 +4,9 @@ import { TokenId } from "../../domain/Ids.ts"
 import { Instant } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
 import { AgentShown, GrantShown, OwnerShown } from "../../tools/getSession.ts"
+import { keyHeader } from "../fields.ts"
 import { SetupPacket } from "../setup.ts"
 import { AgentAccess } from "./Access.ts"
-import { keyHeader } from "./Lifecycle.ts"
 import { failures } from "./Problems.ts"
 
 /** What agents themselves may ask, besides `/mcp`: who they are, and their tools over plain HTTP. */

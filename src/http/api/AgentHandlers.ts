@@ -6,22 +6,24 @@ import { allScopes } from "../../domain/Scope.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
 import { TokenStore } from "../../services/TokenStore.ts"
+import { failureEntry } from "../../tools/entries.ts"
 import { sessionOf } from "../../tools/getSession.ts"
 import { find } from "../../tools/registry.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
 import { makeAuthenticate } from "../authenticate.ts"
 import { readJson } from "../Body.ts"
+import { keyHeader } from "../fields.ts"
 import { requestId } from "../RequestId.ts"
 import { setupPacket } from "../setup.ts"
 import { PresentedToken } from "./Access.ts"
 import { replayedHeader } from "./AgentApi.ts"
 import { Api } from "./Api.ts"
-import { keyHeader } from "./Lifecycle.ts"
 
 export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
   Effect.gen(function* () {
-    const authenticate = makeAuthenticate(yield* TokenStore, yield* AuditLog)
+    const audit = yield* AuditLog
+    const authenticate = makeAuthenticate(yield* TokenStore, audit)
     const policy = yield* GrantPolicy
     const tools = yield* Tools
     const { publicUrl } = yield* Addresses
@@ -59,11 +61,21 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
             yield* authenticate(request, token, "unknown_tool", "rest")
             return yield* unknownTool
           }
-          const args = yield* keyed(
-            yield* readJson,
-            find(name)?.writes === true ? headers[keyHeader] : undefined
+          const call = { token, name, via: "rest", requestId: requestId(request) } as const
+          const writes = find(name)?._tag === "Write"
+          const args = yield* Effect.flatMap(readJson, (body) =>
+            keyed(body, writes ? headers[keyHeader] : undefined)
+          ).pipe(
+            // The pipeline never sees such a call; who made it is settled all the same before it is answered.
+            Effect.tapError((failure) =>
+              Effect.flatMap(authenticate(request, token, name, "rest"), (principal) =>
+                writes
+                  ? audit.record(failureEntry({ ...call, args: undefined }, principal, failure))
+                  : Effect.void
+              )
+            )
           )
-          const result = yield* tools.call({ token, name, args, via: "rest", requestId: requestId(request) })
+          const result = yield* tools.call({ ...call, args })
           return Response.jsonUnsafe(result.structured, {
             headers: result.replayed ? { [replayedHeader]: "true" } : {}
           })

@@ -8,11 +8,12 @@ import {
   OpenApi
 } from "effect/http-api"
 import { AuditEvent } from "../../domain/AuditEvent.ts"
+import { LifecycleKey } from "../../domain/IdempotencyKey.ts"
 import { AgentId, GrantId, ProjectId, TokenId, UserId } from "../../domain/Ids.ts"
 import { Agent, Grant, TokenInfo } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
 import { holdsSecret } from "../../domain/Token.ts"
-import { email, instant, line, workspaceSlug } from "../fields.ts"
+import { email, instant, keyHeader, line, workspaceSlug } from "../fields.ts"
 import { SetupPacket } from "../setup.ts"
 import { InternalAccess } from "./Access.ts"
 import { failures } from "./Problems.ts"
@@ -38,17 +39,7 @@ export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()(
   }
 ) {}
 
-export const keyHeader = "idempotency-key"
-
-export const keyForm = /^[A-Za-z0-9_:.-]{1,128}$/
-
-const keyed = {
-  [keyHeader]: Schema.optionalKey(
-    Schema.String.check(
-      Schema.isPattern(keyForm, { message: "Expected 1 to 128 characters of A-Z a-z 0-9 _ : . -" })
-    )
-  )
-}
+const keyed = { [keyHeader]: Schema.optionalKey(LifecycleKey) }
 
 const paged = {
   limit: Schema.optionalKey(
@@ -67,7 +58,7 @@ const AgentShown = Schema.Struct({ agent: Agent })
 const GrantShown = Schema.Struct({ grant: Grant })
 const TokenShown = Schema.Struct({ token_info: TokenInfo })
 
-const AgentChange = Schema.Struct({
+export const AgentChange = Schema.Struct({
   display_name: Schema.optionalKey(line(128)),
   status: Schema.optionalKey(Agent.fields.status)
 }).check(
@@ -76,7 +67,7 @@ const AgentChange = Schema.Struct({
   })
 )
 
-const NewGrant = Schema.Struct({
+export const NewGrant = Schema.Struct({
   workspace_slug: workspaceSlug,
   project_id: ProjectId,
   scopes: Schema.Array(Scope).check(Schema.isBetweenLength(1, 32, { message: "Expected one scope or more" })),
@@ -93,9 +84,18 @@ const NewGrant = Schema.Struct({
   )
 })
 
-const NewToken = Schema.Struct({ name: line(128), expires_at: Schema.optionalKey(Schema.NullOr(instant)) })
+export const NewToken = Schema.Struct({
+  name: line(128),
+  expires_at: Schema.optionalKey(Schema.NullOr(instant))
+})
 
-const NewAgent = { owner_user_id: UserId, owner_email: email, display_name: line(128) }
+const NewAgent = Schema.Struct({ owner_user_id: UserId, owner_email: email, display_name: line(128) })
+
+/** In a path that says whose agent it is; the body may say it again. */
+export const NewAgentOfOwner = Schema.Struct({
+  ...NewAgent.fields,
+  owner_user_id: Schema.optionalKey(UserId)
+})
 
 /** What both APIs have. `owner` are the path parameters that the prefix brings along. */
 const resources = <
@@ -187,7 +187,7 @@ const resources = <
 
 const strict = { errors: "all", onExcessProperty: "error" } as const
 
-export const Operator = resources("operator", {}, Schema.Struct(NewAgent))
+export const Operator = resources("operator", {}, NewAgent)
   .middleware(InternalAccess)
   .prefix("/api/v1")
   .annotate(HttpApi.PayloadParseOptions, strict)
@@ -206,18 +206,15 @@ const OwnerInPath = UserId.check(
   })
 )
 
-export const Owner = resources(
-  "owner",
-  { owner_user_id: OwnerInPath },
-  // The path says whose agent it is; a body may say it again.
-  Schema.Struct({ ...NewAgent, owner_user_id: Schema.optionalKey(UserId) })
-)
+export const Owner = resources("owner", { owner_user_id: OwnerInPath }, NewAgentOfOwner)
   .add(
     HttpApiEndpoint.post("disableAgents", "/disable-agents", {
       params: { owner_user_id: OwnerInPath },
-      headers: keyed,
       success: Schema.Struct({ disabled: Schema.Int })
-    })
+    }).annotate(
+      OpenApi.Description,
+      "Disables all of the owner's agents. It makes nothing and takes no Idempotency-Key: to repeat it is safe, and `disabled` counts those that were not disabled before."
+    )
   )
   .middleware(InternalAccess)
   .prefix("/api/internal/v1/owners/:owner_user_id")

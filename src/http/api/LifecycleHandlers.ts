@@ -1,18 +1,20 @@
 import { Effect, Layer, Redacted } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { HttpApiBuilder } from "effect/http-api"
-import { InputInvalid } from "../../domain/Failure.ts"
+import type { InputInvalid } from "../../domain/Failure.ts"
 import type { AgentId, GrantId, TokenId, UserId } from "../../domain/Ids.ts"
-import { secretIn } from "../../domain/inputs.ts"
-import { type Act, AgentRegistry, type GrantTerms, type PageRequest } from "../../services/AgentRegistry.ts"
+import { invalidInput, secretIn } from "../../domain/inputs.ts"
+import type { PageRequest } from "../../domain/Page.ts"
+import { type Act, AgentRegistry } from "../../services/AgentRegistry.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { sessionOf } from "../../tools/getSession.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
+import { keyHeader } from "../fields.ts"
 import { requestId } from "../RequestId.ts"
 import { setupPacket } from "../setup.ts"
 import { Api } from "./Api.ts"
-import { keyHeader } from "./Lifecycle.ts"
+import type { AgentChange, NewAgentOfOwner, NewGrant, NewToken } from "./Lifecycle.ts"
 
 /** What handlers of both APIs are given; only the owner's paths name an owner. */
 interface Asked {
@@ -43,6 +45,10 @@ const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
   })
 }
 
+interface Carrying<S extends { readonly Type: unknown }> {
+  readonly payload: S["Type"]
+}
+
 interface Paged {
   readonly query: { readonly limit?: number; readonly cursor?: string }
 }
@@ -60,15 +66,7 @@ const ownerOf = (
   const owner = inPath ?? inBody
   return owner !== undefined && (inBody === undefined || inBody === owner)
     ? Effect.succeed(owner)
-    : Effect.fail(
-        new InputInvalid({
-          reason: "invalid",
-          message: "owner_user_id: Expected the owner that the path names, or none. Nothing was changed.",
-          details: {
-            errors: [{ path: "owner_user_id", message: "Expected the owner that the path names, or none" }]
-          }
-        })
-      )
+    : Effect.fail(invalidInput("owner_user_id", "Expected the owner that the path names, or none."))
 }
 
 /** One set of handlers for both APIs. */
@@ -79,15 +77,7 @@ const handlers = Effect.gen(function* () {
   const { publicUrl } = yield* Addresses
 
   return {
-    createAgent: (
-      asked: Asked & {
-        readonly payload: {
-          readonly owner_user_id?: UserId
-          readonly owner_email: string
-          readonly display_name: string
-        }
-      }
-    ) =>
+    createAgent: (asked: Asked & Carrying<typeof NewAgentOfOwner>) =>
       Effect.gen(function* () {
         const owner_user_id = yield* ownerOf(asked.params.owner_user_id, asked.payload.owner_user_id)
         const act = yield* actOf(asked)
@@ -100,21 +90,12 @@ const handlers = Effect.gen(function* () {
         next_cursor
       })),
     getAgent: ({ params }: OfAgent) => registry.getAgent(params.owner_user_id, params.agent_id),
-    updateAgent: (
-      asked: OfAgent & {
-        readonly payload: { readonly display_name?: string; readonly status?: "active" | "disabled" }
-      }
-    ) =>
+    updateAgent: (asked: OfAgent & Carrying<typeof AgentChange>) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
         return { agent: yield* registry.updateAgent(act, asked.params.agent_id, asked.payload) }
       }),
-    createGrant: (
-      asked: OfAgent & {
-        readonly payload: Pick<GrantTerms, "workspace_slug" | "project_id" | "scopes"> &
-          Partial<Pick<GrantTerms, "expires_at" | "max_writes_per_day">>
-      }
-    ) =>
+    createGrant: (asked: OfAgent & Carrying<typeof NewGrant>) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
         const {
@@ -140,9 +121,7 @@ const handlers = Effect.gen(function* () {
         const act = yield* actOf(asked)
         return { grant: yield* registry.revokeGrant(act, asked.params.agent_id, asked.params.grant_id) }
       }),
-    issueToken: (
-      asked: OfAgent & { readonly payload: { readonly name: string; readonly expires_at?: string | null } }
-    ) =>
+    issueToken: (asked: OfAgent & Carrying<typeof NewToken>) =>
       Effect.gen(function* () {
         const act = yield* actOf(asked)
         const { expires_at = null, name } = asked.payload
@@ -167,9 +146,12 @@ const handlers = Effect.gen(function* () {
         setup: setupPacket(publicUrl, tools.list({ grants }), sessionOf({ agent, grants }).grants)
       })),
     listAudit: ({ params, query }: OfAgent & Paged) =>
-      Effect.andThen(
-        registry.standing(params.owner_user_id, params.agent_id),
-        audit.list({ agentId: params.agent_id, ...pageOf(query) })
+      Effect.map(
+        Effect.andThen(
+          registry.standing(params.owner_user_id, params.agent_id),
+          audit.list({ agentId: params.agent_id, ...pageOf(query) })
+        ),
+        ({ items, next_cursor }) => ({ events: items, next_cursor })
       )
   }
 })

@@ -2,15 +2,13 @@ import { Effect } from "effect"
 import * as Response from "effect/http/HttpServerResponse"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
+import { mcpRevisions } from "../../domain/McpRevision.ts"
 import { allScopes } from "../../domain/Scope.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
 import { Api } from "./Api.ts"
 import type { Health } from "./MetaApi.ts"
-
-/** The revisions of MCP that `/mcp` speaks. A test holds this against what it negotiates. */
-export const protocolVersions = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"] as const
 
 export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
   Effect.gen(function* () {
@@ -30,7 +28,7 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
         Effect.succeed({
           service: "nodedc-tasker-codex-api",
           version: manifest.version,
-          mcp: { endpoint: `${publicUrl}/mcp`, protocol_versions: protocolVersions },
+          mcp: { endpoint: `${publicUrl}/mcp`, protocol_versions: mcpRevisions },
           scopes: allScopes,
           tools: [...tools.names],
           endpoints

@@ -4,7 +4,7 @@ import type { Failure } from "../../domain/Failure.ts"
 import { isFailure } from "../Problem.ts"
 
 /** How a failure reads outside of `/mcp`: RFC 9457, with the code that `docs#<code>` explains. */
-export const ProblemDocument = Schema.Struct({
+const ProblemDocument = Schema.Struct({
   type: Schema.String,
   title: Schema.String,
   status: Schema.Int,

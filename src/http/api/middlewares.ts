@@ -2,18 +2,20 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { HttpApiError } from "effect/http-api"
-import { GatewayConfig } from "../../Config.ts"
+import { Settings } from "../../Config.ts"
 import { type Failure, RequestRefused } from "../../domain/Failure.ts"
+import { isLifecycleKey } from "../../domain/IdempotencyKey.ts"
 import { AgentId, UserId } from "../../domain/Ids.ts"
 import { invalid, secretIn } from "../../domain/inputs.ts"
 import { holdsSecret } from "../../domain/Token.ts"
 import { AgentRegistry } from "../../services/AgentRegistry.ts"
 import { agentToken, internalToken } from "../Bearer.ts"
 import { readJson } from "../Body.ts"
+import { keyHeader } from "../fields.ts"
 import { isFailure, problem } from "../Problem.ts"
 import { requestId } from "../RequestId.ts"
 import { AgentAccess, InternalAccess, PresentedToken } from "./Access.ts"
-import { ActName, Acts, keyForm, keyHeader, StrictBody } from "./Lifecycle.ts"
+import { ActName, Acts, StrictBody } from "./Lifecycle.ts"
 import { Problems } from "./Problems.ts"
 
 /** What the declarations promise of every endpoint: who may pass, how bodies are read, how failures look. */
@@ -48,7 +50,7 @@ const problems = Layer.succeed(Problems, (handler) =>
 
 const internalAccess = Layer.effect(
   InternalAccess,
-  Effect.map(GatewayConfig, (settings) =>
+  Effect.map(Settings, (settings) =>
     InternalAccess.of({
       internalToken: (handler) =>
         Effect.flatMap(HttpServerRequest, (request) =>
@@ -100,9 +102,12 @@ const acts = Layer.effect(
           const { params } = yield* HttpRouter.RouteContext
           const agent = agentIn(params.agent_id)
           if (failure === undefined || failure.kind === "gateway" || Option.isNone(agent)) return
+          const owner = ownerIn(params.owner_user_id)
+          // A path that names an owner reaches that owner's agents only, and so none where it names nobody.
+          if (params.owner_user_id !== undefined && Option.isNone(owner)) return
           const request = yield* HttpServerRequest
           const act = {
-            reach: Option.getOrUndefined(ownerIn(params.owner_user_id)),
+            reach: Option.getOrUndefined(owner),
             requestId: requestId(request),
             key: saneKey(request.headers[keyHeader])
           }
@@ -119,7 +124,7 @@ const acts = Layer.effect(
 )
 
 const saneKey = (value: string | undefined) =>
-  value !== undefined && keyForm.test(value) && !holdsSecret(value) ? { path: "", value } : undefined
+  value !== undefined && isLifecycleKey(value) && !holdsSecret(value) ? { path: "", value } : undefined
 
 /** All that the declarations of the API ask to be carried out around their handlers. */
 export const layer = Layer.mergeAll(problems, internalAccess, agentAccess, strictBody, acts)

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Layer, Option } from "effect"
-import { fromEnvironment, GatewayConfig } from "../Config.ts"
+import { fromEnvironment, Settings } from "../Config.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Logging from "./Logging.ts"
 
@@ -12,7 +12,7 @@ const name = "internal-token"
  */
 export const layer = (environment: Readonly<Record<string, string | undefined>>) =>
   Layer.effect(
-    GatewayConfig,
+    Settings,
     Effect.gen(function* () {
       const settings = yield* fromEnvironment(environment)
       if (Option.isSome(settings.internalToken)) return settings
@@ -25,7 +25,7 @@ export const layer = (environment: Readonly<Record<string, string | undefined>>)
       // The log's own form is among the settings, so this line has to bring it along.
       yield* Effect.logInfo(
         `NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN is not set: one generated for development is in ${dataDir.path}/secrets/${name}`
-      ).pipe(Effect.provide(Logging.layer), Effect.provideService(GatewayConfig, complete))
+      ).pipe(Effect.provide(Logging.layer), Effect.provideService(Settings, complete))
       return complete
     })
   )

@@ -1,0 +1,38 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import type { Fragment } from "effect/sql/Statement"
+
+/** The nouns of `domain/Principal.ts` as JSON, as the database makes it of their rows. */
+
+/** Of a row named `a`. */
+export const agentJson = (sql: PgClient): Fragment => sql`
+  json_build_object(
+    'id', a.id, 'owner_user_id', a.owner_user_id, 'owner_email', a.owner_email,
+    'display_name', a.display_name, 'status', a.status,
+    'created_at', iso(a.created_at), 'updated_at', iso(a.updated_at)
+  )`
+
+/** Of a row named `t`. */
+export const tokenJson = (sql: PgClient): Fragment => sql`
+  json_build_object(
+    'id', t.id, 'agent_id', t.agent_id, 'name', t.name, 'created_at', iso(t.created_at),
+    'expires_at', iso(t.expires_at), 'revoked_at', iso(t.revoked_at)
+  )`
+
+const grantFields = (sql: PgClient): Fragment => sql`
+  'id', g.id, 'agent_id', g.agent_id, 'workspace_slug', g.workspace_slug, 'project_id', g.project_id,
+  'scopes', g.scopes, 'expires_at', iso(g.expires_at), 'max_writes_per_day', g.max_writes_per_day,
+  'created_at', iso(g.created_at), 'updated_at', iso(g.updated_at), 'revoked_at', iso(g.revoked_at)`
+
+/** Of a row named `g`. */
+export const grantJson = (sql: PgClient): Fragment => sql`json_build_object(${grantFields(sql)})`
+
+/** The same with what only the moment says of it; judged by the database's clock. */
+export const standingGrantJson = (sql: PgClient): Fragment => sql`
+  json_build_object(
+    ${grantFields(sql)},
+    'expired', coalesce(g.expires_at <= now(), false),
+    'writes_today', coalesce((
+      select w.writes from grant_writes w
+      where w.grant_id = g.id and w.day = (now() at time zone 'UTC')::date
+    ), 0)
+  )`
