@@ -157,10 +157,14 @@ export const layer = Layer.effect(
      * nothing to change: it may be the second run of one whose reply got lost, and what the first one
      * committed meanwhile is not in its snapshot.
      */
-    const record = Effect.fnUntraced(function* (event: AuditEvent, change: Fragment) {
+    const record = Effect.fnUntraced(function* (
+      event: AuditEvent,
+      change: Fragment,
+      besides: Fragment = sql``
+    ) {
       const [done] = yield* storage(
         repeatable(sql`
-          with changed as (${change}), event as (${insertEvent(sql, event, sql`from changed`)})
+          with changed as (${change}) ${besides}, event as (${insertEvent(sql, event, sql`from changed`)})
           select exists (select from changed) as recorded`).pipe(Effect.flatMap(decodeRecorded))
       )
       if (done.recorded) return "Recorded" as const
@@ -190,16 +194,14 @@ export const layer = Layer.effect(
       record(
         event,
         sql`
-          with freed as (
-            delete from idempotency_keys where ${held(lease)}
-            returning id, grant_id, created_at, counted
-          ), uncounted as (
-            update grant_writes w set writes = greatest(w.writes - 1, 0)
-            from freed
-            where freed.counted and w.grant_id = freed.grant_id
-              and w.day = (freed.created_at at time zone 'UTC')::date
-          )
-          select id from freed`
+          delete from idempotency_keys where ${held(lease)}
+          returning id, grant_id, created_at, counted`,
+        sql`, uncounted as (
+          update grant_writes w set writes = greatest(w.writes - 1, 0)
+          from changed
+          where changed.counted and w.grant_id = changed.grant_id
+            and w.day = (changed.created_at at time zone 'UTC')::date
+        )`
       )
 
     const doubt = (lease: Lease, event: AuditEvent) =>

@@ -86,35 +86,36 @@ export const showAnswer = (
   return Effect.map(longestFitting(comment.comment, shown), shown)
 }
 
-export const showChange = (change: Change, grant: StandingGrant): Effect.Effect<Output> => {
-  const { after } = change
+/** The change of a dry run. A text that makes it too long is cut in `before` and `after` alike. */
+export const showChange = Effect.fnUntraced(function* (
+  change: Change,
+  grant: StandingGrant
+): Effect.fn.Return<Output> {
   const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
-  const shown = (limit: number): Output => {
-    const cut = (fields: Change["before"]) =>
-      fields === null
-        ? null
-        : Object.fromEntries(
-            Object.entries(fields).map(([name, value]) => [
-              name,
-              typeof value === "string" ? value.slice(0, limit) : value
-            ])
-          )
-    const whole = { dry_run: true, change: { ...before, after } }
-    const part = {
-      dry_run: true,
-      change: { ...("before" in before ? { before: cut(change.before) } : {}), after: cut(after) }
-    }
-    if (limit === 0) return { ...slim(part), truncated: true }
-    return JSON.stringify(whole) === JSON.stringify(part) ? whole : { ...part, truncated: true }
-  }
-  const longest = Math.max(
-    0,
-    ...[change.before ?? {}, after].flatMap((fields) =>
-      Object.values(fields).map((value) => (typeof value === "string" ? value.length : 0))
-    )
+  const whole = { dry_run: true, change: { ...before, after: change.after } }
+  if (yield* fits(whole)) return whole
+  const short = slim(whole.change)
+  const texts = [short.before ?? {}, short.after].flatMap((fields) =>
+    Object.values(fields).filter(Predicate.isString)
   )
-  return Effect.map(
-    longestFitting("x".repeat(longest), (part) => shown(part.length)),
-    (part) => shown(part.length)
-  )
-}
+  const longest = texts.reduce((one, other) => (one.length > other.length ? one : other), "")
+  const cut = (limit: number): Output => ({
+    dry_run: true,
+    change: {
+      ...("before" in short ? { before: cutTexts(short.before ?? null, limit) } : {}),
+      after: cutTexts(short.after, limit)
+    },
+    truncated: true
+  })
+  return cut((yield* longestFitting(longest, (part) => cut(part.length))).length)
+})
+
+const cutTexts = (fields: Change["before"], limit: number): Change["before"] =>
+  fields === null
+    ? null
+    : Object.fromEntries(
+        Object.entries(fields).map(([name, value]) => [
+          name,
+          Predicate.isString(value) ? value.slice(0, limit) : value
+        ])
+      )

@@ -110,7 +110,7 @@ describe.runIf(isRoot)("as root", () => {
       })
       const refused = yield* Effect.flip(DataDir.acquire(dataDir))
       assert.strictEqual(refused.reason, "not_ours")
-      yield* Effect.promise(() => fs.chown(dataDir, 0, 0))
+      yield* Effect.promise(() => fs.rm(dataDir, { recursive: true }))
     })
   )
 

@@ -77,7 +77,8 @@ layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a database
     Effect.gen(function* () {
       const { actor, proxy } = yield* World
       const agent = yield* actor()
-      for (const { tool, op, args } of writeRows) {
+      // A making and a change: an outcome is waited for some seconds, and what waits is the same for all.
+      for (const { tool, op, args } of writeRows.filter((row) => row.op === "create" || row.op === "move")) {
         const key = `never-recorded-${op}`
         const asked = { ...args(yield* card(agent, `card-for-${op}`)), idempotency_key: key }
         const repeat = outcome(call(agent, tool, asked))

@@ -6,9 +6,9 @@ import type { Tools } from "../../src/tools/Tools.ts"
 import { hold, type Manner, steps } from "../support/once-model.ts"
 import { impatient, type World } from "../support/world.ts"
 
-const runs = 60
+const runs = 40
 /** What the runs and, after a failure, the search for a smaller counterexample may take together. */
-const longestMillis = 50_000
+const longestMillis = 25_000
 
 const manners: ReadonlyArray<Manner & { readonly words: string }> = [
   { words: "that knows keys and external ids", switches: {}, late: true },

@@ -101,20 +101,20 @@ describe("card text that means harm", () => {
   }
 
   it("is harmless whatever it is made of", () => {
-    fc.assert(fc.property(markdownHeap, assertHarmless), { numRuns: 300 })
-    fc.assert(fc.property(htmlHeap, assertHarmless), { numRuns: 300 })
-    fc.assert(fc.property(markdownTree, assertHarmless), { numRuns: 100 })
-  })
+    fc.assert(fc.property(markdownHeap, assertHarmless), { numRuns: 100 })
+    fc.assert(fc.property(htmlHeap, assertHarmless), { numRuns: 100 })
+    fc.assert(fc.property(markdownTree, assertHarmless), { numRuns: 50 })
+  }, 120_000)
 })
 
-/** Far beyond what was measured on a slow machine, far below what a square or a loop would take. */
-const limitMilliseconds = 15_000
+/** Of this thread, so that a busy machine is no failure: far beyond what was measured, far below a square. */
+const limitMilliseconds = 5_000
 
 const withinTime = (run: () => void) => {
-  const start = performance.now()
+  const start = process.threadCpuUsage()
   run()
-  const took = performance.now() - start
-  assert.isBelow(took, limitMilliseconds, `took ${Math.round(took)} ms`)
+  const { user, system } = process.threadCpuUsage(start)
+  assert.isBelow((user + system) / 1_000, limitMilliseconds, "milliseconds of work")
 }
 
 const repeated = (unit: string, length: number) =>
