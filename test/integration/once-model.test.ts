@@ -11,8 +11,8 @@ const runs = 40
 const longestMillis = 25_000
 
 const manners: ReadonlyArray<Manner & { readonly words: string }> = [
-  { words: "that knows keys and external ids", switches: {}, late: true },
-  { words: "that does not know the key", switches: { dedupe_key: false }, late: false }
+  { words: "that knows keys and external ids", switches: {} },
+  { words: "that does not know the key", switches: { dedupe_key: false } }
 ]
 
 for (const manner of manners) {

@@ -79,17 +79,9 @@ export const eventually = <E, R>(
   ) as Effect.Effect<void, E, R>
 
 /** Waits until Tasker has nothing under way any more, what was delayed included. */
-export const taskerAtRest = Effect.gen(function* () {
-  const { tasker } = yield* World
-  yield* eventually(
-    "every request to Tasker has ended",
-    Effect.map(tasker.requests, (requests) =>
-      requests.every(
-        ({ status, fault }) => status !== null || fault === "cut_before" || fault === "cut_after"
-      )
-    )
-  )
-})
+export const taskerAtRest = Effect.flatMap(World, ({ tasker }) =>
+  eventually("every request to Tasker has ended", tasker.atRest)
+)
 
 /**
  * Runs a call, and something else in the instant between the gateway's sending of its write and Tasker's

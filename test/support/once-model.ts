@@ -30,8 +30,6 @@ const levels = {
 
 export interface Manner {
   readonly switches: Readonly<Record<string, boolean>>
-  /** Whether Tasker knows a late first try of a change for what it is: only one that knows the key does. */
-  readonly late: boolean
 }
 
 const faults = [
@@ -216,8 +214,6 @@ export const hold = Effect.fnUntraced(function* (sequence: ReadonlyArray<Step>, 
       case "fault": {
         const { op } = rowOf(step.key)
         const look = op === "comment" ? "list_comments" : "list"
-        const making = op === "create" || op === "comment"
-        if (step.fault === "delay" && !manner.late && !making) break
         // Tasker's own validation would refuse the first try as well; a refusal on purpose must not overtake it.
         if (step.fault === "refuse") yield* taskerAtRest
         yield* tasker.fault({

@@ -8,6 +8,8 @@ export interface TaskerControl {
   readonly project: (seed?: Partial<ProjectSeed>) => Effect.Effect<SeededProject>
   readonly writes: Effect.Effect<ReadonlyArray<RecordedWrite>>
   readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  /** Whether nothing is under way any more, what is delayed included. */
+  readonly atRest: Effect.Effect<boolean>
   readonly fault: (fault: Fault) => Effect.Effect<void>
   readonly heal: Effect.Effect<void>
   readonly switches: (switches: Readonly<Record<string, boolean>>) => Effect.Effect<void>
@@ -91,6 +93,8 @@ export const control = (url: string, accessToken: string): TaskerControl => {
       return text === "" ? undefined : JSON.parse(text)
     })
   let projects = 0
+  /** Up to which request all have ended: the log is long, and those need no second look. */
+  let ended = 0
   return {
     url,
     accessToken,
@@ -111,6 +115,17 @@ export const control = (url: string, accessToken: string): TaskerControl => {
     requests: Effect.map(
       send("GET", "/requests?since=0"),
       (body) => (body as { requests: ReadonlyArray<RecordedRequest> }).requests
+    ),
+    atRest: Effect.map(
+      Effect.suspend(() => send("GET", `/requests?since=${ended}`)),
+      (body) => {
+        const { requests, last } = body as { requests: ReadonlyArray<RecordedRequest>; last: number }
+        const rest = requests.every(
+          ({ status, fault }) => status !== null || (fault ?? "").startsWith("cut_")
+        )
+        if (rest) ended = last
+        return rest
+      }
     ),
     fault: (fault) => Effect.asVoid(send("POST", "/faults", fault)),
     heal: Effect.asVoid(send("DELETE", "/faults")),
