@@ -17,6 +17,9 @@ const folder = Effect.acquireRelease(
 
 const command = ["node", join(root, "ops/run.mjs"), "ops/quickstart.ts"]
 
+/** For a shell: the clone may lie in a folder with a space in its name. */
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
+
 /** Where its PostgreSQL is, once it says that there is one. */
 const clusterIn = Effect.fnUntraced(function* (temporary: string, program: Program) {
   yield* program.until(/PostgreSQL {2}.*embedded/, minute / 1000)
@@ -94,7 +97,7 @@ describe("npm run quickstart", () => {
       Effect.gen(function* () {
         const temporary = yield* folder
         // `script` gives it a terminal of its own, and passes on what is typed and how it ended.
-        const program = yield* launch(["script", "-qfec", command.join(" "), "/dev/null"], {
+        const program = yield* launch(["script", "-qfec", command.map(quoted).join(" "), "/dev/null"], {
           env: { TMPDIR: temporary, TERM: "xterm" }
         })
         const cluster = yield* clusterIn(temporary, program)
