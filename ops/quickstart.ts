@@ -244,7 +244,7 @@ const story = Effect.gen(function* () {
         events.filter(({ outcome }) => outcome === "executed").length >= 3,
         "not every write is in the trail"
       )
-      return `${events.length} events that nothing can change`
+      return `${events.length} events; PostgreSQL refuses to change or remove one`
     }
   )
   for (const { at, outcome, action, reason, idempotency_key } of events) {
