@@ -190,10 +190,11 @@ const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
   if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
     faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })
   }
-  if (values.callDeadlineMs < values.taskerTimeoutMs) {
+  // A write asks Tasker what it depends on and then sends its change: time for both, or none would ever be sent.
+  if (values.callDeadlineMs < 2 * values.taskerTimeoutMs) {
     faults.push({
       variable: callDeadlineMs.name,
-      fault: `expected no less than ${variables.taskerTimeoutMs.name}`
+      fault: `expected at least twice ${variables.taskerTimeoutMs.name}`
     })
   }
   return faults

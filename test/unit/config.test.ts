@@ -76,6 +76,12 @@ describe("the configuration", () => {
     )
   )
 
+  it.effect("demands a deadline in which a call can be planned and sent", () =>
+    Effect.map(faultsOf({ TASKER_TIMEOUT_MS: "10000", CALL_DEADLINE_MS: "19999" }), ({ message }) =>
+      assert.include(message, "CALL_DEADLINE_MS: expected at least twice TASKER_TIMEOUT_MS")
+    )
+  )
+
   it.effect("keeps secrets redacted however they are printed", () =>
     Effect.gen(function* () {
       const settings = yield* fromEnvironment({
