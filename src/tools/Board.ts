@@ -16,6 +16,7 @@ import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { issueView, plain, type Summary, summaryView } from "./present.ts"
 import { showIssue } from "./show.ts"
+import { countFitting } from "./size.ts"
 
 /**
  * One project as a tool sees it: cards that are proven to lie in it, names turned into ids, ids into
@@ -104,16 +105,20 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
   const recent = tasker.recentContext(who, projectId)
   const context = tasker.projectContext(who, projectId)
 
-  const refuse = (
+  const refuse = Effect.fnUntraced(function* (
     field: string,
     reference: string,
     choices: ReadonlyArray<Choice>,
     found: ReadonlyArray<Choice>
-  ) => {
-    const shown = (found.length > 0 ? found : choices).slice(0, shownChoices).map(({ id, names }) => ({
+  ) {
+    const some = (found.length > 0 ? found : choices).slice(0, shownChoices).map(({ id, names }) => ({
       id,
       name: [...plain(names[0] ?? id)].slice(0, shownName).join("")
     }))
+    const shown = some.slice(
+      0,
+      yield* countFitting(some, (few) => [few, few.slice(0, toldChoices), reference])
+    )
     const what =
       found.length > 0
         ? `${field} "${reference}" means ${found.length} in this project: name one by its id`
@@ -128,12 +133,12 @@ export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant
             .join(", ") || "none"
         }`
       : ""
-    return new InputInvalid({
+    return yield* new InputInvalid({
       reason: "unknown_reference",
       message: `${what}${hint}. Nothing was changed.`,
       details: { field, ...(may("project:read") ? { choices: shown } : {}) }
     })
-  }
+  })
 
   /** Looks in what is at hand first, and once more in what Tasker says now before it refuses. */
   const resolve = <A extends Choice>(

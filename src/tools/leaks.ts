@@ -7,7 +7,8 @@ import type { Write } from "../domain/Write.ts"
 /**
  * A token can be spelled in Markdown so that no argument holds it and the card still would: with
  * escapes, character references, emphasis or invisible characters between. So what is about to be sent
- * is looked at once more, as the text that a reader of the card would see.
+ * is looked at once more, as the text that a reader of the card would see and as what lies behind it: where
+ * a link leads, its title, a code block's language.
  */
 export const secretIn = (write: Write): InputInvalid | undefined => {
   const seen: Record<string, string> = {}
@@ -20,5 +21,5 @@ export const secretIn = (write: Write): InputInvalid | undefined => {
   return secretWithin(seen)
 }
 
-/** Tags gone, so that what stood on both sides of one stands together. */
-const textOf = (html: string): string => stripInvisible(wordsOf(html))
+/** Once with tags gone, so that what stood on both sides of one stands together, and once with them. */
+const textOf = (html: string): string => stripInvisible(`${wordsOf(html)}\n${html}`)

@@ -1,7 +1,8 @@
 import { Effect, Schema } from "effect"
 import { Issue } from "../domain/Issue.ts"
 import { cursor, instant, limit, priority, reference } from "./fields.ts"
-import { countFitting } from "./size.ts"
+import { slim } from "./show.ts"
+import { countFitting, fits } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
 const { description: _, ...summaryFields } = Issue.fields
@@ -25,7 +26,8 @@ export const listIssues = readTool({
   output: {
     issues: Schema.Array(Schema.Struct(summaryFields)),
     next_cursor: Schema.NullOr(Schema.String),
-    total_count: Schema.Int
+    total_count: Schema.Int,
+    truncated: Schema.optionalKey(Schema.Literal(true))
   },
   run: Effect.fnUntraced(function* (args, board) {
     const query = {
@@ -46,6 +48,10 @@ export const listIssues = readTool({
     const page = yield* read(args.limit ?? 20)
     const fitting = yield* countFitting(page.issues, (issues) => ({ ...page, issues }))
     // Only Tasker knows the cursor of a shorter page, so a page that is too long is asked for again.
-    return fitting === page.issues.length ? page : yield* read(fitting)
+    const shown = fitting === page.issues.length ? page : yield* read(fitting)
+    if (yield* fits(shown)) return shown
+    // One card alone may have more names than fit: they are cut, and it says so.
+    const short = (issues: typeof shown.issues) => ({ ...shown, issues, truncated: true as const })
+    return short(yield* slim(shown.issues, short))
   })
 })

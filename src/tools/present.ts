@@ -9,7 +9,24 @@ import type { CommentWritten } from "../domain/Write.ts"
 export const plain = (text: string): string => withoutSecrets(stripInvisible(text))
 
 /** HTML of Tasker's as Markdown, likewise. */
-export const markdownOf = (html: string | null): string => withoutSecrets(htmlToMarkdown(html ?? ""))
+export const markdownOf = (html: string | null): string =>
+  withoutSecrets(htmlToMarkdown(withoutSplitSecrets(html ?? "")))
+
+/** Text without spaces in which tags stand. */
+const tagged = /(?<![^<>\s])[^<>\s]+(?:(?:<[^<>]*>)+[^<>\s]+)+/g
+const tag = /(<[^<>]*>)/
+
+/**
+ * Where a part of a token is bold or linked, or a tag stands close by, Markdown would spell it so that it is
+ * no token to the letter, and still one to its reader. Of a token in parts the tags stay, behind it.
+ */
+const withoutSplitSecrets = (html: string): string =>
+  html.replace(tagged, (run) => {
+    const parts = run.split(tag).map((part, at) => (at % 2 === 0 ? withoutSecrets(part) : part))
+    const text = stripInvisible(parts.filter((_, at) => at % 2 === 0).join(""))
+    const shown = withoutSecrets(text)
+    return shown === text ? parts.join("") : shown + parts.filter((_, at) => at % 2 === 1).join("")
+  })
 
 /** A card without its text, as lists show it. */
 export type Summary = Omit<Issue, "description">

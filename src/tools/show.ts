@@ -22,18 +22,28 @@ export interface Change {
 /** A card in an answer, and what says where its text was cut. */
 type IssueShown<I, R> = { readonly issue: I; readonly truncated?: true; readonly next_offset?: number } & R
 
-/** As much of a name as tells it from others, where names alone would fill an answer. */
-const shortName = 40
+/** As much of a name as tells it from others, where names alone would fill an answer; less where that is not enough. */
+const shortNames = [40, 16, 6]
 
-/** A value with every name in its lists cut short. */
-const slim = <A>(value: A): A =>
+const withNamesCut = <A>(value: A, length: number): A =>
   JSON.parse(
     JSON.stringify(value, (key, inner: unknown) =>
-      (key === "name" || key === "display_name") && Predicate.isString(inner) && inner.length > shortName
-        ? [...inner].slice(0, shortName).join("")
+      (key === "name" || key === "display_name") && Predicate.isString(inner) && inner.length > length
+        ? [...inner].slice(0, length).join("")
         : inner
     )
   )
+
+/** A value with every name in it cut short, so that the whole answer around it fits. */
+export const slim = <A>(value: A, whole: (short: A) => unknown): Effect.Effect<A> =>
+  Effect.gen(function* () {
+    let short = value
+    for (const length of shortNames) {
+      short = withNamesCut(value, length)
+      if (yield* fits(whole(short))) return short
+    }
+    return short
+  })
 
 /** Cuts the card's text where the whole would not fit, and says so and where to read on. */
 export const showIssue = <I extends Partial<Issue>, R extends Output>(
@@ -54,7 +64,9 @@ export const showIssue = <I extends Partial<Issue>, R extends Output>(
     }
     const wanted = (description ?? "").slice(offset)
     const bare = description === undefined ? undefined : ""
-    const card = (yield* fits(answer(issue, bare))) ? issue : slim(issue)
+    const card = (yield* fits(answer(issue, bare)))
+      ? issue
+      : yield* slim(issue, (short) => answer(short, bare))
     if (description === undefined) return answer(card, undefined)
     return answer(card, yield* longestFitting(wanted, (part) => answer(card, part)))
   })
@@ -94,7 +106,9 @@ export const showChange = Effect.fnUntraced(function* (
   const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
   const whole = { dry_run: true, change: { ...before, after: change.after } }
   if (yield* fits(whole)) return whole
-  const short = slim(whole.change)
+  const short = yield* slim(whole.change, ({ before, after }) => ({
+    change: { before: cutTexts(before ?? null, 0), after: cutTexts(after, 0) }
+  }))
   const texts = [short.before ?? {}, short.after].flatMap((fields) =>
     Object.values(fields).filter(Predicate.isString)
   )

@@ -53,6 +53,22 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("max_writes_p
     })
   )
 
+  it.effect("says, once reached, in how many seconds the next day begins in UTC", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const agent = yield* actor(undefined, { maxWrites: 1 })
+      yield* create(agent, "the-only-one")
+      const untilMidnight = () => (86_400_000 - (Date.now() % 86_400_000)) / 1000
+      const most = untilMidnight()
+      const { details } = yield* refusal(create(agent, "one-too-many"))
+      const least = untilMidnight()
+      const seconds = Number(details.retry_after_seconds)
+      assert.isTrue(Number.isInteger(seconds) && seconds >= 1 && seconds <= 86_400, String(seconds))
+      // Unless it was midnight just now.
+      if (least <= most) assert.isTrue(seconds >= least && seconds <= most + 1, `${least} ${seconds} ${most}`)
+    })
+  )
+
   it.effect("does not count what Tasker refused", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World

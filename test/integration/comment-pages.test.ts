@@ -1,0 +1,103 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
+import { owner } from "../support/tasker.ts"
+import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { card } from "../support/writes.ts"
+
+interface Listed {
+  readonly comments: ReadonlyArray<{
+    readonly id: string
+    readonly comment: string
+    readonly truncated?: true
+  }>
+  readonly next_cursor: string | null
+}
+
+/** Comments of a person on a new card, oldest first, by their ids. */
+const commented = Effect.fnUntraced(function* (texts: ReadonlyArray<string>) {
+  const { actor, tasker } = yield* World
+  const agent = yield* actor()
+  const issue_id = yield* card(agent)
+  const made = yield* Effect.forEach(texts, (comment_html) =>
+    tasker.send("POST", `/issues/${issue_id}/comments`, { author_id: owner.id, comment_html })
+  )
+  return { agent, issue_id, ids: made.map((body) => (body as { comment: { id: string } }).comment.id) }
+})
+
+const page = (agent: Actor, args: object) =>
+  Effect.map(call(agent, "tasker_list_comments", args), ({ structured }) => {
+    assert.isAtMost(countTokens(JSON.stringify(structured)), 8000)
+    return structured as unknown as Listed
+  })
+
+const everyPage = Effect.fnUntraced(function* (agent: Actor, args: object) {
+  const pages = [yield* page(agent, args)]
+  for (let last = pages[0]; last !== undefined && last.next_cursor !== null; last = pages.at(-1)) {
+    pages.push(yield* page(agent, { ...args, cursor: last.next_cursor }))
+  }
+  return pages
+})
+
+/** For how long at most another fiber waits for its turn while something runs, and how long that takes. */
+const turnsDuring = <A, E, R>(running: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    let longest = 0
+    let last = performance.now()
+    const ticking = Effect.sync(() => {
+      const now = performance.now()
+      longest = Math.max(longest, now - last)
+      last = now
+    })
+    const clock = yield* Effect.forkChild(Effect.forever(Effect.andThen(ticking, Effect.yieldNow)))
+    const from = performance.now()
+    const result = yield* running
+    const took = performance.now() - from
+    yield* Fiber.interrupt(clock)
+    return { longest, took, result }
+  })
+
+const words = "Words and words, and some more. "
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments of a card", (it) => {
+  it.effect("of 36 KB each come in pages that end early, and none is lost between them", () =>
+    Effect.gen(function* () {
+      const texts = Array.from({ length: 12 }, (_, n) => `<p>${n} ${words.repeat(1125)}</p>`)
+      const { agent, ids, issue_id } = yield* commented(texts)
+      const pages = yield* everyPage(agent, { issue_id, limit: 100 })
+      assert.deepStrictEqual(
+        pages.flatMap(({ comments }) => comments.map(({ id }) => id)),
+        ids
+      )
+      assert.isAbove(pages.length, 1)
+      for (const { comment, truncated } of pages.flatMap(({ comments }) => comments)) {
+        assert.strictEqual(truncated ?? false, comment.length < 1125 * words.length)
+      }
+    })
+  )
+
+  it.effect("of which some are long come in pages that end early, and none is lost between them", () =>
+    Effect.gen(function* () {
+      const texts = Array.from({ length: 60 }, (_, n) => `<p>${n} ${words.repeat((n * n * 7) % 120)}</p>`)
+      const { agent, ids, issue_id } = yield* commented(texts)
+      const pages = yield* everyPage(agent, { issue_id, limit: 100 })
+      assert.deepStrictEqual(
+        pages.flatMap(({ comments }) => comments.map(({ id }) => id)),
+        ids
+      )
+      assert.isAbove(pages.length, 1)
+    })
+  )
+
+  it.effect("take long to read, and others get their turn between any two of them", () =>
+    Effect.gen(function* () {
+      // Of much markup and few words, so that all of them are read for one page.
+      const texts = Array.from({ length: 20 }, (_, n) => `<p>${n}${"<b></b><i>a</i>".repeat(2400)}</p>`)
+      const { agent, ids, issue_id } = yield* commented(texts)
+      const { longest, result, took } = yield* turnsDuring(page(agent, { issue_id, limit: 20 }))
+      assert.isNotEmpty(result.comments)
+      assert.include(ids, result.comments[0]?.id)
+      assert.isBelow(longest, took / 2)
+    })
+  )
+})
