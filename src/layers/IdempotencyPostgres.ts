@@ -5,9 +5,10 @@ import { SqlError } from "effect/sql"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
-import { LimitReached } from "../domain/Failure.ts"
 import { OperationId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
+import type { Principal } from "../domain/Principal.ts"
+import { quotaReached } from "../domain/Quota.ts"
 import { hash } from "../domain/Token.ts"
 import { issueOf, Write } from "../domain/Write.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
@@ -28,25 +29,14 @@ import { judge, unknownToken } from "./TokenStorePostgres.ts"
 
 const ReservedRow = Schema.Struct({ ...CallerRow.fields, reserved: Schema.NullOr(OperationId) })
 const decodeReserved = Schema.decodeUnknownEffect(Schema.Array(ReservedRow))
+const decodeCallers = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
 const decodeClaimed = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write }))
 )
 const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ recorded: Schema.Boolean })]))
 
 /** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
-const leaseMargin = Duration.seconds(15)
-
-const quotaReached = (now: number): LimitReached =>
-  new LimitReached({
-    reason: "quota",
-    message:
-      "This grant's writes for today (UTC) are used up; nothing was changed. Try again after midnight UTC, or ask the agent's owner to raise max_writes_per_day.",
-    retryable: true,
-    details: { retry_after_seconds: Math.ceil((day - (now % day)) / 1000) }
-  })
-
-/** A day in milliseconds, of which the epoch's first began at midnight UTC. */
-const day = 86_400_000
+const leaseMargin = Duration.seconds(30)
 
 export const layer = Layer.effect(
   Idempotency,
@@ -118,17 +108,25 @@ export const layer = Layer.effect(
       const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
       // A reservation whose reply got lost finds itself on the second try.
       const mine = operation?.id === id && operation.state === "in_progress" && operation.fence === 1
+      const leaseOf = (holder: Principal): Lease => ({
+        operationId: OperationId.make(id),
+        fence: 1,
+        upstreamKey: upstreamKey(holder.agent.id, intent.key)
+      })
       if (row.reserved !== null || mine) {
-        const lease: Lease = {
-          operationId: OperationId.make(id),
-          fence: 1,
-          upstreamKey: upstreamKey(principal.agent.id, intent.key)
-        }
-        return { _tag: "Reserved", principal, grant, lease }
+        return { _tag: "Reserved", principal, grant, lease: leaseOf(principal) }
       }
       if (operation !== undefined) return { _tag: "Taken", principal, grant, operation }
-      // Another call took the key between this statement's snapshot and its insert.
-      return yield* keyInProgress()
+      // The key was taken after this statement's snapshot: by another call, or by the first run of this very
+      // reservation, whose reply got lost before it was committed. A look of its own tells which.
+      const [now] = yield* storage(
+        repeatable(callerRow(sql, hash(intent.token), intent.key)).pipe(Effect.flatMap(decodeCallers))
+      )
+      const taken = now?.operation
+      if (taken?.id === id && taken.state === "in_progress" && taken.fence === 1) {
+        return { _tag: "Reserved", principal, grant, lease: leaseOf(principal) }
+      }
+      return taken == null ? yield* keyInProgress() : { _tag: "Taken", principal, grant, operation: taken }
     })
 
     const claim = Effect.fnUntraced(function* (operation: Operation) {

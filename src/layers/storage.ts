@@ -38,10 +38,10 @@ export const brokenConstraint = (error: SqlError.SqlError): string | undefined =
 }
 
 /**
- * The longest that a caller waits for a connection and its statement. The driver has no timeout of
- * its own for either.
+ * The longest that a caller waits for a connection and its statement, which the driver has no timeout
+ * of its own for. It takes up to five seconds more to give a statement up that was sent and not answered.
  */
-const patience = "5 seconds"
+const patience = "3 seconds"
 
 /**
  * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said

@@ -128,11 +128,23 @@ export const ofStatus = (
       }
       break
     case 409:
+      // To the making of something it may have been meant to say that it exists: unread, it decides nothing.
+      if (body !== undefined) {
+        return refusal(
+          call,
+          "conflict",
+          "it conflicts with the current state in Tasker",
+          "Read the card again and decide anew on what it says.",
+          body
+        )
+      }
+      break
+    case 413:
       return refusal(
         call,
-        "conflict",
-        "it conflicts with the current state in Tasker",
-        "Read the card again and decide anew on what it says.",
+        "rejected",
+        "it is too large for Tasker",
+        "Make it shorter before calling again.",
         body
       )
     case 429: {

@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 import { Settings } from "../Config.ts"
-import type { CallFailure, ToolFailure } from "../domain/Failure.ts"
+import { type CallFailure, codeOf, type GatewayUnavailable, type ToolFailure } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
 import { AuditLog } from "../services/AuditLog.ts"
@@ -17,10 +17,10 @@ import { type ToolCall, type ToolResult, Tools } from "./Tools.ts"
 import { makeWriter, tooSlow } from "./Writer.ts"
 
 /**
- * The one way that every call of a tool takes. Arguments are decoded first, since that asks nobody;
- * nothing is answered of them before it is known who calls.
+ * The one way that every call of a tool takes. A write's arguments are decoded first, since its key
+ * comes with them; nothing is answered of them before it is known who calls.
  *
- *   reads    decode → authenticate → authorise → run → reply
+ *   reads    authenticate → decode → authorise → run → reply
  *   writes   decode → authenticate → authorise → plan → reserve → apply → outcome → reply   (Writer.ts)
  *
  * A read costs one statement, a write two or three. Nothing that decides access outlives the call.
@@ -84,8 +84,9 @@ export const layer = Layer.effect(
       tool: Tool,
       reading: (principal: Principal) => Effect.Effect<Output, ToolFailure>
     ): Effect.fn.Return<ToolResult, CallFailure> {
-      const { principal } = yield* Effect.catch(tokens.authenticate(call.token), (failure) =>
-        refused(call, tool, failure)
+      // A dead token's use is on record also where its user does not wait for the answer.
+      const { principal } = yield* Effect.uninterruptible(
+        Effect.catch(tokens.authenticate(call.token), (failure) => refused(call, tool, failure))
       )
       const structured = yield* Effect.timeoutOrElse(reading(principal), {
         duration: settings.callDeadline,
@@ -94,11 +95,11 @@ export const layer = Layer.effect(
       return { structured, replayed: false }
     })
 
-    /** Who holds a token, be it dead or alive; undefined where nobody does or it can't be told. */
-    const holderOf = (token: Token): Effect.Effect<Principal | undefined> =>
+    /** Who holds a token, be it dead or alive; undefined where nobody does. */
+    const holderOf = (token: Token): Effect.Effect<Principal | undefined, GatewayUnavailable> =>
       tokens.authenticate(token).pipe(
-        Effect.map(({ principal }) => principal),
-        Effect.catch((failure) => Effect.succeed(failure._tag === "AuthFailure" ? failure.holder : undefined))
+        Effect.map(({ principal }): Principal | undefined => principal),
+        Effect.catchTag("AuthFailure", ({ holder }) => Effect.succeed(holder))
       )
 
     /** Puts an attempt on record that got no further than this: every write, and every use of a dead token. */
@@ -112,6 +113,7 @@ export const layer = Layer.effect(
       const dead = failure._tag === "AuthFailure"
       const holder = dead ? failure.holder : tool._tag === "Write" ? yield* holderOf(call.token) : undefined
       if (holder !== undefined) yield* audit.record(failureEntry(call, holder, failure, request))
+      else if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
       return yield* failure
     })
 

@@ -2,8 +2,16 @@ import { Clock, Duration, Effect, Option, Schedule } from "effect"
 import type { Settings } from "../Config.ts"
 import type { AuditEntry } from "../domain/AuditEvent.ts"
 import { type CallFailure, gatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
-import { type Answer, judgeKey, keyInProgress, type Lease, type Operation } from "../domain/Operation.ts"
+import {
+  type Answer,
+  judgeKey,
+  keyInProgress,
+  keyReused,
+  type Lease,
+  type Operation
+} from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
+import { quotaReached } from "../domain/Quota.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
@@ -78,8 +86,23 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const { operation, ...authorised } = yield* authorise
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined && !request.dryRun) return yield* answerByKey(wanted, authorised, operation)
+    if (request.dryRun) yield* wouldBeRefused(wanted, authorised.grant, operation)
     const { change, write } = yield* planned(wanted, boardOf(wanted, authorised))
     return request.dryRun ? { _tag: "DryRun", ...authorised, change } : yield* reserve(wanted, write)
+  })
+
+  /** What the reservation would refuse, as far as it can be told without one. */
+  const wouldBeRefused = Effect.fnUntraced(function* (
+    { request }: WriteCall,
+    { max_writes_per_day, writes_today }: StandingGrant,
+    operation: Operation | undefined
+  ) {
+    if (operation !== undefined && operation.fingerprint !== request.fingerprint) {
+      return yield* keyReused(operation)
+    }
+    if (operation === undefined && max_writes_per_day !== null && writes_today >= max_writes_per_day) {
+      return yield* quotaReached(yield* Clock.currentTimeMillis)
+    }
   })
 
   /** What is left for sending once planning took its longest is a whole call to Tasker. */

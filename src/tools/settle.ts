@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { GrantDenied, TaskerFailure } from "../domain/Failure.ts"
+import { type GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import { CommentId, IssueId, type ProjectId } from "../domain/Ids.ts"
 import type { ListedComment, Page, TaskerIssue } from "../domain/Tasker.ts"
 import type { AddComment, CommentWritten, CreateIssue, IssueChange, Write, Written } from "../domain/Write.ts"
@@ -34,9 +34,37 @@ export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> 
   sending.send(write).pipe(
     Effect.flatMap((sent) => (sent._tag === "Existing" ? adopt(sent, write, sending) : own(write, sent))),
     Effect.catch((failure) =>
-      Effect.succeed(isAmbiguous(failure) ? undecided(failure.message) : notDone(failure))
+      isAmbiguous(failure)
+        ? Effect.succeed(undecided(failure.message))
+        : afterRefusal(write, sending, failure)
     )
   )
+
+/**
+ * A change goes out under the card as it was planned on, so somebody else's edit in that moment refuses
+ * it. That is no fault of the caller's: unless the card holds what was asked by now, the same call plans
+ * anew.
+ */
+const afterRefusal = (write: Write, sending: Sending, failure: TaskerError): Effect.Effect<Settled> => {
+  const isRace = failure._tag === "TaskerFailure" && failure.reason === "conflict"
+  if (!isRace || write._tag === "CreateIssue" || write._tag === "AddComment") {
+    return Effect.succeed(notDone(failure))
+  }
+  return looking(
+    Effect.map(cardOf(sending, write.project_id, write.issue_id), (card) =>
+      card !== undefined && holds(write, card) ? issueDone(card) : notDone(changedMeanwhile())
+    )
+  )
+}
+
+const changedMeanwhile = (): TaskerFailure =>
+  new TaskerFailure({
+    reason: "conflict",
+    message:
+      "Somebody changed the card in the same moment, so this change was not made. Repeat the same call with the same idempotency_key: it is planned anew on the card as it stands then.",
+    retryable: true,
+    details: { retry_after_seconds: 1 }
+  })
 
 /**
  * Settles a write that was sent, or perhaps was, and whose reply nobody has. Looks first; sends again
@@ -86,8 +114,11 @@ const settleCreate = Effect.fnUntraced(function* (
     external_id: sending.key,
     limit: 2
   })
-  const [found] = page.results
-  return yield* found === undefined ? resend(write, sending, afterALook) : ownCard(write, found)
+  const [found, other] = page.results
+  if (found === undefined) return yield* resend(write, sending, afterALook)
+  if (other === undefined) return yield* ownCard(write, found)
+  yield* Effect.logError("Tasker lists several cards under the key of one write", { issue_id: found.id })
+  return undecided("Tasker lists several cards under the key of this write.")
 })
 
 /**
@@ -124,7 +155,7 @@ const settleChange = Effect.fnUntraced(function* (
   if (holds(write, before)) return issueDone(before)
   // Somebody changed the card since the first try: a repeat could undo what they did.
   if (before.updated_at !== write.seen_updated_at) {
-    return undecided("The card was changed by someone else meanwhile.")
+    return undecided("The card is neither as it was before this change nor as it asked.")
   }
   const sent = yield* resend(write, sending, afterALook)
   if (sent._tag !== "Undecided") return sent

@@ -3,7 +3,7 @@ import type { Issue } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import { writtenOnly } from "./present.ts"
-import { fits, longestFitting } from "./size.ts"
+import { cutAt, fits, longestFitting } from "./size.ts"
 
 /** An answer as it goes out: JSON values by name. */
 export type Output = Readonly<Record<string, unknown>>
@@ -130,6 +130,6 @@ const cutTexts = (fields: Change["before"], limit: number): Change["before"] =>
     : Object.fromEntries(
         Object.entries(fields).map(([name, value]) => [
           name,
-          Predicate.isString(value) ? value.slice(0, limit) : value
+          Predicate.isString(value) && value.length > limit ? value.slice(0, cutAt(value, limit)) : value
         ])
       )

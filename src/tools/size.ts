@@ -40,7 +40,7 @@ export const fits = (value: unknown): Effect.Effect<boolean> => {
 }
 
 /** Cuts no surrogate pair in two, and ends at a line's end where one is near. */
-const cutAt = (text: string, length: number): number => {
+export const cutAt = (text: string, length: number): number => {
   const line = text.lastIndexOf("\n", length - 1)
   const at = line > length * 0.8 ? line + 1 : length
   const unit = text.charCodeAt(at - 1)

@@ -111,7 +111,13 @@ export const unmetComment = (asked: string, stands: string): ReadonlyArray<Warni
 export const sameWords = (one: string, other: string): boolean => words(one) === words(other)
 
 const words = (text: string): string =>
-  text
+  withoutTags(text)
     .normalize("NFKC")
-    .replace(/<[^>]*>|&[#\w]+;/g, "")
+    .replace(/&[#\w]+;/g, "")
     .replace(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, "")
+
+/** What follows the last `>` holds no tag, and looking for one there takes time quadratic in its length. */
+const withoutTags = (html: string): string => {
+  const end = html.lastIndexOf(">") + 1
+  return html.slice(0, end).replace(/<[^>]*>/g, "") + html.slice(end)
+}
