@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Issue } from "../../src/domain/Issue.ts"
 import { call, World, layer as world } from "../support/world.ts"
 
 const codeOf = (failure: { readonly kind: string; readonly reason: string }) =>
@@ -39,11 +40,11 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
         }
         assert.deepStrictEqual(left, [])
         const { structured } = yield* call(agent, "tasker_get_issue", { issue_id: id })
-        const card = structured.issue as Record<string, never>
-        assert.deepInclude(card, { priority: "high" })
-        assert.strictEqual((card.state as { readonly name: string } | undefined)?.name, "Todo")
-        assert.lengthOf(card.labels ?? [], 1)
-        assert.lengthOf(card.assignees ?? [], 1)
+        const card = structured.issue as Issue
+        assert.deepStrictEqual(
+          [card.priority, card.state.name, card.labels.length, card.assignees.length],
+          ["high", "Todo", 1, 1]
+        )
       })
     )
 
