@@ -7,7 +7,6 @@ import { Settings } from "../Config.ts"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
 import { OperationId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
-import type { Principal } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { hash } from "../domain/Token.ts"
 import { issueOf, Write } from "../domain/Write.ts"
@@ -89,6 +88,13 @@ export const layer = Layer.effect(
       )
       select caller.*, (select id from reserved) as reserved from caller`
 
+    /** What the key of a call stands for now. */
+    const operationOf = ({ key, token }: Intent) =>
+      Effect.map(
+        storage(repeatable(callerRow(sql, hash(token), key)).pipe(Effect.flatMap(decodeCallers))),
+        ([row]) => row?.operation ?? undefined
+      )
+
     const reserve = Effect.fnUntraced(function* (
       intent: Intent
     ): Effect.fn.Return<Reservation, Effect.Error<ReturnType<Idempotency["Service"]["reserve"]>>> {
@@ -106,27 +112,21 @@ export const layer = Layer.effect(
       if (row === undefined) return yield* unknownToken()
       const { principal, operation } = yield* judge(row)
       const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
-      // A reservation whose reply got lost finds itself on the second try.
-      const mine = operation?.id === id && operation.state === "in_progress" && operation.fence === 1
-      const leaseOf = (holder: Principal): Lease => ({
-        operationId: OperationId.make(id),
-        fence: 1,
-        upstreamKey: upstreamKey(holder.agent.id, intent.key)
-      })
+      // With nothing reserved and no key in sight, it was taken after this statement's snapshot: by another call,
+      // or by the first run of this very reservation, whose reply got lost. A look of its own tells which.
+      const taken = row.reserved !== null ? undefined : (operation ?? (yield* operationOf(intent)))
+      const mine = taken?.id === id && taken.state === "in_progress" && taken.fence === 1
       if (row.reserved !== null || mine) {
-        return { _tag: "Reserved", principal, grant, lease: leaseOf(principal) }
+        const lease: Lease = {
+          operationId: OperationId.make(id),
+          fence: 1,
+          upstreamKey: upstreamKey(principal.agent.id, intent.key)
+        }
+        return { _tag: "Reserved", principal, grant, lease }
       }
-      if (operation !== undefined) return { _tag: "Taken", principal, grant, operation }
-      // The key was taken after this statement's snapshot: by another call, or by the first run of this very
-      // reservation, whose reply got lost before it was committed. A look of its own tells which.
-      const [now] = yield* storage(
-        repeatable(callerRow(sql, hash(intent.token), intent.key)).pipe(Effect.flatMap(decodeCallers))
-      )
-      const taken = now?.operation
-      if (taken?.id === id && taken.state === "in_progress" && taken.fence === 1) {
-        return { _tag: "Reserved", principal, grant, lease: leaseOf(principal) }
-      }
-      return taken == null ? yield* keyInProgress() : { _tag: "Taken", principal, grant, operation: taken }
+      return taken === undefined
+        ? yield* keyInProgress()
+        : { _tag: "Taken", principal, grant, operation: taken }
     })
 
     const claim = Effect.fnUntraced(function* (operation: Operation) {

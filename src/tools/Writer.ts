@@ -84,11 +84,15 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       return yield* reserve(wanted, write)
     }
     const { operation, ...authorised } = yield* authorise
+    if (request.dryRun) {
+      yield* wouldBeRefused(wanted, authorised.grant, operation)
+      const { change } = yield* planned(wanted, boardOf(wanted, authorised))
+      return { _tag: "DryRun", ...authorised, change }
+    }
     // A key that stands for something is answered from that: nobody is asked anything again.
-    if (operation !== undefined && !request.dryRun) return yield* answerByKey(wanted, authorised, operation)
-    if (request.dryRun) yield* wouldBeRefused(wanted, authorised.grant, operation)
-    const { change, write } = yield* planned(wanted, boardOf(wanted, authorised))
-    return request.dryRun ? { _tag: "DryRun", ...authorised, change } : yield* reserve(wanted, write)
+    if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
+    const { write } = yield* planned(wanted, boardOf(wanted, authorised))
+    return yield* reserve(wanted, write)
   })
 
   /** What the reservation would refuse, as far as it can be told without one. */
