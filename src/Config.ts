@@ -1,3 +1,4 @@
+import { isIP } from "node:net"
 import { resolve } from "node:path"
 import { Array, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 
@@ -17,6 +18,19 @@ export class Settings extends Context.Service<
     readonly taskerToken: Option.Option<Redacted.Redacted<string>>
     readonly taskerTimeout: Duration.Duration
     readonly callDeadline: Duration.Duration
+    /** Calls of an agent in a minute, over all instances; 0: no limit. */
+    readonly readsPerMinute: number
+    readonly writesPerMinute: number
+    /** Denials in ten minutes after which an agent is disabled; 0: no rule ever disables one. */
+    readonly suspendAfterDenials: number
+    /** For how long the same card by the same agent is taken for a repetition; zero: never. */
+    readonly duplicateWindow: Duration.Duration
+    /** For how long an answer is kept for replay. */
+    readonly idempotencyRetention: Duration.Duration
+    /** How long calls under way may take once the gateway is told to stop. */
+    readonly shutdownGrace: Duration.Duration
+    /** Addresses and networks whose `X-Forwarded-For` is believed. */
+    readonly trustedProxies: ReadonlyArray<string>
     readonly allowedHosts: ReadonlyArray<string>
     readonly allowedOrigins: ReadonlyArray<string>
     /** Without a trailing slash. Unset in development: the address that the server came to listen on. */
@@ -99,6 +113,24 @@ const list = (text: string): Result.Result<ReadonlyArray<string>, string> =>
       .filter((item) => item !== "")
   )
 
+/** Addresses and networks in CIDR notation, comma-separated. */
+const networks = (text: string): Result.Result<ReadonlyArray<string>, string> =>
+  Result.flatMap(list(text), (items) =>
+    items.every(isNetwork)
+      ? Result.succeed(items)
+      : Result.fail("expected IP addresses or networks such as 10.0.0.0/8, comma-separated")
+  )
+
+const isNetwork = (text: string): boolean => {
+  const [address = "", prefix, ...rest] = text.split("/")
+  const family = isIP(address)
+  return (
+    family !== 0 &&
+    rest.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128)))
+  )
+}
+
 const text = (value: string): Result.Result<string, string> => Result.succeed(value)
 
 /** In the order of `.env.example`, which says what each is for; a test holds the two together. */
@@ -115,6 +147,13 @@ export const variables = {
   taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", optional(secretOf(1))),
   taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
   callDeadlineMs: variable("CALL_DEADLINE_MS", withDefault(40_000, integer(1000, 300_000))),
+  readsPerMinute: variable("RATE_LIMIT_READS_PER_MINUTE", withDefault(600, integer(0, 1_000_000))),
+  writesPerMinute: variable("RATE_LIMIT_WRITES_PER_MINUTE", withDefault(120, integer(0, 1_000_000))),
+  suspendAfterDenials: variable("SUSPEND_AFTER_DENIALS", withDefault(100, integer(0, 1_000_000))),
+  duplicateWindowMinutes: variable("DUPLICATE_WINDOW_MINUTES", withDefault(15, integer(0, 1440))),
+  idempotencyRetentionHours: variable("IDEMPOTENCY_RETENTION_HOURS", withDefault(72, integer(1, 8760))),
+  shutdownGraceSeconds: variable("SHUTDOWN_GRACE_SECONDS", withDefault(20, integer(1, 600))),
+  trustedProxies: variable("TRUSTED_PROXIES", withDefault<ReadonlyArray<string>>([], networks)),
   allowedHosts: variable("ALLOWED_HOSTS", withDefault<ReadonlyArray<string>>([], list)),
   allowedOrigins: variable("ALLOWED_ORIGINS", withDefault<ReadonlyArray<string>>([], list)),
   publicUrl: variable("NODEDC_AGENT_GATEWAY_PUBLIC_URL", optional(webUrl))
@@ -164,6 +203,13 @@ const readAll = (environment: Environment) => {
     taskerToken: read(variables.taskerToken),
     taskerTimeoutMs: read(variables.taskerTimeoutMs),
     callDeadlineMs: read(variables.callDeadlineMs),
+    readsPerMinute: read(variables.readsPerMinute),
+    writesPerMinute: read(variables.writesPerMinute),
+    suspendAfterDenials: read(variables.suspendAfterDenials),
+    duplicateWindowMinutes: read(variables.duplicateWindowMinutes),
+    idempotencyRetentionHours: read(variables.idempotencyRetentionHours),
+    shutdownGraceSeconds: read(variables.shutdownGraceSeconds),
+    trustedProxies: read(variables.trustedProxies),
     allowedHosts: read(variables.allowedHosts),
     allowedOrigins: read(variables.allowedOrigins),
     publicUrl: read(variables.publicUrl)
@@ -207,7 +253,17 @@ export const fromEnvironment = (
   const read = readAll(environment)
   const faults = Result.isFailure(read) ? read.failure : faultsAmong(read.success)
   if (Result.isFailure(read) || faults.length > 0) return Effect.fail(new ConfigurationInvalid({ faults }))
-  const { callDeadlineMs, dataDir, nodeEnv, publicUrl, taskerTimeoutMs, ...values } = read.success
+  const {
+    callDeadlineMs,
+    dataDir,
+    duplicateWindowMinutes,
+    idempotencyRetentionHours,
+    nodeEnv,
+    publicUrl,
+    shutdownGraceSeconds,
+    taskerTimeoutMs,
+    ...values
+  } = read.success
   const production = nodeEnv === "production"
   return Effect.succeed({
     ...values,
@@ -215,6 +271,9 @@ export const fromEnvironment = (
     dataDir: resolve(dataDir),
     taskerTimeout: Duration.millis(taskerTimeoutMs),
     callDeadline: Duration.millis(callDeadlineMs),
+    duplicateWindow: Duration.minutes(duplicateWindowMinutes),
+    idempotencyRetention: Duration.hours(idempotencyRetentionHours),
+    shutdownGrace: Duration.seconds(shutdownGraceSeconds),
     publicUrl: Option.orElse(
       Option.map(publicUrl, (parsed) => parsed.href.replace(/\/+$/, "")),
       () => (production ? Option.some(productPublicUrl) : Option.none())

@@ -63,6 +63,7 @@ export const outcomeOf = (failure: Failure): Outcome => {
     case "auth":
     case "grant":
     case "idempotency":
+    case "duplicate":
     case "limit":
       return "denied"
     case "tasker":

@@ -65,6 +65,14 @@ export class IdempotencyRefused extends Schema.TaggedError<IdempotencyRefused>()
   readonly kind = "idempotency"
 }
 
+/** The agent made the same card just now, under another key. HTTP 409. */
+export class DuplicateRefused extends Schema.TaggedError<DuplicateRefused>()(
+  "DuplicateRefused",
+  failure(["possible_duplicate"])
+) {
+  readonly kind = "duplicate"
+}
+
 /** A limit that the owner or the operator set was reached. HTTP 429. */
 export class LimitReached extends Schema.TaggedError<LimitReached>()(
   "LimitReached",
@@ -118,6 +126,7 @@ export type ToolFailure =
   | GrantDenied
   | InputInvalid
   | IdempotencyRefused
+  | DuplicateRefused
   | LimitReached
   | TaskerFailure
 

@@ -3,6 +3,7 @@ import * as Response from "effect/http/HttpServerResponse"
 import {
   AuthFailure,
   codeOf,
+  DuplicateRefused,
   type Failure,
   GatewayUnavailable,
   GrantDenied,
@@ -66,6 +67,7 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "idempotency.in_progress": kind(409, "The same call is still under way"),
   "idempotency.key_expired": kind(410, "The idempotency key has expired"),
   "idempotency.already_created": kind(409, "It was created already"),
+  "duplicate.possible_duplicate": kind(409, "The same card was made just now"),
   "limit.rate": kind(429, "Too many calls"),
   "limit.quota": kind(429, "The quota is used up"),
   "tasker.unavailable": kind(503, "Tasker can't be reached"),
@@ -154,6 +156,7 @@ export const isFailure = (error: unknown): error is Failure =>
 
 const failures = [
   AuthFailure,
+  DuplicateRefused,
   GatewayUnavailable,
   GrantDenied,
   IdempotencyRefused,

@@ -66,7 +66,12 @@ const world = (options: Options) =>
         NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
         TASKER_TIMEOUT_MS: String(options.taskerMillis),
-        CALL_DEADLINE_MS: String(options.deadlineMillis)
+        CALL_DEADLINE_MS: String(options.deadlineMillis),
+        // What these tests do in a minute no agent does; limits have tests of their own.
+        RATE_LIMIT_READS_PER_MINUTE: "0",
+        RATE_LIMIT_WRITES_PER_MINUTE: "0",
+        SUSPEND_AFTER_DENIALS: "0",
+        DUPLICATE_WINDOW_MINUTES: "0"
       })
       const storage = Layer.mergeAll(TokenStorePostgres.layer, IdempotencyPostgres.layer).pipe(
         Layer.provideMerge(AgentRegistryPostgres.layer),
