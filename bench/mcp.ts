@@ -97,7 +97,8 @@ const principal: Principal = {
 const services = Layer.mergeAll(
   Hosts.layer,
   Layer.succeed(TokenStore, {
-    authenticate: () => Effect.succeed({ principal, operation: undefined })
+    authenticate: () => Effect.succeed({ principal, operation: undefined }),
+    admit: () => Effect.die("The bench admits nothing.")
   }),
   Layer.succeed(AuditLog, {
     record: () => Effect.void,

@@ -15,10 +15,11 @@ export type Answer = typeof Answer.Type
 
 /**
  * Where a key stands. `executed` is final. `unknown` means that a reply from Tasker got lost: the
- * write may or may not have been done, and the next call with the key settles which. `in_progress`
- * with its lease run out is the same, but that nobody lived to say so.
+ * write may or may not have been done, and recovery or the next call with the key settles which.
+ * `in_progress` with its lease run out is the same, but that nobody lived to say so. `unresolved` is
+ * what recovery has given up: its owner decides, or a call with the key that finds out.
  */
-const KeyState = Schema.Literals(["in_progress", "unknown", "executed"])
+const KeyState = Schema.Literals(["in_progress", "unknown", "unresolved", "executed"])
 
 /** The write behind one key of one agent. */
 export const Operation = Schema.Struct({
@@ -33,6 +34,8 @@ export const Operation = Schema.Struct({
   /** Rises by one each time that the lease changes hands; what was leased under a lower one may write no outcome. */
   fence: Schema.Int,
   lease_expired: Schema.Boolean,
+  /** Whether it is so long done that its answer is kept no longer. */
+  answer_expired: Schema.Boolean,
   answer: Schema.NullOr(Answer)
 })
 export type Operation = typeof Operation.Type
@@ -79,6 +82,13 @@ export const keyReused = (operation: Operation): IdempotencyRefused =>
     message: `This idempotency_key already stands for another call (${operation.tool}, with other arguments or another project). Nothing was changed. Use a new key for a new change, and the same key only to repeat the same one.`
   })
 
+const keyExpired = (operation: Operation): IdempotencyRefused =>
+  new IdempotencyRefused({
+    reason: "key_expired",
+    message: `This idempotency_key stands for a call that was carried out long ago, and its answer is kept no longer. Nothing was done again.${operation.issue_id === null ? "" : ` The card is ${operation.issue_id}.`} Use a new key for a new change.`,
+    details: operation.issue_id === null ? {} : { issue_id: operation.issue_id }
+  })
+
 /** What a call finds behind its key. */
 export type KeyVerdict =
   | { readonly _tag: "Replay"; readonly answer: Answer }
@@ -88,6 +98,7 @@ export type KeyVerdict =
 /** Judges a call by what its key stands for. Pure: the state diagram of `services/Idempotency.ts`, read by a caller. */
 export const judgeKey = (operation: Operation, fingerprint: string): KeyVerdict => {
   if (operation.fingerprint !== fingerprint) return { _tag: "Refused", failure: keyReused(operation) }
+  if (operation.answer_expired) return { _tag: "Refused", failure: keyExpired(operation) }
   if (operation.answer !== null) return { _tag: "Replay", answer: operation.answer }
   return operation.state === "in_progress" && !operation.lease_expired
     ? { _tag: "Refused", failure: keyInProgress() }

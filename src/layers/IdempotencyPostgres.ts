@@ -2,20 +2,29 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlError } from "effect/sql"
-import type { Fragment, Statement } from "effect/sql/Statement"
+import type { Fragment } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
-import { OperationId } from "../domain/Ids.ts"
+import { type AgentId, IssueId, OperationId, type ProjectId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
 import { quotaReached } from "../domain/Quota.ts"
-import { hash } from "../domain/Token.ts"
-import { issueOf, Write } from "../domain/Write.ts"
+import { firstLook } from "../domain/Recovery.ts"
+import { type MadeBefore, possibleDuplicate } from "../domain/Repetition.ts"
+import { Write } from "../domain/Write.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
-import { Idempotency, type Intent, type Reservation } from "../services/Idempotency.ts"
+import {
+  type Doubt,
+  Idempotency,
+  type Intent,
+  type Repetition,
+  type Reservation
+} from "../services/Idempotency.ts"
 import { insertEvent } from "./auditSql.ts"
-import { CallerRow, callerRow } from "./callerSql.ts"
+import { CallerRow, callerRow, rated } from "./callerSql.ts"
+import { held, leaseMillis } from "./leases.ts"
+import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { brokenConstraint, repeatable, storage } from "./storage.ts"
-import { judge, unknownToken } from "./TokenStorePostgres.ts"
+import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
 
 /**
  * Keeps the promise of `services/Idempotency.ts` with one statement a step, each a transaction of its
@@ -26,16 +35,21 @@ import { judge, unknownToken } from "./TokenStorePostgres.ts"
  * theirs.
  */
 
-const ReservedRow = Schema.Struct({ ...CallerRow.fields, reserved: Schema.NullOr(OperationId) })
 const decodeReserved = Schema.decodeUnknownEffect(Schema.Array(ReservedRow))
 const decodeCallers = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
 const decodeClaimed = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write }))
 )
 const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ recorded: Schema.Boolean })]))
-
-/** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
-const leaseMargin = Duration.seconds(30)
+const decodeMade = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({
+      issue_id: Schema.NullOr(IssueId),
+      identifier: Schema.NullOr(Schema.String),
+      url: Schema.NullOr(Schema.String)
+    })
+  )
+)
 
 export const layer = Layer.effect(
   Idempotency,
@@ -44,63 +58,28 @@ export const layer = Layer.effect(
     const random = yield* SecureRandom.SecureRandom
     const policy = yield* GrantPolicy
     const settings = yield* Settings
-    const lease = Duration.toMillis(Duration.sum(settings.callDeadline, leaseMargin))
-
-    /**
-     * `caller` is who asks, as the database knows it in this instant; `allowed` is the grant that
-     * admits this write, if one does; the key is inserted only for an allowed caller and only where
-     * it is free; `counted` fails the whole by its constraint where the day's writes are used up.
-     */
-    const reserveStatement = (id: string, intent: Intent): Statement<unknown> => sql`
-      with caller as materialized (
-        ${callerRow(sql, hash(intent.token), intent.key)}
-      ), allowed as (
-        select t.id as token_id, t.agent_id, g.id as grant_id, g.max_writes_per_day
-        from tokens t
-        join agents a on a.id = t.agent_id
-        join grants g on g.agent_id = t.agent_id and g.revoked_at is null
-        where t.hash = ${hash(intent.token)}
-          and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
-          and a.status = 'active'
-          and g.project_id = ${intent.projectId}
-          and (g.expires_at is null or g.expires_at > now())
-          and ${intent.scope}::text = any (g.scopes)
-      ), reserved as (
-        insert into idempotency_keys (
-          id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
-          lease_until, intent, request_id, counted
-        )
-        select
-          ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
-          ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
-          now() + ${lease}::integer * interval '1 millisecond', ${sql.json(intent.write)},
-          ${intent.requestId}, max_writes_per_day is not null
-        from allowed
-        on conflict (agent_id, key) do nothing
-        returning id, grant_id
-      ), counted as (
-        insert into grant_writes (grant_id, day, writes, max_writes)
-        select allowed.grant_id, (now() at time zone 'UTC')::date, 1, allowed.max_writes_per_day
-        from reserved join allowed on allowed.grant_id = reserved.grant_id
-        where allowed.max_writes_per_day is not null
-        on conflict (grant_id, day) do update
-          set writes = grant_writes.writes + 1, max_writes = excluded.max_writes
-      )
-      select caller.*, (select id from reserved) as reserved from caller`
+    const lease = leaseMillis(settings)
+    const lookAfter = Duration.toMillis(firstLook(settings.taskerTimeout))
 
     /** What the key of a call stands for now. */
-    const operationOf = ({ key, token }: Intent) =>
-      Effect.map(
-        storage(repeatable(callerRow(sql, hash(token), key)).pipe(Effect.flatMap(decodeCallers))),
+    const operationOf = (intent: Intent) => {
+      const asked = { ...askedOf(intent, settings), counting: undefined }
+      return Effect.map(
+        storage(
+          repeatable(sql`with ${rated(sql, asked)} ${callerRow(sql, asked)}`).pipe(
+            Effect.flatMap(decodeCallers)
+          )
+        ),
         ([row]) => row?.operation ?? undefined
       )
+    }
 
     const reserve = Effect.fnUntraced(function* (
       intent: Intent
     ): Effect.fn.Return<Reservation, Effect.Error<ReturnType<Idempotency["Service"]["reserve"]>>> {
       const id = yield* random.uuidV7()
       const rows = yield* storage(
-        repeatable(reserveStatement(id, intent)).pipe(
+        repeatable(reserveStatement(sql, settings, intent, id, lease)).pipe(
           Effect.flatMap(decodeReserved),
           Effect.catchIf(
             (error) => SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota",
@@ -111,6 +90,7 @@ export const layer = Layer.effect(
       const [row] = rows
       if (row === undefined) return yield* unknownToken()
       const { principal, operation } = yield* judge(row)
+      yield* withinRate(row, askedOf(intent, settings).counting)
       const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
       // With nothing reserved and no key in sight, it was taken after this statement's snapshot: by another call,
       // or by the first run of this very reservation, whose reply got lost. A look of its own tells which.
@@ -124,19 +104,59 @@ export const layer = Layer.effect(
         }
         return { _tag: "Reserved", principal, grant, lease }
       }
-      return taken === undefined
-        ? yield* keyInProgress()
-        : { _tag: "Taken", principal, grant, operation: taken }
+      if (row.titled && taken !== undefined) yield* giveTitle(id, intent, taken)
+      if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
+      if (row.titled || intent.repetition === undefined) return yield* keyInProgress()
+      const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
+      return yield* possibleDuplicate(Option.getOrNull(made))
     })
+
+    /** A title taken for a key that was taken meanwhile goes to the write behind that key, or to nobody. */
+    const giveTitle = (id: string, { fingerprint }: Intent, taken: Operation) =>
+      storage(
+        taken.fingerprint === fingerprint
+          ? sql`update recent_titles set operation_id = ${taken.id} where operation_id = ${id}::uuid`
+          : sql`delete from recent_titles where operation_id = ${id}::uuid`
+      )
+
+    const duplicateOf = (agentId: AgentId, projectId: ProjectId, { allowed, titleHash }: Repetition) =>
+      Duration.isZero(settings.duplicateWindow) || allowed
+        ? Effect.succeed(Option.none<MadeBefore | null>())
+        : Effect.map(
+            storage(
+              sql`
+                select k.issue_id, k.answer -> 'issue' ->> 'identifier' as identifier,
+                  k.answer -> 'issue' ->> 'url' as url
+                from recent_titles t
+                left join idempotency_keys k on k.id = t.operation_id
+                where t.agent_id = ${agentId} and t.project_id = ${projectId} and t.title_hash = ${titleHash}
+                  and t.reserved_at > now()
+                    - ${Duration.toSeconds(settings.duplicateWindow)}::integer * interval '1 second'`.pipe(
+                Effect.flatMap(decodeMade)
+              )
+            ),
+            ([row]): Option.Option<MadeBefore | null> =>
+              row === undefined
+                ? Option.none()
+                : Option.some(
+                    row.issue_id === null
+                      ? null
+                      : {
+                          id: row.issue_id,
+                          ...(row.identifier === null ? {} : { identifier: row.identifier }),
+                          ...(row.url === null ? {} : { url: row.url })
+                        }
+                  )
+          )
 
     const claim = Effect.fnUntraced(function* (operation: Operation) {
       const rows = yield* storage(
         repeatable(sql`
           update idempotency_keys
-          set state = 'in_progress', fence = fence + 1,
+          set state = 'in_progress', fence = fence + 1, look_at = null,
               lease_until = now() + ${lease}::integer * interval '1 millisecond'
           where id = ${operation.id} and fence = ${operation.fence}
-            and (state = 'unknown' or (state = 'in_progress' and lease_until <= now()))
+            and (state in ('unknown', 'unresolved') or (state = 'in_progress' and lease_until <= now()))
           returning fence, intent`).pipe(Effect.flatMap(decodeClaimed))
       )
       return Option.map(Option.fromUndefinedOr(rows[0]), ({ fence, intent }) => ({
@@ -174,43 +194,65 @@ export const layer = Layer.effect(
       return before.recorded ? ("Recorded" as const) : ("LeaseLost" as const)
     })
 
-    const held = (lease: Lease) => sql`
-      id = ${lease.operationId} and fence = ${lease.fence} and state = 'in_progress'`
-
     const complete = (lease: Lease, answer: Answer, event: AuditEvent) =>
       record(
         event,
         sql`
           update idempotency_keys
           set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${event.issue_id}::uuid,
-              intent = null, lease_until = null, settled_at = now()
-          where ${held(lease)}
+              intent = null, reason = null, lease_until = null, settled_at = now()
+          where ${held(sql, lease)}
           returning id`
       )
+
+    /** A write that was not done costs its grant nothing, and its title is free. */
+    const unused = sql`, uncounted as (
+        update grant_writes w set writes = greatest(w.writes - 1, 0)
+        from changed
+        where changed.counted and w.grant_id = changed.grant_id
+          and w.day = (changed.created_at at time zone 'UTC')::date
+      ), untitled as (
+        delete from recent_titles t using changed where t.operation_id = changed.id
+      )`
 
     const release = (lease: Lease, event: AuditEvent) =>
       record(
         event,
         sql`
-          delete from idempotency_keys where ${held(lease)}
+          delete from idempotency_keys where ${held(sql, lease)}
           returning id, grant_id, created_at, counted`,
-        sql`, uncounted as (
-          update grant_writes w set writes = greatest(w.writes - 1, 0)
-          from changed
-          where changed.counted and w.grant_id = changed.grant_id
-            and w.day = (changed.created_at at time zone 'UTC')::date
-        )`
+        unused
       )
 
-    const doubt = (lease: Lease, event: AuditEvent) =>
+    const refute = (lease: Lease, because: string, event: AuditEvent) =>
       record(
         event,
         sql`
-          update idempotency_keys set state = 'unknown', lease_until = null
-          where ${held(lease)}
-          returning id`
+          update idempotency_keys
+          set state = 'not_executed', intent = null, reason = ${because}, lease_until = null,
+              settled_at = now()
+          where ${held(sql, lease)}
+          returning id, grant_id, created_at, counted`,
+        unused
       )
 
-    return Idempotency.of({ reserve, claim, complete, release, doubt })
+    const doubt = (lease: Lease, doubt: Doubt, because: string, event: AuditEvent) =>
+      record(
+        event,
+        doubt === "unresolved"
+          ? sql`
+              update idempotency_keys
+              set state = 'unresolved', reason = ${because}, lease_until = null
+              where ${held(sql, lease)}
+              returning id`
+          : sql`
+              update idempotency_keys
+              set state = 'unknown', reason = ${because}, lease_until = null,
+                  look_at = now() + ${lookAfter}::integer * interval '1 millisecond'
+              where ${held(sql, lease)}
+              returning id`
+      )
+
+    return Idempotency.of({ reserve, duplicateOf, claim, complete, release, refute, doubt })
   })
 )

@@ -1,11 +1,13 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Layer, Schema } from "effect"
-import { AuthFailure, type GatewayUnavailable } from "../domain/Failure.ts"
+import { Settings } from "../Config.ts"
+import { AuthFailure, type LimitReached } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
-import { hash } from "../domain/Token.ts"
+import { rateReached } from "../domain/Rate.ts"
+import { hash, type Token } from "../domain/Token.ts"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { type Caller, TokenStore } from "../services/TokenStore.ts"
-import { CallerRow, callerRow } from "./callerSql.ts"
+import { CallerRow, type Counting, callerRow, countingOf, rated } from "./callerSql.ts"
 import { repeatable, storage } from "./storage.ts"
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
@@ -31,26 +33,44 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
   })
 }
 
+/** Whether a call that was counted is one of those that its agent has in this minute. */
+export const withinRate = (
+  { rate }: CallerRow,
+  counting: Counting | undefined
+): Effect.Effect<void, LimitReached> =>
+  rate === null || counting === undefined || rate.calls <= counting.limit
+    ? Effect.void
+    : Effect.fail(rateReached(counting.class, counting.limit, rate.resets_in_seconds))
+
 export const unknownToken = (): AuthFailure =>
   new AuthFailure({ reason: "unknown", message: `No such agent token. ${reconnect}` })
 
-/** Every call waits for `authenticate`, which therefore has no span of its own: the statement has one. */
+/** Every call waits for these methods, which therefore have no spans of their own: the statement has one. */
 export const layer = Layer.effect(
   TokenStore,
   Effect.gen(function* () {
     const sql = yield* PgClient
 
-    const authenticate = Effect.fnUntraced(function* (
-      token: Parameters<TokenStore["Service"]["authenticate"]>[0],
-      idempotencyKey?: string
-    ): Effect.fn.Return<Caller, AuthFailure | GatewayUnavailable> {
-      const rows = yield* storage(
-        repeatable(callerRow(sql, hash(token), idempotencyKey)).pipe(Effect.flatMap(decodeRows))
+    const settings = yield* Settings
+
+    const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
+      const asked = { hash: hash(token), key, counting, retention: settings.idempotencyRetention }
+      const [row] = yield* storage(
+        repeatable(sql`with ${rated(sql, asked)} ${callerRow(sql, asked)}`).pipe(Effect.flatMap(decodeRows))
       )
-      const [row] = rows
-      return yield* row === undefined ? Effect.fail(unknownToken()) : judge(row)
+      return row === undefined ? yield* unknownToken() : row
     })
 
-    return TokenStore.of({ authenticate })
+    const authenticate: TokenStore["Service"]["authenticate"] = (token) => Effect.flatMap(find(token), judge)
+
+    const admit: TokenStore["Service"]["admit"] = Effect.fnUntraced(function* (token, counts, key) {
+      const counting = countingOf(settings, counts)
+      const row = yield* find(token, counting, key)
+      const caller = yield* judge(row)
+      yield* withinRate(row, counting)
+      return caller
+    })
+
+    return TokenStore.of({ authenticate, admit })
   })
 )

@@ -1,13 +1,15 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Schema } from "effect"
+import { Duration, Schema } from "effect"
 import type { Fragment, Statement } from "effect/sql/Statement"
+import type { Settings } from "../Config.ts"
 import { Operation } from "../domain/Operation.ts"
 import { Agent, StandingGrant, TokenInfo } from "../domain/Principal.ts"
+import type { CallClass } from "../domain/Rate.ts"
 import { agentJson, standingGrantJson, tokenJson } from "./principalJson.ts"
 
 /**
- * Who holds a token, what it is granted and what a key stands for, as one row: the part that
- * authenticating and reserving have in common, so that neither asks twice and both judge alike.
+ * Who holds a token, what it is granted, what a key stands for and how often it called, as one row: the
+ * part that authenticating and reserving have in common, so that neither asks twice and both judge alike.
  */
 export const CallerRow = Schema.Struct({
   agent: Agent,
@@ -15,16 +17,71 @@ export const CallerRow = Schema.Struct({
   revoked: Schema.Boolean,
   expired: Schema.Boolean,
   grants: Schema.Array(StandingGrant),
-  operation: Schema.NullOr(Operation)
+  operation: Schema.NullOr(Operation),
+  /** Null where this call is not counted. */
+  rate: Schema.NullOr(Schema.Struct({ calls: Schema.Int, resets_in_seconds: Schema.Int }))
 })
 export type CallerRow = typeof CallerRow.Type
 
-/** The database's clock judges what has expired: the clocks of several instances need not agree. */
-export const callerRow = (
-  sql: PgClient,
-  hash: Uint8Array,
-  key: string | undefined
-): Statement<unknown> => sql`
+/** What a call is counted as, and how many of its class there may be in a minute. */
+export interface Counting {
+  readonly class: CallClass
+  readonly limit: number
+}
+
+/** How calls of a class are counted; not at all where there is no limit. */
+export const countingOf = (
+  settings: Settings["Service"],
+  counts: CallClass | undefined
+): Counting | undefined => {
+  if (counts === undefined) return undefined
+  const limit = counts === "reads" ? settings.readsPerMinute : settings.writesPerMinute
+  return limit === 0 ? undefined : { class: counts, limit }
+}
+
+/** Which call it is about. */
+export interface Asked {
+  readonly hash: Uint8Array
+  readonly key: string | undefined
+  readonly counting: Counting | undefined
+  /** For how long an answer is kept. */
+  readonly retention: Duration.Duration
+}
+
+/**
+ * The statement's part that counts the call: a live token's, and only where its key stands for nothing
+ * yet, since a repeat costs nobody anything. Stands in front of `callerRow`, among the statement's `with`.
+ */
+export const rated = (sql: PgClient, { counting, hash, key }: Asked): Fragment =>
+  counting === undefined
+    ? sql`rated as (select null::integer as calls where false)`
+    : sql`rated as (
+        insert into call_rates as r (agent_id, class, minute, calls)
+        select t.agent_id, ${counting.class}, date_trunc('minute', now()), 1
+        from tokens t
+        join agents a on a.id = t.agent_id
+        where t.hash = ${hash}
+          and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+          and a.status = 'active'
+          ${
+            key === undefined
+              ? sql``
+              : sql`and not exists (
+                  select from idempotency_keys k
+                  where k.agent_id = t.agent_id and k.key = ${key} and k.state <> 'not_executed'
+                )`
+          }
+        on conflict (agent_id, class) do update set
+          calls = case when excluded.minute > r.minute then 1 else r.calls + 1 end,
+          minute = greatest(r.minute, excluded.minute)
+        returning calls
+      )`
+
+/**
+ * The row itself, where `rated` stands before it. The database's clock judges what has expired and when
+ * a minute is over: the clocks of several instances need not agree.
+ */
+export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => sql`
   select
     ${agentJson(sql)} as agent,
     ${tokenJson(sql)} as token,
@@ -35,20 +92,32 @@ export const callerRow = (
       from grants g
       where g.agent_id = a.id and g.revoked_at is null
     ), '[]'::json) as grants,
-    ${operationJson(sql, key)} as operation
+    ${operationJson(sql, asked)} as operation,
+    (
+      select json_build_object(
+        'calls', rated.calls,
+        'resets_in_seconds',
+        ceil(extract(epoch from date_trunc('minute', now()) + interval '1 minute' - now()))::integer
+      )
+      from rated
+    ) as rate
   from tokens t
   join agents a on a.id = t.agent_id
-  where t.hash = ${hash}`
+  where t.hash = ${asked.hash}`
 
-const operationJson = (sql: PgClient, key: string | undefined): Fragment =>
+const operationJson = (sql: PgClient, { key, retention }: Asked): Fragment =>
   key === undefined
     ? sql`null::json`
     : sql`(
       select json_build_object(
         'id', k.id, 'agent_id', k.agent_id, 'key', k.key, 'tool', k.tool, 'project_id', k.project_id,
         'issue_id', k.issue_id, 'fingerprint', k.fingerprint, 'state', k.state, 'fence', k.fence,
-        'lease_expired', coalesce(k.lease_until <= now(), false), 'answer', k.answer
+        'lease_expired', coalesce(k.lease_until <= now(), false),
+        'answer_expired', k.expired_at is not null or coalesce(
+          k.settled_at <= now() - ${Duration.toSeconds(retention)}::integer * interval '1 second', false
+        ),
+        'answer', k.answer
       )
       from idempotency_keys k
-      where k.agent_id = a.id and k.key = ${key}
+      where k.agent_id = a.id and k.key = ${key} and k.state <> 'not_executed'
     )`

@@ -14,7 +14,7 @@ export class GrantPolicy extends Context.Service<
      * `grant.scope_missing`.
      */
     authorise(
-      principal: Principal,
+      principal: Pick<Principal, "agent" | "grants">,
       scope: Scope,
       projectId: ProjectId
     ): Effect.Effect<StandingGrant, GrantDenied>

@@ -2,14 +2,16 @@ import { Context, type Effect, type Option } from "effect"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
 import type {
   AuthFailure,
+  DuplicateRefused,
   GatewayUnavailable,
   GrantDenied,
   IdempotencyRefused,
   LimitReached
 } from "../domain/Failure.ts"
-import type { ProjectId } from "../domain/Ids.ts"
+import type { AgentId, ProjectId } from "../domain/Ids.ts"
 import type { Answer, Lease, Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
+import type { MadeBefore } from "../domain/Repetition.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { Token } from "../domain/Token.ts"
 import type { Write } from "../domain/Write.ts"
@@ -24,6 +26,17 @@ export interface Intent {
   readonly fingerprint: string
   readonly write: Write
   readonly requestId: string
+  /** Whether the call was counted against its agent's rate before; else the reservation counts it. */
+  readonly counted: boolean
+  /** What tells a repetition in other words; undefined where the tool minds none. */
+  readonly repetition: Repetition | undefined
+}
+
+/** What a card is known by when it is made again under another key. */
+export interface Repetition {
+  readonly titleHash: Uint8Array
+  /** Whether its caller says that a second one is intended. */
+  readonly allowed: boolean
 }
 
 export type Reservation = {
@@ -44,49 +57,67 @@ export type Reservation = {
 /** Whether the outcome stands in the database. `LeaseLost`: somebody took over, and what we know no longer counts. */
 export type Recorded = "Recorded" | "LeaseLost"
 
+/** Where a key goes whose outcome nobody knows: to be looked at again, or to its owner. */
+export type Doubt = "look again" | "unresolved"
+
 /**
  * The promise: one key of one agent is one write, whatever is retried, raced, crashed or restarted.
  *
  *                     reserve
- *        (no key) ───────────────► in_progress ──complete──► executed
+ *        (no key) ───────────────► in_progress ──complete──► executed ──(72 h)──► executed, without its answer
  *            ▲                      │   ▲   │
- *            │◄──────release────────┘   │   └──doubt──► unknown
- *                                       └────claim────────┘
+ *            │◄──release─ ─refute───┘   │   └──doubt──► unknown | unresolved
+ *                                       └────claim──────────────┘
  *
  * - Nothing is sent to Tasker before its intent is committed (`reserve`), and an outcome is committed
- *   together with its audit event (`complete`, `release`, `doubt`): there is no instant at which one
- *   is in the database without the other.
+ *   together with its audit event (`complete`, `release`, `refute`, `doubt`): there is no instant at
+ *   which one is in the database without the other.
  * - A reservation is a lease with a fencing number. A holder that is too slow, dead or cut off loses
  *   it by the database's clock; whoever claims it next raises the number, and the slow one can then
  *   write no outcome any more.
- * - `executed` is final: the answer is given to every later call with the key. A definite refusal
- *   frees the key. All else leaves it `unknown`, until someone claims and settles it.
+ * - `executed` is final: the answer is given to every later call with the key for as long as it is
+ *   kept, and the key is never carried out again. A definite refusal frees the key. All else leaves it
+ *   `unknown`, until recovery (`RecoveryQueue`) or a call claims and settles it, or `unresolved`, where
+ *   looking again would not help: then its owner decides (`Operations`), or a call that finds out.
  *
- * `docs/ARCHITECTURE.md` has the table of every crash point and what a later call finds.
+ * `docs/RELIABILITY.md` says what it rests on and how it is tested.
  */
 export class Idempotency extends Context.Service<
   Idempotency,
   {
     /**
      * Reserves a key, in one statement that also authenticates the token and checks the grant anew,
-     * and counts the write against the grant's `max_writes_per_day`. Reserving is repeatable: the
-     * same call after a lost reply finds its own reservation.
+     * counts the write against its agent's rate and the grant's `max_writes_per_day`, and takes its
+     * title. Reserving is repeatable: the same call after a lost reply finds its own reservation.
      */
     reserve(
       intent: Intent
     ): Effect.Effect<
       Reservation,
-      AuthFailure | GrantDenied | IdempotencyRefused | LimitReached | GatewayUnavailable
+      AuthFailure | GrantDenied | IdempotencyRefused | DuplicateRefused | LimitReached | GatewayUnavailable
     >
+    /** The card by which `reserve` would refuse this as a repetition; null while that one is under way. */
+    duplicateOf(
+      agentId: AgentId,
+      projectId: ProjectId,
+      repetition: Repetition
+    ): Effect.Effect<Option.Option<MadeBefore | null>, GatewayUnavailable>
     /** Takes over a write that nobody knows the outcome of; none where another holds it or it was settled meanwhile. */
     claim(
       operation: Operation
     ): Effect.Effect<Option.Option<{ readonly lease: Lease; readonly write: Write }>, GatewayUnavailable>
-    /** The write was done: keeps its answer for good, with the audit event. */
+    /** The write was done: keeps its answer, with the audit event. */
     complete(lease: Lease, answer: Answer, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
-    /** The write was definitely not done: frees the key, with the audit event. */
+    /** The write was definitely not done, which its caller is told: frees the key, with the audit event. */
     release(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
-    /** Nobody knows: keeps the key for the next call to settle, with the audit event. */
-    doubt(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
+    /** The same where no caller is there to be told: frees the key and keeps what came of it. */
+    refute(lease: Lease, because: string, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
+    /** Nobody knows: keeps the key, with the audit event. */
+    doubt(
+      lease: Lease,
+      doubt: Doubt,
+      because: string,
+      event: AuditEvent
+    ): Effect.Effect<Recorded, GatewayUnavailable>
   }
 >()("tasker-codex-api/services/Idempotency") {}

@@ -1,7 +1,8 @@
 import { Context, type Effect } from "effect"
-import type { AuthFailure, GatewayUnavailable } from "../domain/Failure.ts"
+import type { AuthFailure, GatewayUnavailable, LimitReached } from "../domain/Failure.ts"
 import type { Operation } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
+import type { CallClass } from "../domain/Rate.ts"
 import type { Token } from "../domain/Token.ts"
 
 /** Who calls, and what the key of the call already stands for. */
@@ -22,12 +23,17 @@ export class TokenStore extends Context.Service<
      * on, on every instance. Fails with `auth.unknown`, `auth.revoked`, `auth.expired` or
      * `auth.agent_disabled`; for the last three `holder` says whose it was. A database that is out
      * is `GatewayUnavailable`, never an authentication failure.
-     *
-     * With a key, the same statement also tells what that key of this agent stands for.
      */
-    authenticate(
+    authenticate(token: Token): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
+    /**
+     * The same for a call of a tool, which is counted in that statement: past the agent's limit over
+     * all instances it fails with `limit.rate`. With a key, it also tells what that key of this agent
+     * stands for; a call whose key stands for something already is not counted.
+     */
+    admit(
       token: Token,
-      idempotencyKey?: string
-    ): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
+      counts: CallClass,
+      key?: string
+    ): Effect.Effect<Caller, AuthFailure | LimitReached | GatewayUnavailable>
   }
 >()("tasker-codex-api/services/TokenStore") {}

@@ -99,7 +99,11 @@ const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string)
     : choices.filter(({ names }) => names.some((name) => folded(name) === folded(reference)))
 }
 
-export const makeBoard = (tasker: TaskerAdapter["Service"], who: OnBehalf, grant: StandingGrant): Board => {
+export const makeBoard = (
+  tasker: TaskerAdapter["Service"],
+  who: OnBehalf,
+  grant: Pick<StandingGrant, "project_id" | "scopes">
+): Board => {
   const projectId = grant.project_id
   const may = (scope: Scope) => grant.scopes.includes(scope)
   const recent = tasker.recentContext(who, projectId)

@@ -9,12 +9,13 @@ import { Idempotency } from "../services/Idempotency.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "./Board.ts"
+import { tooSlow } from "./doubts.ts"
 import { failureEntry } from "./entries.ts"
 import { find, tools } from "./registry.ts"
 import type { Output } from "./show.ts"
 import type { ReadTool, SessionTool, Tool, WriteRequest, WriteTool } from "./Tool.ts"
 import { type ToolCall, type ToolResult, Tools } from "./Tools.ts"
-import { makeWriter, tooSlow } from "./Writer.ts"
+import { makeWriter } from "./Writer.ts"
 
 /**
  * The one way that every call of a tool takes. A write's arguments are decoded first, since its key
@@ -86,7 +87,7 @@ export const layer = Layer.effect(
     ): Effect.fn.Return<ToolResult, CallFailure> {
       // A dead token's use is on record also where its user does not wait for the answer.
       const { principal } = yield* Effect.uninterruptible(
-        Effect.catch(tokens.authenticate(call.token), (failure) => refused(call, tool, failure))
+        Effect.catch(tokens.admit(call.token, "reads"), (failure) => refused(call, tool, failure))
       )
       const structured = yield* Effect.timeoutOrElse(reading(principal), {
         duration: settings.callDeadline,

@@ -11,10 +11,12 @@ import { Warning } from "../domain/Issue.ts"
 import { invalid, secretIn } from "../domain/inputs.ts"
 import { fingerprint } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
+import { titleHash } from "../domain/Repetition.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
+import type { Repetition } from "../services/Idempotency.ts"
 import type {
   Existing,
   Made,
@@ -114,6 +116,8 @@ export interface WriteRequest {
   readonly wrote: ReadonlyArray<string>
   /** Whether `plan` asks nobody and costs next to nothing: then the reservation itself authenticates the call. */
   readonly plansAtOnce: boolean
+  /** What it is recognised by when it is made again under another key. */
+  readonly repetition: Repetition | undefined
   readonly plan: (board: Board) => Effect.Effect<Plan, Failure>
 }
 
@@ -169,6 +173,8 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
      * speaking of, so that it may be done for a caller who is not known yet; left out: never.
      */
     readonly plansAtOnce?: (args: InProject<I>) => boolean
+    /** The title by which a repetition under another key is noticed, and whether one is intended; left out: none is. */
+    readonly repetition?: (args: InProject<I>) => { readonly title: string; readonly allowed: boolean }
     readonly plan: (args: InProject<I>, board: Board) => Effect.Effect<Plan<Of<T>>, Failure>
     readonly apply: (
       write: Of<T>,
@@ -193,11 +199,15 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
         fingerprint: fingerprint(tool.name, decoded),
         wrote: Object.keys(decoded).filter((name) => name in tool.input),
         plansAtOnce: tool.plansAtOnce?.(decoded) ?? false,
+        repetition: repetitionOf(tool.repetition?.(decoded)),
         plan: (board) => tool.plan(decoded, board)
       })),
     apply: (write, ticket, tasker) => (isMine(write) ? tool.apply(write, ticket, tasker) : notItsWrite)
   }
 }
+
+const repetitionOf = (known: { readonly title: string; readonly allowed: boolean } | undefined) =>
+  known === undefined ? undefined : { titleHash: titleHash(known.title), allowed: known.allowed }
 
 type Of<T extends Write["_tag"]> = Extract<Write, { readonly _tag: T }>
 type Decoded<F extends Fields> = Schema.Struct<F>["Type"]

@@ -1,7 +1,6 @@
-import { Clock, Duration, Effect, Option, Schedule } from "effect"
+import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
-import type { AuditEntry } from "../domain/AuditEvent.ts"
-import { type CallFailure, gatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
+import type { CallFailure, TaskerFailure } from "../domain/Failure.ts"
 import {
   type Answer,
   judgeKey,
@@ -12,16 +11,19 @@ import {
 } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
+import { possibleDuplicate } from "../domain/Repetition.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
-import type { Idempotency } from "../services/Idempotency.ts"
+import type { Doubt, Idempotency } from "../services/Idempotency.ts"
 import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { type Board, makeBoard, unaskedBoard } from "./Board.ts"
+import { outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
 import { entryOf, failureEntry } from "./entries.ts"
 import { secretIn } from "./leaks.ts"
+import { persisting } from "./persist.ts"
 import { attempt, type Settled, settle } from "./settle.ts"
 import { type Change, type Output, showAnswer, showChange } from "./show.ts"
 import type { WriteRequest, WriteTool } from "./Tool.ts"
@@ -67,13 +69,16 @@ type Admitted = Authorised &
  * audit event in one transaction. Both go to their end whether or not anyone still waits for the reply.
  */
 export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
+  const persist = persisting(audit)
+
   const boardOf = ({ call }: WriteCall, { principal, grant }: Authorised): Board =>
     makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
 
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
     const authorise = Effect.gen(function* () {
-      const { principal, operation } = yield* tokens.authenticate(call.token, request.key)
+      const counts = request.dryRun ? "reads" : "writes"
+      const { principal, operation } = yield* tokens.admit(call.token, counts, request.key)
       const grant = yield* policy.authorise(principal, tool.scope, request.projectId)
       return { principal, grant, operation }
     })
@@ -81,24 +86,24 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
       const board = unaskedBoard(request.projectId)
       const { write } = yield* Effect.tapError(planned(wanted, board), () => authorise)
-      return yield* reserve(wanted, write)
+      return yield* reserve(wanted, write, { counted: false })
     }
     const { operation, ...authorised } = yield* authorise
     if (request.dryRun) {
-      yield* wouldBeRefused(wanted, authorised.grant, operation)
+      yield* wouldBeRefused(wanted, authorised, operation)
       const { change } = yield* planned(wanted, boardOf(wanted, authorised))
       return { _tag: "DryRun", ...authorised, change }
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
     const { write } = yield* planned(wanted, boardOf(wanted, authorised))
-    return yield* reserve(wanted, write)
+    return yield* reserve(wanted, write, { counted: true })
   })
 
   /** What the reservation would refuse, as far as it can be told without one. */
   const wouldBeRefused = Effect.fnUntraced(function* (
     { request }: WriteCall,
-    { max_writes_per_day, writes_today }: StandingGrant,
+    { grant: { max_writes_per_day, writes_today }, principal }: Authorised,
     operation: Operation | undefined
   ) {
     if (operation !== undefined && operation.fingerprint !== request.fingerprint) {
@@ -106,6 +111,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     if (operation === undefined && max_writes_per_day !== null && writes_today >= max_writes_per_day) {
       return yield* quotaReached(yield* Clock.currentTimeMillis)
+    }
+    if (operation === undefined && request.repetition !== undefined) {
+      const made = yield* once.duplicateOf(principal.agent.id, request.projectId, request.repetition)
+      if (Option.isSome(made)) return yield* possibleDuplicate(made.value)
     }
   })
 
@@ -122,7 +131,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
 
   const reserve = Effect.fnUntraced(function* (
     wanted: WriteCall,
-    write: Write
+    write: Write,
+    { counted }: { readonly counted: boolean }
   ): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
     const reservation = yield* once.reserve({
@@ -133,7 +143,9 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       projectId: request.projectId,
       fingerprint: request.fingerprint,
       write,
-      requestId: call.requestId
+      requestId: call.requestId,
+      counted,
+      repetition: request.repetition
     })
     const { grant, principal } = reservation
     return reservation._tag === "Reserved"
@@ -193,7 +205,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const left = deadline - (yield* Clock.currentTimeMillis)
     return yield* Effect.timeoutOrElse(settling, {
       duration: Math.max(left, Duration.toMillis(settings.taskerTimeout)),
-      orElse: () => Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time." })
+      orElse: () =>
+        Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time.", asked: true })
     })
   })
 
@@ -211,7 +224,9 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       case "NotDone":
         return refused(wanted, authorised, lease, settled.failure)
       case "Undecided":
-        return doubted(wanted, authorised, lease, settled.because)
+        return doubted(wanted, authorised, lease, "look again", outcomeUnknown(settled.because))
+      case "Unresolvable":
+        return doubted(wanted, authorised, lease, "unresolved", unresolved(settled.because))
     }
   }
 
@@ -224,7 +239,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request } = wanted
     const answer = yield* answerOf(written, write, boardOf(wanted, authorised))
-    const entry = { ...entryOf(call, authorised.principal, "executed", request), issue_id: issueIdOf(answer) }
+    const entry = {
+      ...entryOf(call, authorised.principal, "executed", request),
+      issue_id: issueIdOf(answer),
+      reason: request.repetition?.allowed === true ? "duplicate.allowed" : null
+    }
     const recorded = yield* persist(entry, (event) => once.complete(lease, answer, event))
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded")
@@ -248,11 +267,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     wanted: WriteCall,
     authorised: Authorised,
     lease: Lease,
-    because: string
+    doubt: Doubt,
+    failure: TaskerFailure
   ): Effect.fn.Return<never, CallFailure> {
-    const failure = outcomeUnknown(because)
     const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
-    const recorded = yield* persist(entry, (event) => once.doubt(lease, event))
+    const recorded = yield* persist(entry, (event) => once.doubt(lease, doubt, failure.message, event))
     return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
   })
 
@@ -266,46 +285,5 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     return yield* failure
   })
 
-  /**
-   * An outcome is worth some patience: a database that restarts is back within seconds. If it stays
-   * away, the lease runs out and the next call with the key settles the matter. The event is the same on
-   * every try, so that one whose reply got lost is not told twice.
-   */
-  const persist = <A>(
-    entry: AuditEntry,
-    recording: (event: Effect.Success<ReturnType<typeof audit.stamp>>) => Effect.Effect<A, CallFailure>
-  ): Effect.Effect<A | "Unrecorded"> =>
-    Effect.flatMap(audit.stamp(entry), (event) =>
-      recording(event).pipe(
-        Effect.retry({ schedule: Schedule.spaced("500 millis") }),
-        Effect.timeoutOrElse({ duration: outcomePatience, orElse: () => Effect.fail(gatewayUnavailable()) }),
-        Effect.catch((failure) =>
-          Effect.as(
-            Effect.logError("The outcome of a write could not be recorded", failure),
-            "Unrecorded" as const
-          )
-        )
-      )
-    )
-
   return { admit, carryOut }
 }
-
-/** How long an outcome is tried to be recorded; `leaseMargin` leaves room for it. */
-const outcomePatience = "5 seconds"
-
-/** Nothing was sent yet: what the call depends on could not be had in time. */
-export const tooSlow = (): TaskerFailure =>
-  new TaskerFailure({
-    reason: "timeout",
-    message: "Tasker was too slow to answer. Nothing was changed; repeat the same call.",
-    retryable: true
-  })
-
-const outcomeUnknown = (because: string): TaskerFailure =>
-  new TaskerFailure({
-    reason: "outcome_unknown",
-    message: `It is not known whether this change was made. ${because} Repeat the same call with the same idempotency_key: that settles it and never makes the change twice. If it stays unknown, stop and ask a person to look at the card.`,
-    retryable: true,
-    details: { retry_after_seconds: 2 }
-  })

@@ -30,12 +30,19 @@ export const createIssue = writeTool({
     assignees: Schema.optionalKey(references),
     start_date: Schema.optionalKey(date),
     target_date: Schema.optionalKey(date),
-    parent_id: Schema.optionalKey(issueId)
+    parent_id: Schema.optionalKey(issueId),
+    allow_duplicate: Schema.optionalKey(Schema.Boolean).pipe(
+      Schema.annotateKey({
+        description:
+          "Make it although a card with this title was made just now; only where a second one is intended."
+      })
+    )
   },
   output: { issue: issueShown },
   plansAtOnce: ({ assignees, description, labels, parent_id, state }) =>
     [state, parent_id, labels?.[0], assignees?.[0]].every((asked) => asked === undefined) &&
     (description ?? "").length <= 1000,
+  repetition: ({ allow_duplicate, name }) => ({ title: name, allowed: allow_duplicate === true }),
   plan: Effect.fnUntraced(function* (args, board) {
     yield* datesInOrder(args.start_date, args.target_date)
     const state = args.state === undefined ? null : yield* board.state(args.state)

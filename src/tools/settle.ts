@@ -8,12 +8,19 @@ import { holds, sameWords } from "./unmet.ts"
 
 /**
  * What became of a write. `Done` only where Tasker shows that it is what was asked; `NotDone` only
- * where Tasker says so; all else is `Undecided`: the key is kept, and nobody guesses.
+ * where Tasker says so; all else leaves the key as it is, and nobody guesses: `Undecided` where another
+ * look may tell, `Unresolvable` where what was seen will not tell more by being looked at again.
  */
 export type Settled =
   | { readonly _tag: "Done"; readonly written: Written }
   | { readonly _tag: "NotDone"; readonly failure: TaskerFailure | GrantDenied }
-  | { readonly _tag: "Undecided"; readonly because: string }
+  | {
+      readonly _tag: "Undecided"
+      readonly because: string
+      /** Whether Tasker was there to be asked. */
+      readonly asked: boolean
+    }
+  | { readonly _tag: "Unresolvable"; readonly because: string }
 
 /** One write on its way: on whose account Tasker is looked at, under which key the write goes, and how it is sent. */
 export interface Sending {
@@ -21,12 +28,30 @@ export interface Sending {
   readonly who: OnBehalf
   /** What Tasker knows the write by: `Idempotency-Key` and `external_id`. */
   readonly key: string
-  readonly send: (write: Write) => Effect.Effect<Written | Existing, TaskerError>
+  readonly send: Send
+}
+
+export type Send = (write: Write) => Effect.Effect<Written | Existing, TaskerError>
+
+/** The same where nothing may be sent any more, as its agent is not allowed to: it is only looked at. */
+export interface Looking extends Omit<Sending, "send"> {
+  readonly send: Send | undefined
 }
 
 const done = (written: Written): Settled => ({ _tag: "Done", written })
 const notDone = (failure: TaskerError): Settled => ({ _tag: "NotDone", failure })
-const undecided = (because: string): Settled => ({ _tag: "Undecided", because })
+const unresolvable = (because: string): Settled => ({ _tag: "Unresolvable", because })
+const undecided = (failure: TaskerError): Settled => ({
+  _tag: "Undecided",
+  because: failure.message,
+  asked: !isOut(failure)
+})
+
+/** Tasker was not there, or took no call: it says nothing about this write in particular. */
+const isOut = (failure: TaskerError): boolean =>
+  failure._tag === "TaskerFailure" &&
+  !failure.ambiguous &&
+  (failure.reason === "unavailable" || failure.reason === "timeout" || failure.reason === "rate_limited")
 const issueDone = (issue: TaskerIssue): Settled => done({ _tag: "Issue", issue })
 
 /** The first try: Tasker has never seen this key from us. */
@@ -34,9 +59,7 @@ export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> 
   sending.send(write).pipe(
     Effect.flatMap((sent) => (sent._tag === "Existing" ? adopt(sent, write, sending) : own(write, sent))),
     Effect.catch((failure) =>
-      isAmbiguous(failure)
-        ? Effect.succeed(undecided(failure.message))
-        : afterRefusal(write, sending, failure)
+      isAmbiguous(failure) ? Effect.succeed(undecided(failure)) : afterRefusal(write, sending, failure)
     )
   )
 
@@ -45,7 +68,7 @@ export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> 
  * it. That is no fault of the caller's: unless the card holds what was asked by now, the same call plans
  * anew.
  */
-const afterRefusal = (write: Write, sending: Sending, failure: TaskerError): Effect.Effect<Settled> => {
+const afterRefusal = (write: Write, sending: Looking, failure: TaskerError): Effect.Effect<Settled> => {
   const isRace = failure._tag === "TaskerFailure" && failure.reason === "conflict"
   if (!isRace || write._tag === "CreateIssue" || write._tag === "AddComment") {
     return Effect.succeed(notDone(failure))
@@ -70,7 +93,7 @@ const changedMeanwhile = (): TaskerFailure =>
  * Settles a write that was sent, or perhaps was, and whose reply nobody has. Looks first; sends again
  * only what Tasker recognises as a repeat, or what the card's own `updated_at` makes harmless.
  */
-export const settle = (write: Write, sending: Sending): Effect.Effect<Settled> => {
+export const settle = (write: Write, sending: Looking): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
       return looking(settleCreate(write, sending))
@@ -83,7 +106,7 @@ export const settle = (write: Write, sending: Sending): Effect.Effect<Settled> =
 
 /** While Tasker can't be asked, nothing is decided. */
 const looking = (settling: Effect.Effect<Settled, TaskerError>): Effect.Effect<Settled> =>
-  Effect.catch(settling, (failure) => Effect.succeed(undecided(failure.message)))
+  Effect.catch(settling, (failure) => Effect.succeed(undecided(failure)))
 
 const isAmbiguous = (failure: TaskerError): boolean => failure._tag === "TaskerFailure" && failure.ambiguous
 
@@ -98,16 +121,26 @@ const afterALook: ReadonlyArray<string> = ["rejected", "not_found"]
 const blindly: ReadonlyArray<string> = []
 
 /** Sends a write once more. `telling` are the refusals that say that it was not done before either. */
-const resend = (write: Write, sending: Sending, telling: ReadonlyArray<string>): Effect.Effect<Settled> =>
-  Effect.map(attempt(write, sending), (settled) =>
-    settled._tag === "NotDone" && !telling.includes(settled.failure.reason)
-      ? undecided(settled.failure.message)
-      : settled
-  )
+const resend = (write: Write, looking: Looking, telling: ReadonlyArray<string>): Effect.Effect<Settled> => {
+  const { send } = looking
+  if (send === undefined) {
+    return Effect.succeed(
+      unresolvable(
+        "Nothing shows that it was done, and its agent may not do it any more: it was not sent again."
+      )
+    )
+  }
+  return Effect.map(attempt(write, { ...looking, send }), (settled) => {
+    if (settled._tag !== "NotDone" || telling.includes(settled.failure.reason)) return settled
+    return settled.failure.reason === "conflict" ? unresolvable(neitherNor) : undecided(settled.failure)
+  })
+}
+
+const neitherNor = "The card is neither as it was before this change nor as it asked."
 
 const settleCreate = Effect.fnUntraced(function* (
   write: CreateIssue,
-  sending: Sending
+  sending: Looking
 ): Effect.fn.Return<Settled, TaskerError> {
   const page = yield* sending.tasker.listIssues(sending.who, {
     project_id: write.project_id,
@@ -118,7 +151,7 @@ const settleCreate = Effect.fnUntraced(function* (
   if (found === undefined) return yield* resend(write, sending, afterALook)
   if (other === undefined) return yield* ownCard(write, found)
   yield* Effect.logError("Tasker lists several cards under the key of one write", { issue_id: found.id })
-  return undecided("Tasker lists several cards under the key of this write.")
+  return unresolvable("Tasker lists several cards under the key of this write.")
 })
 
 /**
@@ -137,35 +170,35 @@ const ownCard = (write: CreateIssue, found: TaskerIssue): Effect.Effect<Settled>
   found.project_id === write.project_id && sameWords(found.name, write.name)
     ? Effect.succeed(issueDone(found))
     : Effect.logError("Tasker has another card under the key of a write", { issue_id: found.id }).pipe(
-        Effect.as(undecided("Tasker has another card under the key of this write."))
+        Effect.as(unresolvable("Tasker has another card under the key of this write."))
       )
 
-const cardOf = ({ tasker, who }: Sending, project_id: ProjectId, issue_id: IssueId) =>
+const cardOf = ({ tasker, who }: Looking, project_id: ProjectId, issue_id: IssueId) =>
   Effect.map(tasker.listIssues(who, { project_id, issue_id, limit: 1 }), ({ results }) =>
     results.find((card) => card.id === issue_id && card.project_id === project_id)
   )
 
 const settleChange = Effect.fnUntraced(function* (
   write: IssueChange,
-  sending: Sending
+  sending: Looking
 ): Effect.fn.Return<Settled, TaskerError> {
   const read = cardOf(sending, write.project_id, write.issue_id)
   const before = yield* read
-  if (before === undefined) return undecided("The card is no longer there to look at.")
+  if (before === undefined) return unresolvable("The card is no longer there to look at.")
   if (holds(write, before)) return issueDone(before)
   // Somebody changed the card since the first try: a repeat could undo what they did.
   if (before.updated_at !== write.seen_updated_at) {
-    return undecided("The card is neither as it was before this change nor as it asked.")
+    return unresolvable(neitherNor)
   }
   const sent = yield* resend(write, sending, afterALook)
-  if (sent._tag !== "Undecided") return sent
+  if (sent._tag === "Done" || sent._tag === "NotDone") return sent
   const after = yield* read
   return after !== undefined && holds(write, after) ? issueDone(after) : sent
 })
 
 const settleComment = Effect.fnUntraced(function* (
   write: AddComment,
-  sending: Sending
+  sending: Looking
 ): Effect.fn.Return<Settled, TaskerError> {
   const looked = yield* findComment(write, sending, ({ external_id }) => external_id === sending.key)
   switch (looked._tag) {
@@ -182,7 +215,7 @@ const ownComment = (write: AddComment, found: CommentWritten): Effect.Effect<Set
   sameWords(write.comment_html, found.comment_html)
     ? Effect.succeed(done({ _tag: "Comment", comment: found }))
     : Effect.logError("Tasker has another comment under the key of a write", { comment_id: found.id }).pipe(
-        Effect.as(undecided("Tasker has another comment under the key of this write."))
+        Effect.as(unresolvable("Tasker has another comment under the key of this write."))
       )
 
 /** What looking for a comment came to; `Unlisted`: this Tasker lists none. */
@@ -200,7 +233,7 @@ const commentsAtOnce = 25
 const findComment = Effect.fnUntraced(
   function* (
     { project_id, issue_id }: AddComment,
-    { tasker, who }: Sending,
+    { tasker, who }: Looking,
     isIt: (comment: ListedComment) => boolean
   ): Effect.fn.Return<Looked, TaskerError> {
     let cursor: string | null = null
@@ -220,39 +253,39 @@ const findComment = Effect.fnUntraced(
 )
 
 /** Tasker says that our key is carried out and names what came of it: read it, and hold it against what was asked. */
-const adopt = (existing: Existing, write: Write, sending: Sending): Effect.Effect<Settled> => {
+const adopt = (existing: Existing, write: Write, sending: Looking): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
       return looking(adoptCard(IssueId.make(existing.id), write, sending))
     case "AddComment":
       return looking(adoptComment(CommentId.make(existing.id), write, sending))
     default:
-      return Effect.succeed(undecided("Tasker names something for this key that it can't have made."))
+      return Effect.succeed(unresolvable("Tasker names something for this key that it can't have made."))
   }
 }
 
 const adoptCard = Effect.fnUntraced(function* (
   id: IssueId,
   write: CreateIssue,
-  sending: Sending
+  sending: Looking
 ): Effect.fn.Return<Settled, TaskerError> {
   const found = yield* cardOf(sending, write.project_id, id)
   return found === undefined
-    ? undecided("Tasker names a card for this key that can't be read.")
+    ? unresolvable("Tasker names a card for this key that can't be read.")
     : yield* ownCard(write, found)
 })
 
 const adoptComment = Effect.fnUntraced(function* (
   id: CommentId,
   write: AddComment,
-  sending: Sending
+  sending: Looking
 ): Effect.fn.Return<Settled, TaskerError> {
   const looked = yield* findComment(write, sending, (comment) => comment.id === id)
   switch (looked._tag) {
     case "Found":
       return yield* ownComment(write, looked.comment)
     case "Absent":
-      return undecided("Tasker names a comment for this key that can't be read.")
+      return unresolvable("Tasker names a comment for this key that can't be read.")
     case "Unlisted": {
       // By its 409 Tasker says that the comment is there; more can't be had of it.
       const { issue_id, comment_html } = write

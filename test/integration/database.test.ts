@@ -102,7 +102,7 @@ layer(Owned.layer, { excludeTestServices: true })("the schema", (it) => {
     })
   )
 
-  it.effect("admits a key in one of its three states, with what belongs to that state and nothing else", () =>
+  it.effect("admits a key in one of its five states, with what belongs to that state and nothing else", () =>
     Effect.gen(function* () {
       const { sql, agent, project, grant, token } = yield* seeded
       const insert = (row: {
@@ -111,30 +111,35 @@ layer(Owned.layer, { excludeTestServices: true })("the schema", (it) => {
         readonly intent?: boolean
         readonly answer?: boolean
         readonly settled?: boolean
+        readonly look?: boolean
         readonly key?: string
         readonly fingerprint?: string
       }) => sql`
         insert into idempotency_keys (
           id, agent_id, key, tool, project_id, grant_id, token_id, fingerprint, state, lease_until, intent,
-          answer, settled_at, request_id
+          answer, settled_at, look_at, request_id
         ) values (
           ${randomUUID()}, ${agent}, ${row.key ?? randomUUID()}, 'tasker_create_issue', ${project}, ${grant}, ${token},
           ${row.fingerprint ?? "a".repeat(64)}, ${row.state},
           case when ${row.lease ?? false}::boolean then now() end,
           case when ${row.intent ?? false}::boolean then '{}'::jsonb end,
           case when ${row.answer ?? false}::boolean then '{}'::jsonb end,
-          case when ${row.settled ?? false}::boolean then now() end, 'r'
+          case when ${row.settled ?? false}::boolean then now() end,
+          case when ${row.look ?? false}::boolean then now() end, 'r'
         )`
       const states = {
-        in_progress: { lease: true, intent: true, answer: false, settled: false },
-        unknown: { lease: false, intent: true, answer: false, settled: false },
-        executed: { lease: false, intent: false, answer: true, settled: true }
+        in_progress: { lease: true, intent: true, answer: false, settled: false, look: false },
+        unknown: { lease: false, intent: true, answer: false, settled: false, look: true },
+        unresolved: { lease: false, intent: true, answer: false, settled: false, look: false },
+        executed: { lease: false, intent: false, answer: true, settled: true, look: false },
+        not_executed: { lease: false, intent: false, answer: false, settled: true, look: false }
       }
       const rules = {
         lease: "lease_while_in_progress",
         intent: "intent_until_settled",
         answer: "answer_once_executed",
-        settled: "settled_once_executed"
+        settled: "settled_once_known",
+        look: "look_while_unknown"
       }
       for (const [state, columns] of Object.entries(states)) {
         yield* insert({ state, ...columns })
@@ -143,7 +148,7 @@ layer(Owned.layer, { excludeTestServices: true })("the schema", (it) => {
           assert.strictEqual(yield* broken(insert(wrong)), rule)
         }
       }
-      const unknown = { state: "unknown", intent: true }
+      const unknown = { state: "unknown", intent: true, look: true }
       assert.strictEqual(
         yield* broken(insert({ ...states.unknown, state: "released" })),
         "idempotency_keys_state_check"
@@ -156,7 +161,7 @@ layer(Owned.layer, { excludeTestServices: true })("the schema", (it) => {
       yield* insert({ ...unknown, key: "twice-the-same" })
       assert.strictEqual(
         yield* broken(insert({ ...unknown, key: "twice-the-same" })),
-        "idempotency_keys_agent_id_key_key"
+        "idempotency_keys_one_write"
       )
     })
   )

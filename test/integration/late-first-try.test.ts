@@ -57,7 +57,7 @@ layer(impatient, { timeout: "60 seconds", excludeTestServices: true })(
           assert.deepStrictEqual(yield* cardNow(issueId), edited)
           assert.strictEqual(yield* change, "tasker.outcome_unknown")
           assert.deepStrictEqual(yield* cardNow(issueId), edited)
-          assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
+          assert.strictEqual((yield* keyRow(agent, key))?.state, "unresolved")
           assert.lengthOf(yield* writesUnder(agent, key), 0)
           assert.deepStrictEqual(
             (yield* ours).map(({ body }) => expectedBy(body)),

@@ -41,7 +41,9 @@ const intentOf = (agent: Actor, key: string) => ({
     target_date: null,
     parent_id: null
   } satisfies CreateIssue,
-  requestId: "direct"
+  requestId: "direct",
+  counted: false,
+  repetition: undefined
 })
 
 const entryOf = (agent: Actor, key: string, outcome: AuditEvent["outcome"]): AuditEvent => ({
@@ -71,7 +73,9 @@ const reserved = Effect.fnUntraced(function* (agent: Actor, key: string) {
 })
 
 const standingOf = Effect.fnUntraced(function* (agent: Actor, key: string) {
-  const { operation } = yield* Effect.flatMap(TokenStore, (tokens) => tokens.authenticate(agent.token, key))
+  const { operation } = yield* Effect.flatMap(TokenStore, (tokens) =>
+    tokens.admit(agent.token, "writes", key)
+  )
   assert.isDefined(operation)
   return operation
 })
@@ -183,12 +187,15 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the lease on
         if (settledAs === "executed") {
           yield* once.complete(lease, { warnings: [] }, entryOf(agent, key, "executed"))
         } else if (settledAs === "unknown") {
-          yield* once.doubt(lease, entryOf(agent, key, "unknown"))
+          yield* once.doubt(lease, "look again", "a test", entryOf(agent, key, "unknown"))
         }
         const before = [yield* keyRow(agent, key), yield* trail(agent, key)]
         const late = { warnings: [{ field: "name", message: "too late" }] }
         assert.strictEqual(yield* once.complete(slow, late, entryOf(agent, key, "executed")), "LeaseLost")
-        assert.strictEqual(yield* once.doubt(slow, entryOf(agent, key, "unknown")), "LeaseLost")
+        assert.strictEqual(
+          yield* once.doubt(slow, "look again", "a test", entryOf(agent, key, "unknown")),
+          "LeaseLost"
+        )
         assert.strictEqual(yield* once.release(slow, entryOf(agent, key, "failed")), "LeaseLost")
         assert.deepStrictEqual([yield* keyRow(agent, key), yield* trail(agent, key)], before)
       }

@@ -1,25 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
-import { keyRow, outcome, trail, writesUnder } from "../support/evidence.ts"
+import { keyRow, trail, writesUnder } from "../support/evidence.ts"
+import { lose } from "../support/lost.ts"
 import { owner } from "../support/tasker.ts"
-import { type Actor, act, call, World, layer as world } from "../support/world.ts"
-import { card, writeRows } from "../support/writes.ts"
+import { act, call, World, layer as world } from "../support/world.ts"
+import { writeRows } from "../support/writes.ts"
 
 const unknown = "tasker.outcome_unknown"
-
-/** A write whose reply got lost: what it asked, whether Tasker did it or not. */
-const lose = Effect.fnUntraced(function* (agent: Actor, op: string, fault: "cut_before" | "cut_after") {
-  const { tasker } = yield* World
-  const row = writeRows.find((each) => each.op === op)
-  if (row === undefined) return yield* Effect.die(new Error(op))
-  const issueId = yield* card(agent)
-  const asked = { ...row.args(issueId), idempotency_key: `lost-${op}` }
-  yield* tasker.fault({ op, fault })
-  const again = outcome(call(agent, row.tool, asked))
-  assert.strictEqual(yield* again, unknown)
-  return { again, issueId, key: asked.idempotency_key, row, asked }
-})
 
 layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a write in doubt", (it) => {
   for (const { op } of writeRows) {
@@ -154,7 +142,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a w
             const edited = yield* tasker.send("GET", `/issues/${issueId}`)
             assert.strictEqual(yield* again, unknown)
             assert.strictEqual(yield* again, unknown)
-            assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
+            assert.strictEqual((yield* keyRow(agent, key))?.state, "unresolved")
             assert.lengthOf(yield* writesUnder(agent, key), 0)
             assert.deepStrictEqual(yield* tasker.send("GET", `/issues/${issueId}`), edited)
             yield* tasker.heal

@@ -78,7 +78,8 @@ const lookUp = (token: Token) =>
   })
 
 const tokenStore = Layer.succeed(TokenStore, {
-  authenticate: (token) => Effect.map(lookUp(token), (found) => ({ principal: found, operation: undefined }))
+  authenticate: (token) => Effect.map(lookUp(token), (found) => ({ principal: found, operation: undefined })),
+  admit: () => Effect.die("The stub admits nothing.")
 })
 
 /** What was put on record, in order. */

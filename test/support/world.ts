@@ -11,10 +11,13 @@ import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
 import * as Database from "../../src/layers/Database.ts"
 import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "../../src/layers/IdempotencyPostgres.ts"
+import * as OperationsPostgres from "../../src/layers/OperationsPostgres.ts"
+import * as RecoveryQueuePostgres from "../../src/layers/RecoveryQueuePostgres.ts"
 import * as TaskerInternal from "../../src/layers/TaskerInternal.ts"
 import * as TokenStorePostgres from "../../src/layers/TokenStorePostgres.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import * as Pipeline from "../../src/tools/Pipeline.ts"
+import * as Recovery from "../../src/tools/Recovery.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 import { freshDatabase, secret } from "./gateway.ts"
 import { type PostgresProxy, postgresProxy } from "./postgres-proxy.ts"
@@ -51,6 +54,9 @@ interface Options {
   readonly proxied: boolean
   readonly taskerMillis: number
   readonly deadlineMillis: number
+  /** Whether writes in doubt are settled without a caller too. */
+  readonly recovering?: boolean
+  readonly variables?: Readonly<Record<string, string>>
 }
 
 const world = (options: Options) =>
@@ -71,10 +77,16 @@ const world = (options: Options) =>
         RATE_LIMIT_READS_PER_MINUTE: "0",
         RATE_LIMIT_WRITES_PER_MINUTE: "0",
         SUSPEND_AFTER_DENIALS: "0",
-        DUPLICATE_WINDOW_MINUTES: "0"
+        DUPLICATE_WINDOW_MINUTES: "0",
+        ...options.variables
       })
-      const storage = Layer.mergeAll(TokenStorePostgres.layer, IdempotencyPostgres.layer).pipe(
+      const storage = Layer.mergeAll(
+        TokenStorePostgres.layer,
+        IdempotencyPostgres.layer,
+        RecoveryQueuePostgres.layer
+      ).pipe(
         Layer.provideMerge(AgentRegistryPostgres.layer),
+        Layer.provideMerge(OperationsPostgres.layer),
         Layer.provideMerge(AuditLogPostgres.layer),
         Layer.provideMerge(GrantPolicyLive.layer),
         Layer.provideMerge(Database.layer),
@@ -107,7 +119,8 @@ const world = (options: Options) =>
           })
         })
       )
-      return Layer.mergeAll(Pipeline.layer, actors).pipe(
+      const recovery = options.recovering === true ? Recovery.layer : Layer.empty
+      return Layer.mergeAll(Pipeline.layer, recovery, actors).pipe(
         Layer.provideMerge(TaskerInternal.layer),
         Layer.provideMerge(storage),
         Layer.provideMerge(settings)
@@ -141,6 +154,17 @@ export const grantTerms = (
 export const layer = world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000 })
 /** The same, where the gateway's statements pass through a proxy that tells them and breaks connections. */
 export const proxied = world({ proxied: true, taskerMillis: 5000, deadlineMillis: 20_000 })
+
+/** The same, where writes in doubt are settled without a caller too. */
+export const recovering = world({
+  proxied: false,
+  taskerMillis: 5000,
+  deadlineMillis: 20_000,
+  recovering: true
+})
+/** The same with settings of its own. */
+export const withVariables = (variables: Readonly<Record<string, string>>) =>
+  world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables })
 
 /** As short as a busy machine allows, so that a test of a timeout takes little. */
 export const shortTimeout = 1200

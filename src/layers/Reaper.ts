@@ -1,0 +1,108 @@
+import { PgClient } from "@effect/sql-pg/PgClient"
+import { Duration, Effect, Layer, Schedule, Schema } from "effect"
+import type { Statement } from "effect/sql/Statement"
+import { Settings } from "../Config.ts"
+import { keyLifetime } from "./administrativeAct.ts"
+import { storage } from "./storage.ts"
+
+/** Rows a statement: short enough that nobody waits for it. */
+const batch = 500
+
+const interval = "1 minute"
+
+/** For how long a key still stands once its answer is kept no longer. */
+const tombstone = "30 days"
+
+const decodeReaped = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ reaped: Schema.Int })]))
+
+/**
+ * Lets go of what has been kept for as long as promised, in small batches, in whichever instance comes
+ * first: what another is just reaping is skipped. Nothing waits for it: whether an answer or a title has
+ * had its time is judged where it is asked for, by the clock, not by whether it was reaped.
+ */
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const sql = yield* PgClient
+    const { duplicateWindow, idempotencyRetention } = yield* Settings
+    const seconds = (duration: Duration.Duration) =>
+      sql`${Duration.toSeconds(duration)}::integer * interval '1 second'`
+
+    /** Answers: the key stays as a tombstone, which is never carried out again. */
+    const answers = sql`
+      with due as (
+        select id from idempotency_keys
+        where state = 'executed' and expired_at is null and settled_at <= now() - ${seconds(idempotencyRetention)}
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        update idempotency_keys k set answer = null, expired_at = now() from due where k.id = due.id
+        returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    const tombstones = sql`
+      with due as (
+        select id from idempotency_keys
+        where state = 'executed' and expired_at <= now() - ${tombstone}::interval
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from idempotency_keys k using due where k.id = due.id returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    /** Of keys that are free again, what came of them. */
+    const notExecuted = sql`
+      with due as (
+        select id from idempotency_keys
+        where state = 'not_executed' and settled_at <= now() - ${seconds(idempotencyRetention)}
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from idempotency_keys k using due where k.id = due.id returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    const titles = sql`
+      with due as (
+        select agent_id, project_id, title_hash from recent_titles
+        where reserved_at <= now() - ${seconds(duplicateWindow)}
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from recent_titles t using due
+        where t.agent_id = due.agent_id and t.project_id = due.project_id and t.title_hash = due.title_hash
+        returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    const lifecycleKeys = sql`
+      with due as (
+        select path, key from lifecycle_keys where created_at <= now() - ${keyLifetime}::interval
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from lifecycle_keys k using due where k.path = due.path and k.key = due.key returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    /** What the rules of suspension count looks ten minutes back. */
+    const denials = sql`
+      with counts as (
+        delete from denial_counts where minute < now() - interval '1 hour' returning 1
+      ), refusals as (
+        delete from refused_writes where minute < now() - interval '1 hour' returning 1
+      )
+      select 0 as reaped`
+
+    /** To the end of what there is, batch by batch. */
+    const reap = (statement: Statement<unknown>) =>
+      Effect.repeat(
+        Effect.map(storage(statement.pipe(Effect.flatMap(decodeReaped))), ([{ reaped }]) => reaped),
+        { while: (reaped) => reaped === batch }
+      )
+
+    yield* Effect.forEach([answers, tombstones, notExecuted, titles, lifecycleKeys, denials], reap, {
+      discard: true
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logError("What has had its time could not be let go of", cause)),
+      Effect.repeat(Schedule.spaced(interval)),
+      Effect.forkScoped
+    )
+  })
+)

@@ -1,0 +1,161 @@
+import { Cause, Duration, Effect, Layer, Option, Random } from "effect"
+import { Settings } from "../Config.ts"
+import { type AuditEntry, auditEntry, outcomeOf } from "../domain/AuditEvent.ts"
+import { codeOf, type Failure, type GatewayUnavailable } from "../domain/Failure.ts"
+import { mostLooks, pauseAfter, pauseWhileOut } from "../domain/Recovery.ts"
+import { AuditLog } from "../services/AuditLog.ts"
+import { GrantPolicy } from "../services/GrantPolicy.ts"
+import { Idempotency } from "../services/Idempotency.ts"
+import { type Due, RecoveryQueue } from "../services/RecoveryQueue.ts"
+import { TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { answerOf, issueIdOf } from "./answer.ts"
+import { makeBoard } from "./Board.ts"
+import { unresolved } from "./doubts.ts"
+import { persisting } from "./persist.ts"
+import { find } from "./registry.ts"
+import { type Settled, settle } from "./settle.ts"
+
+/** How many writes one instance settles at a time: a backlog must not crowd out those who call now. */
+const atOnce = 4
+
+/** How often it is looked whether something is due: one indexed statement. */
+const interval = Duration.millis(500)
+
+/**
+ * Recovery without a caller: every instance settles writes whose lease ran out, and writes in doubt
+ * whose next look is due, as a call with their key would. Agent and grant are checked anew; where they
+ * are gone it only looks, never sends. Outcome and audit event are one transaction, as in every write.
+ *
+ * While Tasker can't be asked it waits: whatever is due then is put back uncounted, and nothing more is
+ * taken until a pause is over.
+ */
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const queue = yield* RecoveryQueue
+    const once = yield* Idempotency
+    const policy = yield* GrantPolicy
+    const tasker = yield* TaskerAdapter
+    const settings = yield* Settings
+    const persist = persisting(yield* AuditLog)
+
+    /** Whether Tasker was there to be asked. */
+    const recover = (due: Due): Effect.Effect<boolean, GatewayUnavailable> =>
+      Effect.gen(function* () {
+        const who = { agent: due.agent, requestId: due.requestId }
+        const tool = find(due.operation.tool)
+        if (tool?._tag !== "Write") {
+          return yield* give(due, {
+            _tag: "Unresolvable",
+            because: "This gateway has no such tool any more."
+          })
+        }
+        const grant = yield* Effect.option(
+          policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
+        )
+        const mayWrite = due.agent.status === "active" && Option.isSome(grant)
+        const ticket = { ...who, upstreamKey: due.lease.upstreamKey }
+        const settled = yield* settle(due.write, {
+          tasker,
+          who,
+          key: due.lease.upstreamKey,
+          send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
+        }).pipe(
+          Effect.timeoutOrElse({
+            duration: settings.callDeadline,
+            orElse: () =>
+              Effect.succeed<Settled>({
+                _tag: "Undecided",
+                because: "Tasker did not answer in time.",
+                asked: true
+              })
+          })
+        )
+        return yield* give(due, settled)
+      }).pipe(
+        Effect.annotateLogs({ request_id: due.requestId, agent_id: due.agent.id }),
+        Effect.withSpan("Recovery.recover", {}, { captureStackTrace: false })
+      )
+
+    /** Writes down what came of it. */
+    const give = Effect.fnUntraced(function* (due: Due, settled: Settled) {
+      switch (settled._tag) {
+        case "Done": {
+          const project = { project_id: due.operation.project_id, scopes: [] }
+          const who = { agent: due.agent, requestId: due.requestId }
+          const answer = yield* answerOf(settled.written, due.write, makeBoard(tasker, who, project))
+          const entry = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }
+          yield* persist(entry, (event) => once.complete(due.lease, answer, event))
+          return true
+        }
+        case "NotDone": {
+          const { failure } = settled
+          yield* persist(failureEntry(due, failure), (event) =>
+            once.refute(due.lease, failure.message, event)
+          )
+          return true
+        }
+        case "Unresolvable":
+          return yield* giveUp(due, settled.because)
+        case "Undecided": {
+          if (settled.asked && due.looks + 1 >= mostLooks) return yield* giveUp(due, settled.because)
+          const chance = yield* Random.next
+          yield* queue.putBack(due.lease, {
+            after: settled.asked ? pauseAfter(due.looks, chance) : pauseWhileOut(chance),
+            looked: settled.asked,
+            because: settled.because
+          })
+          return settled.asked
+        }
+      }
+    })
+
+    const giveUp = Effect.fnUntraced(function* (due: Due, because: string) {
+      yield* Effect.logWarning("A write is unresolved: its owner has to settle it", {
+        operation_id: due.operation.id
+      })
+      yield* persist(failureEntry(due, unresolved(because)), (event) =>
+        once.doubt(due.lease, "unresolved", because, event)
+      )
+      return true
+    })
+
+    /** One that fails keeps its lease until that runs out, and holds up no other. */
+    const failed = (cause: Cause.Cause<GatewayUnavailable>): Effect.Effect<boolean> =>
+      Effect.as(
+        Cause.hasDies(cause) ? Effect.logError("Recovery failed by a defect", cause) : Effect.void,
+        true
+      )
+
+    /** Settles what is due, and says how long to wait before the next look at what is. */
+    const pass = Effect.gen(function* () {
+      const due = yield* queue.take(atOnce)
+      if (due.length === 0) return interval
+      const asked = yield* Effect.forEach(due, (one) => Effect.catchCause(recover(one), failed), {
+        concurrency: atOnce
+      })
+      return asked.every((was) => was) ? Duration.zero : pauseWhileOut(yield* Random.next)
+    }).pipe(Effect.catchCause((cause) => Effect.as(failed(cause), interval)))
+
+    // What is being settled when the gateway stops is carried to its end: it is bounded, and its lease is held.
+    yield* Effect.forever(Effect.flatMap(Effect.uninterruptible(pass), Effect.sleep)).pipe(Effect.forkScoped)
+  })
+)
+
+const entryOf = ({ agent, operation, requestId, tokenId, write }: Due, outcome: AuditEntry["outcome"]) =>
+  auditEntry({
+    action: operation.tool,
+    outcome,
+    agent,
+    token: { id: tokenId },
+    project_id: operation.project_id,
+    issue_id: write._tag === "CreateIssue" ? null : write.issue_id,
+    idempotency_key: operation.key,
+    arguments_sha256: operation.fingerprint,
+    request_id: requestId,
+    via: "recovery"
+  })
+
+const failureEntry = (due: Due, failure: Failure): AuditEntry => ({
+  ...entryOf(due, outcomeOf(failure)),
+  reason: codeOf(failure)
+})
