@@ -80,6 +80,7 @@ const principal: Principal = {
     owner_email: "owner@example.com",
     display_name: "Agent",
     status: "active",
+    disabled_reason: null,
     created_at: instant,
     updated_at: instant
   },

@@ -12,6 +12,8 @@ export const Agent = Schema.Struct({
   owner_email: Schema.String,
   display_name: Schema.String,
   status: Schema.Literals(["active", "disabled"]),
+  /** Why it is disabled, where a rule did it (`domain/Suspension.ts`). */
+  disabled_reason: Schema.NullOr(Schema.String),
   created_at: Instant,
   updated_at: Instant
 }).annotate({ identifier: "Agent" })

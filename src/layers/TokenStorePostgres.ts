@@ -24,7 +24,9 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
   if (row.agent.status === "disabled") {
     return refuse(
       "agent_disabled",
-      "This agent is disabled. Its owner can enable it again; nothing was changed."
+      row.agent.disabled_reason === null
+        ? "This agent is disabled. Its owner can enable it again; nothing was changed."
+        : `This agent was disabled by a rule: ${row.agent.disabled_reason}. Its owner can enable it again; nothing was changed. Stop and tell a person.`
     )
   }
   return Effect.map(CurrentRequest, (facts) => {

@@ -8,6 +8,7 @@ export const agentJson = (sql: PgClient): Fragment => sql`
   json_build_object(
     'id', a.id, 'owner_user_id', a.owner_user_id, 'owner_email', a.owner_email,
     'display_name', a.display_name, 'status', a.status,
+    'disabled_reason', a.disabled_reason,
     'created_at', iso(a.created_at), 'updated_at', iso(a.updated_at)
   )`
 

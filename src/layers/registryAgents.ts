@@ -52,11 +52,18 @@ export const registryAgents = (
   const set = (agent: Agent, fields: { readonly display_name: string; readonly status: Agent["status"] }) =>
     Effect.map(
       asAgents(sql`
-        update agents a set display_name = ${fields.display_name}, status = ${fields.status}, updated_at = now()
+        update agents a set
+          display_name = ${fields.display_name}, status = ${fields.status}, updated_at = now(),
+          disabled_reason = case when ${fields.status} = 'disabled' then a.disabled_reason end
         where a.id = ${agent.id}::uuid
         returning ${agentJson(sql)} as item`),
       ([changed]) => changed ?? agent
     )
+
+  /** An agent that is enabled again begins anew: else its next denial would be one too many. */
+  const forget = ({ id }: Agent) => sql`
+    with denials as (delete from denial_counts where agent_id = ${id}::uuid)
+    delete from refused_writes where agent_id = ${id}::uuid`
 
   const updateAgent: Registry["updateAgent"] = Effect.fn("AgentRegistry.updateAgent")((act, id, change) =>
     acting.transaction(
@@ -65,6 +72,7 @@ export const registryAgents = (
         const { display_name = agent.display_name, status = agent.status } = change
         if (display_name === agent.display_name && status === agent.status) return agent
         const changed = yield* set(agent, { display_name, status })
+        if (status === "active") yield* forget(agent)
         if (display_name !== agent.display_name) {
           yield* acting.executed(act, "agent.updated", changed, { body: change })
         }

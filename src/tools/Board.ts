@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { GrantDenied, InputInvalid, TaskerFailure } from "../domain/Failure.ts"
+import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
@@ -15,7 +15,6 @@ import type {
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { issueView, plain, type Summary, summaryView } from "./present.ts"
-import { showIssue } from "./show.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -53,17 +52,13 @@ export interface Board {
   ) => Effect.Effect<ReadonlyArray<Summary>, TaskerError>
   /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
-  /**
-   * A card that is to be changed: of this project, and still as the caller saw it where it said so.
-   * `target` is what every change of a card says of it.
-   */
+  /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
   readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
 }
 
 /** What the arguments of every change of a card hold. */
 export interface ChangeArguments {
   readonly issue_id: IssueId
-  readonly expected_updated_at?: string
 }
 
 export interface Changing {
@@ -224,18 +219,6 @@ export const makeBoard = (
 
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
-    const expected = args.expected_updated_at
-    if (expected !== undefined && expected !== seen.updated_at) {
-      return yield* new TaskerFailure({
-        reason: "conflict",
-        message: `${seen.identifier} was changed since: its updated_at is ${seen.updated_at}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`,
-        details: {
-          issue_id: seen.id,
-          updated_at: seen.updated_at,
-          ...(may("issue:read") ? yield* showIssue(yield* view(seen), {}) : {})
-        }
-      })
-    }
     return {
       issue: seen,
       target: { project_id: projectId, issue_id: seen.id, seen_updated_at: seen.updated_at }

@@ -1,11 +1,13 @@
-import { Clock, Duration, Effect, Layer } from "effect"
+import { Clock, Duration, Effect, Layer, Predicate } from "effect"
 import { Settings } from "../Config.ts"
 import { type CallFailure, codeOf, type GatewayUnavailable, type ToolFailure } from "../domain/Failure.ts"
+import { fingerprint } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
+import { Suspension } from "../services/Suspension.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "./Board.ts"
@@ -34,6 +36,7 @@ export const layer = Layer.effect(
     const audit = yield* AuditLog
     const tasker = yield* TaskerAdapter
     const settings = yield* Settings
+    const suspension = yield* Suspension
     const writer = makeWriter({ tokens, policy, audit, tasker, settings, once: yield* Idempotency })
 
     const session = (call: ToolCall, tool: SessionTool) =>
@@ -118,7 +121,7 @@ export const layer = Layer.effect(
       return yield* failure
     })
 
-    const call = (call: ToolCall): Effect.Effect<ToolResult, CallFailure> => {
+    const taken = (call: ToolCall): Effect.Effect<ToolResult, CallFailure> => {
       const tool = find(call.name)
       switch (tool?._tag) {
         case "Session":
@@ -132,6 +135,19 @@ export const layer = Layer.effect(
       }
     }
 
+    /** What failed is counted against its agent, whose next call may be the one too many. */
+    const call = (call: ToolCall) =>
+      Effect.tapError(taken(call), (failure) =>
+        suspension.count({
+          token: call.token,
+          action: call.name,
+          fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
+          failure,
+          via: call.via,
+          requestId: call.requestId
+        })
+      )
+
     return Tools.of({
       names: new Set(tools.map(({ name }) => name)),
       list: (principal) => {
@@ -142,3 +158,7 @@ export const layer = Layer.effect(
     })
   })
 )
+
+/** What a write asked for, well-formed or not, so that the same one is known again. */
+const asked = ({ args, name }: ToolCall): string | undefined =>
+  Predicate.isObject(args) ? fingerprint(name, args as Record<string, unknown>) : undefined

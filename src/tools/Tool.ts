@@ -112,6 +112,8 @@ export interface WriteRequest {
   readonly key: string
   readonly dryRun: boolean
   readonly fingerprint: string
+  /** The `updated_at` that its caller read the card with, where it says so. */
+  readonly expected: string | undefined
   /** The arguments that are the tool's own: among them the card's fields that this call sets. */
   readonly wrote: ReadonlyArray<string>
   /** Whether `plan` asks nobody and costs next to nothing: then the reservation itself authenticates the call. */
@@ -197,6 +199,7 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
         key: decoded.idempotency_key,
         dryRun: decoded.dry_run === true,
         fingerprint: fingerprint(tool.name, decoded),
+        expected: decoded.expected_updated_at,
         wrote: Object.keys(decoded).filter((name) => name in tool.input),
         plansAtOnce: tool.plansAtOnce?.(decoded) ?? false,
         repetition: repetitionOf(tool.repetition?.(decoded)),
@@ -215,6 +218,8 @@ type InProject<F extends Fields> = Decoded<F> & { readonly project_id: ProjectId
 type Writing<F extends Fields> = InProject<F> & {
   readonly idempotency_key: string
   readonly dry_run?: boolean
+  /** Among the arguments of changes alone. */
+  readonly expected_updated_at?: string
 }
 
 const inProject = { project_id: ProjectId }

@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
-import type { CallFailure, TaskerFailure } from "../domain/Failure.ts"
+import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import {
   type Answer,
   judgeKey,
@@ -20,6 +20,7 @@ import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { type Board, makeBoard, unaskedBoard } from "./Board.ts"
+import { changedSince, isChange, withCard } from "./conflict.ts"
 import { outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
 import { entryOf, failureEntry } from "./entries.ts"
 import { secretIn } from "./leaks.ts"
@@ -125,7 +126,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       duration: left,
       orElse: () => Effect.fail(tooSlow())
     })
-    const secret = secretIn(plan.write)
+    const { write } = plan
+    if (request.expected !== undefined && isChange(write) && write.seen_updated_at !== request.expected) {
+      return yield* yield* withCard(changedSince(request.expected, write.seen_updated_at), write, board)
+    }
+    const secret = secretIn(write)
     return yield* secret === undefined ? Effect.succeed(plan) : Effect.fail(secret)
   })
 
@@ -222,7 +227,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       case "Done":
         return executed(wanted, authorised, lease, write, settled.written)
       case "NotDone":
-        return refused(wanted, authorised, lease, settled.failure)
+        return refused(wanted, authorised, lease, write, settled.failure)
       case "Undecided":
         return doubted(wanted, authorised, lease, "look again", outcomeUnknown(settled.because))
       case "Unresolvable":
@@ -256,11 +261,15 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     wanted: WriteCall,
     authorised: Authorised,
     lease: Lease,
-    failure: CallFailure
+    write: Write,
+    failure: TaskerFailure | GrantDenied
   ): Effect.fn.Return<never, CallFailure> {
     const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
     const recorded = yield* persist(entry, (event) => once.release(lease, event))
-    return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
+    if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
+    return yield* failure.reason === "conflict" && failure._tag === "TaskerFailure" && isChange(write)
+      ? Effect.flatMap(withCard(failure, write, boardOf(wanted, authorised)), Effect.fail)
+      : Effect.fail(failure)
   })
 
   const doubted = Effect.fnUntraced(function* (

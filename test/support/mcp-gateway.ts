@@ -29,6 +29,7 @@ const principal: Principal = {
     owner_email: "owner@example.com",
     display_name: "Agent",
     status: "active",
+    disabled_reason: null,
     created_at: "2026-11-24T00:00:00.000Z",
     updated_at: "2026-11-24T00:00:00.000Z"
   },

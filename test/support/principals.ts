@@ -27,6 +27,7 @@ export const principalOf = (grants: ReadonlyArray<StandingGrant>): Principal => 
     owner_email: "owner@example.test",
     display_name: "Test Codex",
     status: "active",
+    disabled_reason: null,
     created_at: at,
     updated_at: at
   },

@@ -18,6 +18,7 @@ export const agent = Schema.decodeSync(Agent)({
   owner_email: "owner@example.org",
   display_name: "Агент 007",
   status: "active",
+  disabled_reason: null,
   created_at: "2026-01-01T00:00:00.000Z",
   updated_at: "2026-01-01T00:00:00.000Z"
 })

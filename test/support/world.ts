@@ -13,6 +13,7 @@ import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "../../src/layers/IdempotencyPostgres.ts"
 import * as OperationsPostgres from "../../src/layers/OperationsPostgres.ts"
 import * as RecoveryQueuePostgres from "../../src/layers/RecoveryQueuePostgres.ts"
+import * as SuspensionPostgres from "../../src/layers/SuspensionPostgres.ts"
 import * as TaskerInternal from "../../src/layers/TaskerInternal.ts"
 import * as TokenStorePostgres from "../../src/layers/TokenStorePostgres.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
@@ -83,7 +84,8 @@ const world = (options: Options) =>
       const storage = Layer.mergeAll(
         TokenStorePostgres.layer,
         IdempotencyPostgres.layer,
-        RecoveryQueuePostgres.layer
+        RecoveryQueuePostgres.layer,
+        SuspensionPostgres.layer
       ).pipe(
         Layer.provideMerge(AgentRegistryPostgres.layer),
         Layer.provideMerge(OperationsPostgres.layer),
