@@ -6,7 +6,7 @@
  *   npm run bench [-- calls]
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { randomBytes, randomUUID } from "node:crypto"
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
 import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
@@ -124,6 +124,9 @@ const gateway = start("src/main.ts", {
   // The access log is part of what a call costs, so it is on.
   LOG_LEVEL: "info",
   NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret,
+  AUDIT_SIGNING_KEY: generateKeyPairSync("ed25519")
+    .privateKey.export({ format: "der", type: "pkcs8" })
+    .toString("base64"),
   NODEDC_INTERNAL_ACCESS_TOKEN: secret,
   NODEDC_TASKER_INTERNAL_URL: await listening(tasker, /(http:\S+)/)
 })

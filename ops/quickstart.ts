@@ -3,7 +3,7 @@
  * reference Tasker and the gateway, connects an agent as Tasker's backend would, and works as Codex
  * would. On a terminal everything stays up until Ctrl-C; elsewhere it is stopped at the end.
  */
-import { randomBytes } from "node:crypto"
+import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +15,9 @@ import { freePort, start } from "./quickstart/processes.ts"
 import { bold, cyan, dim, heading, line, must, red, StepFailed, step, terminal } from "./quickstart/screen.ts"
 
 const secret = () => randomBytes(32).toString("base64url")
+
+const signingKey = () =>
+  generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
 
 const card = {
   name: "Write the release notes",
@@ -74,6 +77,7 @@ const story = Effect.gen(function* () {
     DATA_DIR: folder,
     PORT: String(port),
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
+    AUDIT_SIGNING_KEY: signingKey(),
     NODEDC_TASKER_INTERNAL_URL: taskerUrl,
     NODEDC_INTERNAL_ACCESS_TOKEN: taskerToken
   })

@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { resolve } from "node:path"
 import { Array, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { isPlaceholder, readSigningKey, type SigningKey } from "./domain/SigningKey.ts"
 
 /** Every setting of the gateway, typed. Secrets are `Redacted` from here inwards. */
 export class Settings extends Context.Service<
@@ -14,6 +15,8 @@ export class Settings extends Context.Service<
     readonly production: boolean
     readonly logLevel: LogLevel
     readonly internalToken: Option.Option<Redacted.Redacted<string>>
+    /** What this instance signs the audit trail with. */
+    readonly auditSigningKey: Option.Option<SigningKey>
     readonly taskerUrl: Option.Option<URL>
     readonly taskerToken: Option.Option<Redacted.Redacted<string>>
     readonly taskerTimeout: Duration.Duration
@@ -143,6 +146,7 @@ export const variables = {
   nodeEnv: variable("NODE_ENV", withDefault("development", oneOf(["development", "production", "test"]))),
   logLevel: variable("LOG_LEVEL", withDefault<LogLevel>("info", oneOf(logLevels))),
   internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", optional(secretOf(1))),
+  auditSigningKey: variable("AUDIT_SIGNING_KEY", optional(readSigningKey)),
   taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", optional(webUrl)),
   taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", optional(secretOf(1))),
   taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
@@ -199,6 +203,7 @@ const readAll = (environment: Environment) => {
     nodeEnv: read(variables.nodeEnv),
     logLevel: read(variables.logLevel),
     internalToken: read(variables.internalToken),
+    auditSigningKey: read(variables.auditSigningKey),
     taskerUrl: read(variables.taskerUrl),
     taskerToken: read(variables.taskerToken),
     taskerTimeoutMs: read(variables.taskerTimeoutMs),
@@ -221,7 +226,8 @@ type Values = Result.Result.Success<ReturnType<typeof readAll>>
 
 /** What is wrong between values that are each right by themselves. */
 const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
-  const { internalToken, taskerToken, taskerUrl, callDeadlineMs } = variables
+  const { auditSigningKey, databaseUrl, internalToken, migrationDatabaseUrl } = variables
+  const { taskerToken, taskerUrl, callDeadlineMs } = variables
   const faults: Array<Fault> = []
   if (values.nodeEnv === "production") {
     if (Option.isNone(values.internalToken)) {
@@ -232,6 +238,20 @@ const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
         fault: `expected ${internalTokenLength} characters or more in production`
       })
     }
+    if (Option.isNone(values.auditSigningKey)) {
+      faults.push({ variable: auditSigningKey.name, fault: "is required in production" })
+    } else if (isPlaceholder(values.auditSigningKey.value)) {
+      faults.push({
+        variable: auditSigningKey.name,
+        fault: "is the example's, which everyone knows: make one of your own for production"
+      })
+    }
+  }
+  if (Option.isSome(values.migrationDatabaseUrl) && Option.isNone(values.databaseUrl)) {
+    faults.push({
+      variable: databaseUrl.name,
+      fault: `is required where ${migrationDatabaseUrl.name} is set`
+    })
   }
   if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
     faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })

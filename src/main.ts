@@ -5,17 +5,24 @@ import * as HttpRoutes from "./http/routes.ts"
 import * as Server from "./http/Server.ts"
 import * as AgentRegistryPostgres from "./layers/AgentRegistryPostgres.ts"
 import * as AuditLogPostgres from "./layers/AuditLogPostgres.ts"
+import * as AuditProofPostgres from "./layers/AuditProofPostgres.ts"
+import * as AuditSealer from "./layers/AuditSealer.ts"
 import * as Database from "./layers/Database.ts"
 import { environment } from "./layers/environment.ts"
 import * as GrantPolicyLive from "./layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "./layers/IdempotencyPostgres.ts"
 import * as Logging from "./layers/Logging.ts"
+import * as OperationsPostgres from "./layers/OperationsPostgres.ts"
 import * as ReadinessLive from "./layers/ReadinessLive.ts"
+import * as Reaper from "./layers/Reaper.ts"
+import * as RecoveryQueuePostgres from "./layers/RecoveryQueuePostgres.ts"
 import * as SettingsLive from "./layers/SettingsLive.ts"
+import * as SuspensionPostgres from "./layers/SuspensionPostgres.ts"
 import * as TaskerInternal from "./layers/TaskerInternal.ts"
 import * as TokenStorePostgres from "./layers/TokenStorePostgres.ts"
 import * as McpRoute from "./mcp/Route.ts"
 import * as Pipeline from "./tools/Pipeline.ts"
+import * as Recovery from "./tools/Recovery.ts"
 
 /**
  * The gateway, put together. This is the one place where what is promised (`services/`) meets how it
@@ -27,16 +34,22 @@ import * as Pipeline from "./tools/Pipeline.ts"
 const stored = Layer.mergeAll(
   TokenStorePostgres.layer,
   IdempotencyPostgres.layer,
-  AgentRegistryPostgres.layer
+  RecoveryQueuePostgres.layer,
+  Reaper.layer,
+  SuspensionPostgres.layer,
+  AgentRegistryPostgres.layer,
+  OperationsPostgres.layer
 ).pipe(
   Layer.provideMerge(AuditLogPostgres.layer),
   Layer.provideMerge(GrantPolicyLive.layer),
+  // Released after all that writes events, so that the last of them are sealed too.
+  Layer.provideMerge(Layer.merge(AuditProofPostgres.layer, AuditSealer.layer)),
   Layer.provideMerge(Database.layer),
   Layer.provideMerge(NodeCrypto.layerSecureRandom)
 )
 
 /** The tools, with all that their calls need. */
-const tools = Layer.mergeAll(Pipeline.layer, ReadinessLive.layer).pipe(
+const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer).pipe(
   Layer.provideMerge(TaskerInternal.layer),
   Layer.provideMerge(stored)
 )

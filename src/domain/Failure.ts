@@ -112,7 +112,7 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()(
   readonly kind = "request"
 }
 
-/** The gateway's own database can't be reached: HTTP 503. Nothing was sent to Tasker on its account. */
+/** The gateway's database can't be reached, or it is being stopped: HTTP 503. Nothing was sent to Tasker. */
 export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()(
   "GatewayUnavailable",
   failure(["unavailable"])

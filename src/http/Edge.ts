@@ -1,46 +1,82 @@
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Cause, Context, Effect, References } from "effect"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import * as Response from "effect/http/HttpServerResponse"
-import { RequestRefused } from "../domain/Failure.ts"
+import { type Failure, RequestRefused } from "../domain/Failure.ts"
 import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
 import * as AccessLog from "./AccessLog.ts"
+import type { ClientAddress } from "./ClientAddress.ts"
+import { type Drain, stopping } from "./Drain.ts"
 import type { Paths } from "./Methods.ts"
 import { internal, isFailure, problem } from "./Problem.ts"
 import * as RequestId from "./RequestId.ts"
+import type { End, Strangers } from "./Strangers.ts"
+
+/** What the edge knows of the server that it stands in. */
+export interface Surroundings {
+  readonly paths: Paths
+  readonly clientAddress: ClientAddress
+  readonly strangers: Strangers
+  readonly drain: Drain["Service"]
+}
 
 /**
- * What every request passes, whatever its route: it gets its id and its line in the log, and what
- * failed within becomes a problem document. A defect is logged with its cause and shown without it.
+ * What every request passes, whatever its route: it gets its id and its line in the log, is refused where
+ * its address has had its share without saying who it is, and what failed within becomes a problem
+ * document. A defect is logged with its cause and shown without it.
  */
 export const edge =
-  (paths: Paths) =>
+  ({ clientAddress, drain, paths, strangers }: Surroundings) =>
   <E, R>(
     routes: Effect.Effect<HttpServerResponse, E, R>
   ): Effect.Effect<HttpServerResponse, never, R | HttpServerRequest> =>
     Effect.contextWith((outer: Context.Context<R | HttpServerRequest>) => {
       const request = Context.get(outer, HttpServerRequest)
       const id = RequestId.requestId(request)
-      const facts: RequestFacts = { agentId: undefined }
+      const facts: RequestFacts = { agentId: undefined, operator: false }
       const path = paths.pathOf(request.url)
-      AccessLog.watch(request, path, id, facts, outer)
+      const asking = {
+        client: clientAddress(peerOf(request), request.headers["x-forwarded-for"]),
+        credential: request.headers.authorization
+      }
+      AccessLog.watch(request, { path, requestId: id, client: asking.client, facts }, outer)
       const context = outer.pipe(
         Context.add(CurrentRequest, facts),
         Context.add(References.CurrentLogAnnotations, { request_id: id })
       )
-      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | RequestRefused, R> => {
+      // Whoever watches over the process is told that it lives, however much is asked of it.
+      const isLifeSign = path === "/healthz"
+      let looked = false
+      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | Failure, R> => {
+        if (drain.stage() === "refusing" && !isLifeSign && path !== "/readyz") return Effect.fail(stopping())
+        const refusal = isLifeSign ? undefined : strangers.refusal(asking, performance.now())
+        if (refusal !== undefined) return Effect.fail(refusal)
+        looked = !isLifeSign
         if (request.headers.host === undefined) return Effect.fail(withoutHost())
         return path === undefined ? Effect.fail(nothingHere()) : routes
       }).pipe(
         Effect.catchCause((cause) => settle(cause, request, id, paths)),
-        Effect.map(Response.setHeaders({ ...everywhere, [RequestId.header]: id })),
+        Effect.map((response) => {
+          if (looked) strangers.ended(asking, endOf(response.status, facts), performance.now())
+          return Response.setHeaders(response, { ...everywhere, [RequestId.header]: id })
+        }),
         Effect.provideContext(context)
       )
     })
 
+const peerOf = (request: HttpServerRequest): string | undefined =>
+  NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress
+
+const endOf = (status: number, facts: RequestFacts): End => {
+  if (status === 401) return "refused"
+  if (facts.agentId !== undefined || facts.operator) return "good"
+  return status >= 500 ? "undecided" : "open"
+}
+
 /** Every answer depends on who asks and when, and some hold a token: none is to be kept or guessed at. */
-const everywhere = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+export const everywhere = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 /** RFC 9112 section 3.2: a request without `Host` is answered 400. */
 const withoutHost = () =>

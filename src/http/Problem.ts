@@ -13,6 +13,7 @@ import {
   RequestRefused,
   TaskerFailure
 } from "../domain/Failure.ts"
+import { rateHeaders } from "./rateHeaders.ts"
 
 /**
  * The one place where failures become HTTP: problem documents (RFC 9457) outside of `/mcp`, and the
@@ -80,7 +81,7 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "tasker.contract": kind(502, "Tasker's answer is not what was agreed"),
   "tasker.unsupported": kind(501, "This Tasker lacks the call"),
   "tasker.outcome_unknown": kind(504, "It is not known whether the change was made"),
-  "gateway.unavailable": kind(503, "The gateway's database can't be reached"),
+  "gateway.unavailable": kind(503, "The gateway can't serve just now"),
   "gateway.internal": kind(500, "The gateway failed")
 }
 
@@ -104,9 +105,12 @@ export const headersOf = (failure: Failure): Readonly<Record<string, string>> =>
     return Array.isArray(allow) ? { allow: allow.join(", ") } : {}
   }
   const { retry_after_seconds: seconds } = failure.details
-  return typeof seconds === "number" && !Number.isNaN(seconds)
-    ? { "retry-after": String(Math.min(longestRetryAfter, Math.max(1, Math.ceil(seconds)))) }
-    : {}
+  return {
+    ...(typeof seconds === "number" && !Number.isNaN(seconds)
+      ? { "retry-after": String(Math.min(longestRetryAfter, Math.max(1, Math.ceil(seconds)))) }
+      : {}),
+    ...(failure.kind === "limit" && failure.reason === "rate" ? rateHeaders(failure) : {})
+  }
 }
 
 /** RFC 6750 section 3: no error code where no credential came along. */

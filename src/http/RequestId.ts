@@ -1,5 +1,4 @@
 import { randomUUIDv7 } from "node:crypto"
-import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { holdsSecret } from "../domain/Token.ts"
 
 /** One id for each request: in its reply, its log lines, its audit events and its calls to Tasker. */
@@ -15,11 +14,18 @@ export const choose = (sent: string | undefined): string =>
 /** Kept by the transport's own request, since one request goes through several views of it. */
 const chosen = new WeakMap<object, string>()
 
+/** A request as Effect's server shows it, or as its transport's own does. */
+interface Identified {
+  readonly source: object
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+}
+
 /** The request's id, the same however often it is asked. */
-export const requestId = (request: HttpServerRequest): string => {
+export const requestId = (request: Identified): string => {
   const known = chosen.get(request.source)
   if (known !== undefined) return known
-  const id = choose(request.headers[header])
+  const sent = request.headers[header]
+  const id = choose(typeof sent === "string" ? sent : undefined)
   chosen.set(request.source, id)
   return id
 }

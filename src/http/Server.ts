@@ -1,20 +1,21 @@
-import { createServer, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { Settings } from "../Config.ts"
-import { RequestRefused } from "../domain/Failure.ts"
+import { type Failure, RequestRefused } from "../domain/Failure.ts"
 import { Addresses } from "./Addresses.ts"
-import { edge } from "./Edge.ts"
+import { clientAddress } from "./ClientAddress.ts"
+import { track } from "./Connections.ts"
+import * as Drain from "./Drain.ts"
+import { edge, everywhere } from "./Edge.ts"
 import { Hosts } from "./Hosts.ts"
 import * as Methods from "./Methods.ts"
 import { problem } from "./Problem.ts"
 import * as RequestId from "./RequestId.ts"
-
-/** How long calls under way may take once the server is told to stop. */
-const grace = Duration.seconds(20)
+import * as Strangers from "./Strangers.ts"
 
 /** Every limit is set here rather than left to Node's defaults, in milliseconds and bytes. */
 const limits = {
@@ -33,8 +34,17 @@ const limits = {
 } as const
 
 /**
- * Serves routes on `HOST`:`PORT` until its scope closes; then stops accepting, lets calls under way
- * end for up to 20 seconds, and closes what is left.
+ * What the connections may take together. Each holds its headers, a body of 256 KB while it arrives and a
+ * reply while it leaves; a quiet one holds some 10 KB.
+ */
+const bounds = { most: 5000, unread: 30_000 } as const
+
+/** What fibers get to come to an end once nobody waits for them any more. */
+const lastWord = Duration.seconds(1)
+
+/**
+ * Serves routes on `HOST`:`PORT` until its scope closes, which drains it first (see `Drain`): that takes as
+ * long as the calls under way do, within `SHUTDOWN_GRACE_SECONDS` and a second.
  */
 export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
   Layer.effect(
@@ -45,15 +55,14 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
       node.maxHeadersCount = 100
       node.maxRequestsPerSocket = 0
       node.on("clientError", answerClientError)
-      const drain = drainer(node)
+      const connections = track(node, bounds)
+      const { drain, run } = Drain.make(connections, settings.shutdownGrace, answerUnfinished)
 
       const server = yield* NodeHttpServer.make(() => node, {
         host: settings.host,
         port: settings.port,
-        gracefulShutdownTimeout: grace
+        disablePreemptiveShutdown: true
       })
-      // Finalizers run last to first: begin to drain, wait out the grace, then this, then wait for all to be closed.
-      yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
 
       const addresses = addressesOf(node, settings.host, settings.publicUrl)
       const { paths, router } = yield* Methods.make
@@ -64,49 +73,37 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
             Hosts.layer,
             NodeHttpServer.layerHttpServices
           ]),
-          Layer.provide(Layer.succeed(Addresses, addresses))
+          Layer.provide([Layer.succeed(Addresses, addresses), Layer.succeed(Drain.Drain, drain)])
         )
       )
-      yield* server.serve(edge(paths)(router.asHttpEffect()))
-      yield* Effect.addFinalizer(() => Effect.sync(drain))
+      const serving = yield* Scope.make()
+      const surroundings = {
+        paths,
+        drain,
+        clientAddress: clientAddress(settings.trustedProxies),
+        strangers: Strangers.make()
+      }
+      yield* Scope.provide(server.serve(edge(surroundings)(router.asHttpEffect())), serving)
+      yield* Effect.addFinalizer(() => Effect.andThen(run, leave(node, serving)))
       yield* Effect.logInfo(`Listening on ${addresses.listenOrigin}`)
       return addresses
     })
   )
 
+/**
+ * Interrupts what still runs and closes what is still open. A write's fiber can't be interrupted, and one
+ * that has outlasted the grace is not waited for: it ends with the process.
+ */
+const leave = Effect.fnUntraced(function* (node: Server, serving: Scope.Closeable) {
+  const ending = yield* Effect.forkDetach(Scope.close(serving, Exit.void))
+  yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(ending)), lastWord)
+  node.closeAllConnections()
+})
+
 const addressesOf = (node: Server, host: string, publicUrl: Option.Option<string>): Addresses["Service"] => {
   const { port } = node.address() as AddressInfo
   const listenOrigin = `http://${host.includes(":") ? `[${host}]` : host}:${port}`
   return { listenOrigin, publicUrl: Option.getOrElse(publicUrl, () => listenOrigin) }
-}
-
-/**
- * Sees to it that clients let go of their connections once the server closes: replies say
- * `Connection: close`, and connections on which nothing is under way are closed. Node does so only
- * for those that are idle at that very moment.
- */
-const drainer = (node: Server): (() => void) => {
-  const silent = new Set<Socket>()
-  const active = new Set<ServerResponse>()
-  let draining = false
-  node.on("connection", (socket) => {
-    silent.add(socket)
-    socket.once("close", () => silent.delete(socket))
-  })
-  node.on("request", (request, response) => {
-    silent.delete(request.socket)
-    if (draining) response.shouldKeepAlive = false
-    active.add(response)
-    response.once("close", () => active.delete(response))
-  })
-  return () => {
-    draining = true
-    for (const response of active) {
-      if (!response.headersSent) response.shouldKeepAlive = false
-    }
-    for (const socket of silent) socket.destroy()
-    node.closeIdleConnections()
-  }
 }
 
 const refusals: Readonly<Record<string, RequestRefused>> = {
@@ -131,11 +128,35 @@ const answerClientError = (error: Error & { readonly code?: string }, socket: Du
     return
   }
   const id = RequestId.choose(undefined)
-  const { body, headers, status } = problem(refusals[error.code ?? ""] ?? unreadable, id)
-  const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+  const { headers, status, text } = written(refusals[error.code ?? ""] ?? unreadable, id)
   socket.end(
     `HTTP/1.1 ${status} ${status === 413 ? "Content Too Large" : "Bad Request"}\r\n` +
-      `Content-Type: ${headers["content-type"]}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-      `${RequestId.header}: ${id}\r\nConnection: close\r\n\r\n${text}`
+      Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join("") +
+      `Connection: close\r\n\r\n${text}`
   )
+}
+
+/** Answers a request that Effect's server will not come to answer any more. */
+const answerUnfinished = (failure: Failure, request: IncomingMessage, response: ServerResponse): void => {
+  const id = RequestId.requestId({ source: request, headers: request.headers })
+  const { headers, status, text } = written(failure, id)
+  response.writeHead(status, headers).end(text)
+}
+
+/** A failure as Node sends it. */
+const written = (failure: Failure, id: string) => {
+  const { body, headers, status } = problem(failure, id)
+  const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+  return {
+    status,
+    text,
+    headers: {
+      ...everywhere,
+      ...headers,
+      [RequestId.header]: id,
+      "content-length": String(Buffer.byteLength(text))
+    }
+  }
 }

@@ -4,9 +4,11 @@ import * as Response from "effect/http/HttpServerResponse"
 import { HttpApiBuilder, OpenApi } from "effect/http-api"
 import * as AgentHandlers from "./api/AgentHandlers.ts"
 import { Api } from "./api/Api.ts"
+import * as AuditHandlers from "./api/AuditHandlers.ts"
 import * as LifecycleHandlers from "./api/LifecycleHandlers.ts"
 import * as MetaHandlers from "./api/MetaHandlers.ts"
 import * as middlewares from "./api/middlewares.ts"
+import * as OperationsHandlers from "./api/OperationsHandlers.ts"
 import { docsPage } from "./docsPage.ts"
 import { Hosts } from "./Hosts.ts"
 import { problem } from "./Problem.ts"
@@ -34,7 +36,13 @@ const docs = HttpRouter.use((router) =>
 )
 
 const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([MetaHandlers.layer, AgentHandlers.layer, LifecycleHandlers.layer]),
+  Layer.provide([
+    MetaHandlers.layer,
+    AgentHandlers.layer,
+    AuditHandlers.layer,
+    LifecycleHandlers.layer,
+    OperationsHandlers.layer
+  ]),
   Layer.provide(middlewares.layer)
 )
 

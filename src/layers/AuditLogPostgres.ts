@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { type AuditEntry, AuditEvent } from "../domain/AuditEvent.ts"
 import { Uuid } from "../domain/Ids.ts"
 import { AuditLog } from "../services/AuditLog.ts"
-import { insertEvent } from "./auditSql.ts"
+import { insertEvent, shownEvent } from "./auditSql.ts"
 import { positionOf, take } from "./page.ts"
 import { repeatable, storage } from "./storage.ts"
 
@@ -15,6 +15,10 @@ import { repeatable, storage } from "./storage.ts"
 
 /** Equal denials of one agent in one minute that are events of their own; the rest share one. */
 const singleDenials = 60
+
+const decodeTallies = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ denials: Schema.Int, last_event: AuditEvent }))
+)
 
 /** An event's place in the trail, as PostgreSQL counts: a bigint. */
 const largest = 9_223_372_036_854_775_807n
@@ -58,36 +62,42 @@ export const layer = Layer.effect(
         ${insertEvent(sql, event, sql`from tally where denials <= ${singleDenials}::integer`)}`)
     })
 
-    /** Turns the tallies of minutes that are over into events, whichever instance comes first. */
-    const closeTallies = storage(sql`
-      with closed as (
-        delete from denial_tallies where minute < date_trunc('minute', now())
-        returning denials, last_event
-      )
-      insert into audit_events (
-        id, at, action, outcome, reason, agent_id, owner_user_id, token_id, project_id, issue_id,
-        idempotency_key, arguments_sha256, request_id, via, count
-      )
-      select
-        gen_random_uuid(), e.at, e.action, e.outcome, e.reason, e.agent_id, e.owner_user_id,
-        e.token_id, e.project_id, e.issue_id, e.idempotency_key, e.arguments_sha256, e.request_id,
-        e.via, closed.denials - ${singleDenials}::integer
-      from closed, jsonb_populate_record(null::audit_events, closed.last_event) as e
-      where closed.denials > ${singleDenials}::integer`)
+    /**
+     * Turns the tallies of minutes that are over into events, whichever instance comes first. An event's
+     * hash is made here and not in PostgreSQL, so it takes more than a statement.
+     */
+    const close = sql.withTransaction(
+      Effect.gen(function* () {
+        const closed = yield* Effect.flatMap(
+          sql`
+            delete from denial_tallies where minute < date_trunc('minute', now())
+            returning denials, last_event`,
+          decodeTallies
+        )
+        for (const { denials, last_event } of closed) {
+          if (denials <= singleDenials) continue
+          const id = Uuid.make(yield* random.uuidV7())
+          const event = { ...last_event, id, count: denials - singleDenials }
+          yield* insertEvent(sql, event, sql`from (select 1) as always`)
+        }
+      })
+    )
+
+    const closeTallies = storage(
+      Effect.gen(function* () {
+        const over = yield* sql`select from denial_tallies where minute < date_trunc('minute', now()) limit 1`
+        if (over.length > 0) yield* close
+      })
+    )
 
     const list = Effect.fnUntraced(function* (request: Parameters<AuditLog["Service"]["list"]>[0]) {
       const before = (yield* positionIn(request.cursor)) ?? largest.toString()
       const rows = yield* storage(
         sql`
-          select position, json_build_object(
-            'id', id, 'at', iso(at), 'action', action, 'outcome', outcome, 'reason', reason,
-            'agent_id', agent_id, 'owner_user_id', owner_user_id, 'token_id', token_id,
-            'project_id', project_id, 'issue_id', issue_id, 'idempotency_key', idempotency_key,
-            'arguments_sha256', arguments_sha256, 'request_id', request_id, 'via', via, 'count', count
-          ) as item
-          from audit_events
-          where agent_id = ${request.agentId} and position < ${before}::bigint
-          order by position desc
+          select e.position, ${shownEvent(sql)} as item
+          from audit_events e
+          where e.agent_id = ${request.agentId} and e.position < ${before}::bigint
+          order by e.position desc
           limit ${request.limit + 1}::integer`.pipe(Effect.flatMap(decodePage))
       )
       return take(rows, request.limit, ({ position }) => position.toString())

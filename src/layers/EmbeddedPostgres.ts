@@ -12,8 +12,10 @@ export { EmbeddedPostgresError } from "./PostgresHome.ts"
 
 /** A real PostgreSQL of our own, there for as long as the scope is open. */
 export interface EmbeddedPostgres {
-  /** `postgres://user:password@127.0.0.1:port/nodedc_agent_gateway`. The port is another at each start. */
+  /** The owner's: `postgres://user:password@127.0.0.1:port/nodedc_agent_gateway`. The port is another at each start. */
   readonly url: Redacted.Redacted<string>
+  /** The same for the role that calls run under. Who has the owner's has to make it (`CallRole.ts`). */
+  readonly callsUrl: Redacted.Redacted<string>
   /** Whether the server was running already, left by a gateway that was killed. */
   readonly adopted: boolean
 }
@@ -23,8 +25,15 @@ const database = "nodedc_agent_gateway"
 /** A server that keeps dying is not helped by being started for ever. */
 const restarts = { most: 5, within: Duration.toMillis(Duration.minutes(1)) }
 
-const urlOf = (password: Redacted.Redacted<string>, port: number, name: string) =>
-  Redacted.make(`postgres://${Cluster.superuser}:${Redacted.value(password)}@127.0.0.1:${port}/${name}`, {
+const callRole = "gateway_calls"
+
+const urlOf = (
+  password: Redacted.Redacted<string>,
+  port: number,
+  name: string,
+  role: string = Cluster.superuser
+) =>
+  Redacted.make(`postgres://${role}:${Redacted.value(password)}@127.0.0.1:${port}/${name}`, {
     label: "embedded database URL"
   })
 
@@ -158,6 +167,7 @@ export const start = Effect.fn("EmbeddedPostgres.start")(function* (options: {
   const dataDir = yield* DataDir.acquire(options.dataDir)
   yield* serveOnce(dataDir)
   const password = yield* dataDir.secret("postgres-password", generatePassword)
+  const callsPassword = yield* dataDir.secret("postgres-calls-password", generatePassword)
   const home = yield* locate(dataDir)
 
   const current = yield* Ref.make(Option.none<Postmaster.Postmaster>())
@@ -177,7 +187,11 @@ export const start = Effect.fn("EmbeddedPostgres.start")(function* (options: {
   yield* Effect.logInfo(
     `Embedded PostgreSQL ${home.version} ${Option.isSome(left) ? "taken over" : "started"} on 127.0.0.1:${server.port}, cluster in ${home.cluster}`
   )
-  return { url: urlOf(password, server.port, database), adopted: Option.isSome(left) }
+  return {
+    url: urlOf(password, server.port, database),
+    callsUrl: urlOf(callsPassword, server.port, database, callRole),
+    adopted: Option.isSome(left)
+  }
 })
 
 /** Removes a `DATA_DIR` with its cluster, wherever that lies. For folders made for one run: nothing is kept. */

@@ -205,14 +205,18 @@ export const layer = Layer.effect(
           returning id`
       )
 
-    /** A write that was not done costs its grant nothing, and its title is free. */
-    const unused = sql`, uncounted as (
+    /**
+     * A write that was not done leaves its title free and costs its grant nothing: in this order, in which
+     * reserving takes both, so that the two never wait for each other.
+     */
+    const unused = sql`, untitled as (
+        delete from recent_titles t using changed where t.operation_id = changed.id returning 1
+      ), uncounted as (
         update grant_writes w set writes = greatest(w.writes - 1, 0)
         from changed
         where changed.counted and w.grant_id = changed.grant_id
           and w.day = (changed.created_at at time zone 'UTC')::date
-      ), untitled as (
-        delete from recent_titles t using changed where t.operation_id = changed.id
+          and (select count(*) from untitled) >= 0
       )`
 
     const release = (lease: Lease, event: AuditEvent) =>

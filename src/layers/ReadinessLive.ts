@@ -1,5 +1,6 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
+import { AuditProof } from "../services/AuditProof.ts"
 import { Readiness } from "../services/Readiness.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import * as Migrations from "./Migrations.ts"
@@ -14,6 +15,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const sql = yield* PgClient
     const tasker = yield* TaskerAdapter
+    const proof = yield* AuditProof
 
     const stored = Migrations.pending.pipe(
       Effect.provideService(PgClient, sql),
@@ -28,8 +30,15 @@ export const layer = Layer.effect(
       Effect.catch(() => Effect.succeed({ database: "unavailable" as const, migrations: "unknown" as const }))
     )
 
+    /** Only asked of a database that has what it asks for. */
+    const sealing = Effect.gen(function* () {
+      const found = yield* stored
+      const asked = proof.unsealed.pipe(Effect.timeout(patience), Effect.option)
+      return { ...found, audit: found.migrations === "ok" ? Option.getOrNull(yield* asked) : null }
+    })
+
     const check = Effect.zipWith(
-      stored,
+      sealing,
       tasker.reachable,
       (database, reachable) => ({ ...database, tasker: reachable }),
       {

@@ -8,21 +8,17 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../services/TaskerAdapter.ts"
+import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerHttp from "./TaskerHttp.ts"
+import * as TaskerSend from "./TaskerSend.ts"
 import { decoder, readError, readJson } from "./taskerAnswers.ts"
 import * as Calls from "./taskerCalls.ts"
-import { breach, ofBroken, ofStatus, unconfigured } from "./taskerFailures.ts"
-import { headerValue, traceparent } from "./taskerHeaders.ts"
+import { breach, ofStatus, unconfigured } from "./taskerFailures.ts"
 
 const apiPath = "/api/internal/nodedc/agent"
-/** Further calls wait for a connection; one that waits longer than its timeout was never sent. */
-const connections = 64
 const knockTimeoutMillis = 2000
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
-
-/** Sends one call and gives its answer, or says what became of it. Nothing is sent twice. */
-type Send = (call: Calls.Outgoing) => Effect.Effect<TaskerHttp.Reply, TaskerError>
 
 /** `TaskerAdapter` over Tasker's internal API; `docs/TASKER_API_AUDIT.md` says of each call what it may do. */
 export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
@@ -31,49 +27,38 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
     const { taskerUrl, taskerToken, taskerTimeout } = yield* Settings
     if (Option.isNone(taskerUrl) || Option.isNone(taskerToken)) {
       const missing = Option.isNone(taskerUrl) ? variables.taskerUrl : variables.taskerToken
-      const refuse: Send = (call) => Effect.fail(unconfigured(call, missing.name))
-      return yield* adapter(refuse, "", Effect.succeed("unconfigured"))
+      const refuse: TaskerSend.Send = (call) => Effect.fail(unconfigured(call, missing.name))
+      return yield* adapter(refuse, "", {
+        reachable: Effect.succeed("unconfigured"),
+        available: Effect.succeed(false)
+      })
     }
     const timeoutMillis = Duration.toMillis(taskerTimeout)
     const { origin, pathname } = taskerUrl.value
     const basePath = pathname.replace(/\/+$/, "")
     const token = Redacted.value(taskerToken.value)
-    const transport = yield* TaskerHttp.make(origin, { connections, connectTimeoutMillis: timeoutMillis })
-    const send: Send = (call) =>
-      Effect.withFiber((fiber) =>
-        Effect.mapError(
-          transport.exchange(
-            {
-              method: call.method,
-              path: basePath + apiPath + call.path,
-              headers: {
-                accept: "application/json",
-                authorization: `Bearer ${token}`,
-                traceparent: traceparent(fiber),
-                ...headersOf(call)
-              },
-              body: call.body === undefined ? undefined : JSON.stringify(call.body)
-            },
-            timeoutMillis
-          ),
-          (broken) => ofBroken(call, broken, timeoutMillis)
-        )
-      )
+    const transport = yield* TaskerHttp.make(origin, {
+      connections: TaskerGate.mostUnderWay,
+      connectTimeoutMillis: timeoutMillis
+    })
+    const gate = yield* TaskerGate.make
+    const send = TaskerSend.make(transport, gate, { path: basePath + apiPath, token, timeoutMillis })
     // On a connection of its own: a Tasker that is busy with our calls is not unreachable.
     const door = yield* TaskerHttp.make(origin, { connections: 1, connectTimeoutMillis: knockTimeoutMillis })
     const knock = { method: "GET", path: `${basePath}/`, headers: {}, body: undefined } as const
-    return yield* adapter(
-      send,
-      token,
-      Effect.map(door.knock(knock, knockTimeoutMillis), (answered) => (answered ? "ok" : "unreachable"))
-    )
+    return yield* adapter(send, token, {
+      reachable: Effect.map(door.knock(knock, knockTimeoutMillis), (answered) =>
+        answered ? "ok" : "unreachable"
+      ),
+      available: gate.open
+    })
   })
 )
 
 const adapter = (
-  send: Send,
+  send: TaskerSend.Send,
   token: string,
-  reachable: TaskerAdapter["Service"]["reachable"]
+  state: Pick<TaskerAdapter["Service"], "reachable" | "available">
 ): Effect.Effect<TaskerAdapter["Service"]> =>
   Effect.gen(function* () {
     const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
@@ -112,22 +97,9 @@ const adapter = (
       setLabels: (ticket, write) => ask(Calls.setLabels(ticket, write)),
       setAssignees: (ticket, write) => ask(Calls.setAssignees(ticket, write)),
       addComment: (ticket, write) => make(Calls.addComment(ticket, write)),
-      reachable
+      ...state
     })
   })
-
-const headersOf = (call: Calls.Outgoing): Record<string, string> => {
-  const { agent, requestId } = call.who
-  const headers: Record<string, string> = {
-    "x-request-id": headerValue(requestId),
-    "x-nodedc-agent-id": headerValue(agent.id),
-    "x-nodedc-owner-id": headerValue(agent.owner_user_id)
-  }
-  const key = Calls.upstreamKeyOf(call)
-  if (key !== undefined) headers["idempotency-key"] = headerValue(key)
-  if (call.body !== undefined) headers["content-type"] = "application/json"
-  return headers
-}
 
 /** What a reply means to the one who asked. */
 const judge = <A>(

@@ -46,11 +46,17 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
     })
 }
 
-/** The seconds that a `Retry-After` asks to wait, by number or date (RFC 9110, 10.2.3): 1 to an hour. */
-export const retryAfterSeconds = (reply: Reply, nowMillis: number): number | undefined => {
+/** The seconds that a `Retry-After` asks to wait, by number or date (RFC 9110, 10.2.3), as it says them. */
+export const retryAfter = (reply: Reply, nowMillis: number): number | undefined => {
   const text = header(reply, "retry-after").trim()
   const seconds = /^\d{1,9}$/.test(text) ? Number(text) : (httpDate(text) - nowMillis) / 1000
-  return Number.isNaN(seconds) ? undefined : Math.min(3600, Math.max(1, Math.ceil(seconds)))
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
+}
+
+/** The same as callers are told: whole seconds, 1 to an hour. */
+export const retryAfterSeconds = (reply: Reply, nowMillis: number): number | undefined => {
+  const seconds = retryAfter(reply, nowMillis)
+  return seconds === undefined ? undefined : Math.min(3600, Math.max(1, Math.ceil(seconds)))
 }
 
 /** `Date.parse` alone takes nearly anything for a date, "-5" included. */

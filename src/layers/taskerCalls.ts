@@ -220,6 +220,9 @@ export const addComment = (ticket: WriteTicket, write: AddComment): Call<TaskerC
 export const upstreamKeyOf = ({ who }: Outgoing): string | undefined =>
   "upstreamKey" in who ? who.upstreamKey : undefined
 
+/** Only of a write is it of any account whether it may have been carried out. */
+export const isWrite = (call: Outgoing): boolean => upstreamKeyOf(call) !== undefined
+
 const actorOf = ({ agent }: OnBehalf) => ({
   agent_id: agent.id,
   agent_display_name: agent.display_name,

@@ -1,11 +1,9 @@
 import { GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
+import type { NotAsked } from "./TaskerGate.ts"
 import type { Broken, Reply } from "./TaskerHttp.ts"
 import { type ErrorBody, retryAfterSeconds } from "./taskerAnswers.ts"
-import { type Outgoing, upstreamKeyOf } from "./taskerCalls.ts"
-
-/** Only of a write is it of any account whether it may have been carried out. */
-const isWrite = (call: Outgoing): boolean => upstreamKeyOf(call) !== undefined
+import { isWrite, type Outgoing } from "./taskerCalls.ts"
 
 const again = (call: Outgoing): string =>
   isWrite(call) ? "repeat the same call with the same idempotency_key" : "repeat the same call"
@@ -47,8 +45,31 @@ export const unconfigured = (call: Outgoing, variable: string): TaskerFailure =>
     message: `${call.doing}: this gateway has no Tasker to ask, since ${variable} is not set; the operator has to set it. Nothing was sent, so nothing was changed.`
   })
 
-export const ofBroken = (call: Outgoing, broken: Broken, timeoutMillis: number): TaskerFailure => {
+/** The gateway itself did not ask: definite, whatever the call. */
+const notAsked = (call: Outgoing, { because, millis }: NotAsked): TaskerFailure => {
+  const seconds = Math.min(longestAdviceSeconds, Math.max(1, Math.ceil(millis / 1000)))
+  return new TaskerFailure({
+    reason: "unavailable",
+    message: `${call.doing}: ${whyNotAsked[because]} Nothing was sent, so nothing was changed. In ${seconds} s, ${again(call)}.`,
+    retryable: true,
+    details: { retry_after_seconds: seconds }
+  })
+}
+
+const longestAdviceSeconds = 60
+
+const whyNotAsked: Record<NotAsked["because"], string> = {
+  failing: "Tasker has been failing, so it is left alone for a while.",
+  held: "Tasker has asked to be left alone for a while.",
+  busy: "more calls wait for Tasker than it can answer in time.",
+  agent_busy: "this agent has more calls waiting for Tasker than can be answered in time; make fewer at once."
+}
+
+/** No answer came. `timeoutMillis` is what the call had for its answer. */
+export const ofBroken = (call: Outgoing, broken: Broken | NotAsked, timeoutMillis: number): TaskerFailure => {
   switch (broken._tag) {
+    case "NotAsked":
+      return notAsked(call, broken)
     case "NotSent":
       return new TaskerFailure({
         reason: "unavailable",

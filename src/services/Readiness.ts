@@ -1,4 +1,5 @@
 import { Context, type Effect } from "effect"
+import type { Unsealed } from "./AuditProof.ts"
 
 /** How the things stand that the gateway needs to serve. */
 export interface Checks {
@@ -8,10 +9,16 @@ export interface Checks {
   readonly tasker: "ok" | "unconfigured" | "unreachable"
 }
 
+/** What is told besides and decides nothing: a sealer that is stuck keeps nobody from working. */
+export interface Readings extends Checks {
+  /** Null while the database can't say. */
+  readonly audit: Unsealed | null
+}
+
 /**
  * Asks each of them, within two seconds, and makes no call of Tasker's API for it. All who ask within a
  * second are given one result.
  */
-export class Readiness extends Context.Service<Readiness, { readonly check: Effect.Effect<Checks> }>()(
+export class Readiness extends Context.Service<Readiness, { readonly check: Effect.Effect<Readings> }>()(
   "tasker-codex-api/services/Readiness"
 ) {}

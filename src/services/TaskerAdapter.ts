@@ -54,8 +54,10 @@ export type TaskerError = TaskerFailure | GrantDenied
  * reached through it, redirects are not followed, and no text that comes back is ever acted on.
  *
  * Every failure says whether a write may have been carried out all the same
- * (`TaskerFailure.ambiguous`). Nothing is retried here: what may be repeated is for those to decide
- * who know what was asked. Each call ends within `TASKER_TIMEOUT_MS`.
+ * (`TaskerFailure.ambiguous`). A write leaves at most once; what became of it and whether it may be
+ * repeated is for those to settle who know what was asked. A read is repeated a little where Tasker
+ * failed. A call that can't be served in time, or that a failing Tasker would be asked in vain, is
+ * refused early as `unavailable`: nothing was sent. Each call ends within `TASKER_TIMEOUT_MS`.
  */
 export class TaskerAdapter extends Context.Service<
   TaskerAdapter,
@@ -82,5 +84,11 @@ export class TaskerAdapter extends Context.Service<
     ): Effect.Effect<Made<TaskerComment> | Existing, TaskerError>
     /** Whether Tasker's base URL answers HTTP at all: any status counts. No call of the API is made. */
     readonly reachable: Effect.Effect<"ok" | "unconfigured" | "unreachable">
+    /**
+     * Whether calls are made now, rather than refused because Tasker has been failing, has asked to be
+     * left alone, or is not configured. Asks nobody and costs nothing. True also when it is time for the
+     * one call that tries a Tasker that has been failing: whoever waits for this has to go on to call.
+     */
+    readonly available: Effect.Effect<boolean>
   }
 >()("tasker-codex-api/services/TaskerAdapter") {}

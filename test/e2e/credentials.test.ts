@@ -34,7 +34,10 @@ const lifecycle = [
   "GET /agents/{agent_id}/tokens",
   "DELETE /agents/{agent_id}/tokens/{token_id}",
   "GET /agents/{agent_id}/setup",
-  "GET /agents/{agent_id}/audit"
+  "GET /agents/{agent_id}/audit",
+  "GET /operations",
+  "GET /operations/{operation_id}",
+  "POST /operations/{operation_id}/settle"
 ]
 
 const under = (prefix: string) =>
@@ -46,8 +49,12 @@ const documented: Readonly<Record<string, Needs>> = {
   "GET /api/v1/meta/capabilities": "nothing",
   "GET /api/v1/agent-session": "agent",
   "GET /api/v1/agent-session/setup": "agent",
+  "GET /api/v1/agent-session/operations/{idempotency_key}": "agent",
   "GET /api/v1/tools": "agent",
   "POST /api/v1/tools/{tool_name}": "agent",
+  "GET /api/v1/audit/export": "internal",
+  "GET /api/v1/audit/checkpoints/latest": "internal",
+  "GET /api/v1/audit/keys": "internal",
   ...under("/api/v1"),
   ...under("/api/internal/v1/owners/{owner_user_id}"),
   "POST /api/internal/v1/owners/{owner_user_id}/disable-agents": "internal"
@@ -193,6 +200,8 @@ const pathOf = (route: string, target: Agent) =>
     .replace("{grant_id}", target.grantIds[0] ?? "")
     .replace("{token_id}", target.tokenId)
     .replace("{tool_name}", "tasker_get_session")
+    .replace("{operation_id}", randomUUID())
+    .replace("{idempotency_key}", randomUUID())
 
 /** The same, with ids of nothing: with a good credential nothing shall come of it either. */
 const nowhere = (route: string) =>

@@ -37,7 +37,7 @@ const calls = (tasker: TaskerControl) =>
 const standsAs = (status: number, word: string, checks: object) =>
   eventually(
     Effect.flatMap(send("/readyz"), (reply) =>
-      isDeepStrictEqual([reply.status, reply.json], [status, { status: word, checks }])
+      isDeepStrictEqual([reply.status, reply.json.status, reply.json.checks], [status, word, checks])
         ? Effect.void
         : Effect.fail(new Error(`/readyz says ${reply.status} ${reply.text}`))
     )

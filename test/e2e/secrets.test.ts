@@ -7,7 +7,7 @@ import { tools } from "../../src/tools/registry.ts"
 import { eventually, minute } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { type Gate, gateTo } from "../support/gate.ts"
-import { freshDatabase } from "../support/gateway.ts"
+import { freshDatabase, signingKey } from "../support/gateway.ts"
 import { launch, script } from "../support/programs.ts"
 import { administer, newAgent, type Reply, type Sent, Served, sendTo } from "../support/served.ts"
 import { freshTasker, type TaskerControl } from "../support/tasker.ts"
@@ -93,6 +93,7 @@ const misplaced = ({ live, agentId, projectId }: Cast): ReadonlyArray<readonly [
       { ...agent, body: message("ping", {}), headers: { "mcp-session-id": token, "last-event-id": token } }
     ],
     ["/mcp", { ...agent, body: message("tools/list", { cursor: token }), headers: { "mcp-method": token } }],
+    [`/api/v1/agent-session/operations/${token}`, agent],
     ["/api/v1/agent-session", { headers: { authorization: `Token ${token}` } }],
     ["/api/v1/agent-session", { headers: { authorization: [`Bearer ${token}`, `Bearer ${token}`] } }],
     ["/api/v1/agent-session", { token: `${token}x` }]
@@ -125,7 +126,10 @@ const misplacedByOperators = ({ live, agentId }: Cast): ReadonlyArray<readonly [
       `/api/v1/agents/${agentId}/grants`,
       { body: { workspace_slug: live, project_id: live, scopes: [live] } }
     ],
-    [`/api/v1/agents/${agentId}/grants/${live}`, { method: "DELETE" }]
+    [`/api/v1/agents/${agentId}/grants/${live}`, { method: "DELETE" }],
+    [`/api/v1/operations?agent_id=${live}`, {}],
+    [`/api/v1/operations/${live}/settle`, { body: { outcome: "executed", note: live } }],
+    [`/api/v1/operations/${agentId}/settle`, { body: { outcome: "executed", note: live, [live]: live } }]
   ]
 }
 
@@ -176,7 +180,7 @@ const everyday = Effect.fnUntraced(function* (
     "refuse"
   ]
   for (const fault of faults) {
-    yield* tasker.fault({ op: "create", fault })
+    yield* tasker.fault({ op: "create", fault, retry_after: 0 })
     yield* ask("/mcp", { token: live, body: write() })
   }
   yield* gate.shut
@@ -208,6 +212,7 @@ describe("no secret", () => {
             PORT: "0",
             DATABASE_URL: database.guarded,
             NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
+            AUDIT_SIGNING_KEY: signingKey(),
             NODEDC_TASKER_INTERNAL_URL: tasker.url,
             NODEDC_INTERNAL_ACCESS_TOKEN: taskerToken,
             TASKER_TIMEOUT_MS: "1000"

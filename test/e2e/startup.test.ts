@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { clusterOf, eventually, minute, postmasterOf, root, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
-import { freshDatabase, secret } from "../support/gateway.ts"
+import { freshDatabase, secret, signingKey } from "../support/gateway.ts"
 import { alive, launch, type Program, script } from "../support/programs.ts"
 import { administer, auditOf, newAgent, Served, send } from "../support/served.ts"
 import { freshTasker } from "../support/tasker.ts"
@@ -119,6 +119,7 @@ describe("a configuration with faults", () => {
     LOG_LEVEL: "loud",
     NODE_ENV: "staging",
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `two words ${planted}`,
+    AUDIT_SIGNING_KEY: `not a key ${planted}`,
     NODEDC_INTERNAL_ACCESS_TOKEN: `ключ-${planted}`,
     NODEDC_TASKER_INTERNAL_URL: `http://user:${planted}@tasker.example`,
     NODEDC_AGENT_GATEWAY_PUBLIC_URL: "ftp://gateway.example",
@@ -134,7 +135,7 @@ describe("a configuration with faults", () => {
         assert.strictEqual(yield* program.ended, 1)
         for (const name of Object.keys(faulty))
           assert.match(program.said(), new RegExp(`^ {2}${name}: `, "m"))
-        assert.match(program.said(), /^The configuration has 11 faults; nothing was started\.$/m)
+        assert.match(program.said(), /^The configuration has 12 faults; nothing was started\.$/m)
         assert.notInclude(program.said(), planted)
         assert.notMatch(program.said(), / {4}at .*:\d+:\d+/)
       })
@@ -160,7 +161,10 @@ describe("a database", () => {
   const refuses = Effect.fnUntraced(function* (change: string, says: RegExp) {
     const { url } = yield* freshDatabase
     yield* onDatabase(url, (sql) => sql.unsafe(change))
-    const internal = { NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret() }
+    const internal = {
+      NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
+      AUDIT_SIGNING_KEY: signingKey()
+    }
     for (const file of ["src/main.ts", "src/cli/migrate.ts"]) {
       const program = yield* launch(script(file), { env: { DATABASE_URL: url, PORT: "0", ...internal } })
       assert.strictEqual(yield* program.ended, 1)
@@ -174,7 +178,10 @@ describe("a database", () => {
     Effect.gen(function* () {
       const url = new URL((yield* freshDatabase).url)
       url.password = "planted-password"
-      const internal = { NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret() }
+      const internal = {
+        NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
+        AUDIT_SIGNING_KEY: signingKey()
+      }
       const program = yield* launch(gateway, { env: { DATABASE_URL: url.href, PORT: "0", ...internal } })
       assert.strictEqual(yield* program.ended, 1)
       assert.match(program.said(), /^The database of DATABASE_URL can't be used: /m)
@@ -216,6 +223,7 @@ describe(".env in the working folder", () => {
         DATABASE_URL: url,
         PORT: "1",
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `"${internalToken}"`,
+        AUDIT_SIGNING_KEY: signingKey(),
         NODEDC_AGENT_GATEWAY_PUBLIC_URL: "https://named-in-env-file.example/"
       }
       const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`)

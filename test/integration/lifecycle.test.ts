@@ -39,6 +39,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecy
         "owner_email",
         "display_name",
         "status",
+        "disabled_reason",
         "created_at",
         "updated_at"
       ])

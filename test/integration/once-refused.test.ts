@@ -24,7 +24,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
           const agent = yield* actor()
           const issueId = yield* card(agent)
           const key = `refused-${tool}`
-          yield* tasker.fault({ op, fault })
+          yield* tasker.fault({ op, fault, retry_after: 0 })
           assert.strictEqual(
             yield* outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
             code

@@ -18,8 +18,8 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a w
       Effect.gen(function* () {
         const { actor, tasker } = yield* World
         const { again, key } = yield* lose(yield* actor(), op, "cut_after").pipe(
-          Effect.tap(() => tasker.fault({ op: "any", fault: "cut_before", times: 2 })),
-          Effect.tap(({ again }) => Effect.map(again, (code) => assert.strictEqual(code, unknown))),
+          // A look is tried three times.
+          Effect.tap(() => tasker.fault({ op: "any", fault: "cut_before", times: 3 })),
           Effect.tap(({ again }) => Effect.map(again, (code) => assert.strictEqual(code, unknown))),
           Effect.map(({ again, key }) => ({ again, key }))
         )
@@ -37,10 +37,12 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a w
             const { actor, tasker } = yield* World
             const agent = yield* actor()
             const { again, key } = yield* lose(agent, op, "cut_before")
-            yield* tasker.fault({ op, fault })
+            yield* tasker.fault({ op, fault, retry_after: 0 })
             assert.strictEqual(yield* again, unknown)
             assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
-            yield* tasker.fault({ op: look, fault })
+            // A look that is told to come back soon does so, twice.
+            const times = fault === "rate_limit" ? 3 : 1
+            yield* tasker.fault({ op: look, fault, times, retry_after: 0 })
             assert.strictEqual(yield* again, unknown)
             assert.strictEqual(yield* again, "done")
             assert.lengthOf(yield* writesUnder(agent, key), 1)

@@ -74,7 +74,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("max_writes_p
       const { actor, tasker } = yield* World
       const agent = yield* actor(undefined, { maxWrites: 2 })
       for (const fault of ["refuse", "rate_limit", "unauthorized", "refuse"]) {
-        yield* tasker.fault({ op: "create", fault })
+        yield* tasker.fault({ op: "create", fault, retry_after: 0 })
         yield* refusal(create(agent, `refused-${fault}`))
         assert.strictEqual(yield* counted(agent), 2)
       }

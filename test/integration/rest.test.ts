@@ -272,8 +272,11 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
       const ready = yield* send("/readyz")
       assert.deepStrictEqual(ready.body, {
         status: "ready",
-        checks: { database: "ok", migrations: "ok", tasker: "ok" }
+        checks: { database: "ok", migrations: "ok", tasker: "ok" },
+        audit: ready.body.audit
       })
+      assert.isAtLeast(ready.body.audit.unsealed_events, 0)
+      assert.isAtLeast(ready.body.audit.oldest_unsealed_seconds, 0)
       const { body } = yield* send("/api/v1/meta/capabilities")
       assert.lengthOf(body.tools, 12)
       assert.lengthOf(body.scopes, 8)

@@ -5,7 +5,7 @@ import { type Actor, call, proxied, World } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
 /** The gateway's own rounds, which no call waits for. */
-const background = /delete from denial_tallies/
+const background = /from denial_tallies where minute/
 
 /** Notes which transactions wrote: PostgreSQL gives an id to those alone, and it is noted with what it did. */
 const noteWriters = Effect.gen(function* () {

@@ -22,6 +22,7 @@ export interface Service {
   readonly init?: boolean
   readonly read_only?: boolean
   readonly cap_drop?: ReadonlyArray<string>
+  readonly cap_add?: ReadonlyArray<string>
   readonly security_opt?: ReadonlyArray<string>
   readonly environment?: Environment
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto"
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
@@ -35,3 +35,15 @@ const administer = (statement: (sql: PgClient.PgClient) => Effect.Effect<unknown
   )
 
 export const secret = (): string => randomBytes(24).toString("base64url")
+
+/** An `AUDIT_SIGNING_KEY`. */
+export const signingKey = (): string =>
+  generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
+
+/** The same database by the role that may not touch what is written in the audit trail. */
+export const restricted = (owner: string): string => {
+  const url = new URL(owner)
+  url.username = "gateway_calls"
+  url.password = "calls-of-the-tests"
+  return url.href
+}

@@ -3,6 +3,7 @@ import { Settings } from "../../src/Config.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import * as routes from "../../src/http/routes.ts"
 import { serve } from "../../src/http/Server.ts"
+import * as AuditProofPostgres from "../../src/layers/AuditProofPostgres.ts"
 import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
 import * as Mcp from "../../src/mcp/Route.ts"
 import { layer as world } from "./world.ts"
@@ -10,6 +11,7 @@ import { layer as world } from "./world.ts"
 /** The world with its edges: the gateway over real HTTP, on a free port. */
 export const layer = serve(Layer.mergeAll(routes.layer, Mcp.layer)).pipe(
   Layer.provide(ReadinessLive.layer),
+  Layer.provide(AuditProofPostgres.layer),
   Layer.provide(
     Layer.effect(
       Settings,

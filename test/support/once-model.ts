@@ -219,6 +219,8 @@ export const hold = Effect.fnUntraced(function* (sequence: ReadonlyArray<Step>, 
         yield* tasker.fault({
           op: step.look ? look : op,
           fault: step.fault,
+          // Else Tasker is asked nothing for a second, which is tested elsewhere.
+          retry_after: 0,
           ...(step.fault === "delay" ? { delay_ms: 1.3 * shortTimeout } : {})
         })
         break

@@ -132,14 +132,14 @@ export const postgresProxy = (target: string) =>
   )
 
 /** The two first null-terminated texts of a message. */
-const texts = (body: Buffer): [string, string] => {
+export const texts = (body: Buffer): [string, string] => {
   const first = body.indexOf(0)
   const second = body.indexOf(0, first + 1)
   return [body.toString("utf8", 0, first), second < 0 ? "" : body.toString("utf8", first + 1, second)]
 }
 
 /** Cuts a stream into messages. Only a client's first has no type: length, then the rest. */
-const frames = (
+export const frames = (
   options: { readonly startup: boolean },
   onMessage: (type: string, body: Buffer, whole: Buffer) => void
 ) => {

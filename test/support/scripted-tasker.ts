@@ -24,8 +24,8 @@ export interface Scripted {
   readonly hangUp: () => void
 }
 
-/** Answers each request by the script at that time; `script.now` may be changed between calls. */
-export const scripted = (script: { now: Script }): Effect.Effect<Scripted, never, Scope.Scope> => {
+/** Answers each request by the script at that time; `script.now` may be changed between calls. Port 0: any. */
+export const scripted = (script: { now: Script }, port = 0): Effect.Effect<Scripted, never, Scope.Scope> => {
   const heard: Array<Heard> = []
   const sockets = { opened: 0, closed: 0 }
   const open = new Set<Socket>()
@@ -49,7 +49,7 @@ export const scripted = (script: { now: Script }): Effect.Effect<Scripted, never
   })
   return Effect.acquireRelease(
     Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(portOf(server))))
+      server.listen(port, "127.0.0.1", () => resume(Effect.succeed(portOf(server))))
     }),
     () =>
       Effect.callback<void>((resume) => {
@@ -57,8 +57,8 @@ export const scripted = (script: { now: Script }): Effect.Effect<Scripted, never
         server.close(() => resume(Effect.void))
       })
   ).pipe(
-    Effect.map((port) => ({
-      url: new URL(`http://127.0.0.1:${port}`),
+    Effect.map((listening) => ({
+      url: new URL(`http://127.0.0.1:${listening}`),
       heard,
       sockets,
       hangUp: () => {

@@ -2,7 +2,7 @@ import * as Http from "node:http"
 import { Context, Effect, Layer } from "effect"
 import { Addresses } from "../../src/http/Addresses.ts"
 import { gateway } from "../../src/main.ts"
-import { freshDatabase, secret } from "./gateway.ts"
+import { freshDatabase, restricted, secret, signingKey } from "./gateway.ts"
 import { freshTasker, owner, type TaskerControl } from "./tasker.ts"
 
 /** The gateway whole, as `npm start` puts it together, and what a program outside says to it over HTTP. */
@@ -26,7 +26,15 @@ export type Variables = Readonly<Record<string, string>>
 /** Starts a gateway with these variables and no others, on a free port, until the scope closes. */
 export const start = Effect.fnUntraced(function* (variables: Variables) {
   const context = yield* Layer.build(
-    Layer.fresh(gateway({ PORT: "0", LOG_LEVEL: "silent", NODE_ENV: "test", ...variables }))
+    Layer.fresh(
+      gateway({
+        PORT: "0",
+        LOG_LEVEL: "silent",
+        NODE_ENV: "test",
+        AUDIT_SIGNING_KEY: signingKey(),
+        ...variables
+      })
+    )
   )
   return Context.get(context, Addresses).listenOrigin
 }, Effect.orDie)
@@ -34,7 +42,8 @@ export const start = Effect.fnUntraced(function* (variables: Variables) {
 const withDatabase = Effect.fnUntraced(function* (databaseUrl: string, variables: Variables) {
   const internalToken = secret()
   const url = yield* start({
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: restricted(databaseUrl),
+    MIGRATION_DATABASE_URL: databaseUrl,
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
     ...variables
   })

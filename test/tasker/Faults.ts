@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { Op } from "./Calls.ts"
+import { Uuid } from "./Fields.ts"
 
 /** What can go wrong on purpose. "Carried out" means that the write is committed. */
 const Kind = Schema.Literals([
@@ -30,7 +31,9 @@ const Kind = Schema.Literals([
   /** 502 with an HTML page; not carried out. */
   "html",
   /** Carried out, answered with several MB. */
-  "huge"
+  "huge",
+  /** 409 as of something that exists under the key, with the id `names`, which is something else; not carried out. */
+  "foreign"
 ])
 
 export const Fault = Schema.Struct({
@@ -45,7 +48,9 @@ export const Fault = Schema.Struct({
   /** Milliseconds. With any other fault than `delay_after`: passed before it strikes. */
   delay_ms: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   /** Seconds, 1 unless given. */
-  retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
+  retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** Of `foreign`: the id that it says. */
+  names: Schema.optionalKey(Uuid)
 })
 export type Fault = typeof Fault.Type
 

@@ -72,6 +72,8 @@ const spoil = <E, R>(fault: Fault, execute: Effect.Effect<Answer, E, R>): Effect
       return Effect.map(execute, ({ status, body }) =>
         respond(answer(status, { padding: "x".repeat(eightMegabytes), ...JSON.parse(body) }))
       )
+    case "foreign":
+      return Effect.succeed(respond(answer(409, { error: "already_exists", id: fault.names })))
     default:
       return Effect.map(execute, respond)
   }

@@ -1,8 +1,23 @@
+import { generateKeyPairSync } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { inspect, parseEnv } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
 import { fromEnvironment, variables } from "../../src/Config.ts"
 
 const secret = "s3cr3t-that-must-never-be-shown"
+
+const pkcs8 = (type: "ed25519" | "x25519" | "rsa", format: "pem" | "der"): string => {
+  const { privateKey } =
+    type === "rsa"
+      ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+      : type === "x25519"
+        ? generateKeyPairSync("x25519")
+        : generateKeyPairSync("ed25519")
+  return format === "pem"
+    ? privateKey.export({ format, type: "pkcs8" }).toString()
+    : privateKey.export({ format, type: "pkcs8" }).toString("base64")
+}
 
 const faultsOf = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(fromEnvironment(environment)), (failure) => failure)
@@ -60,7 +75,11 @@ describe("the configuration", () => {
         (yield* faultsOf({ NODE_ENV: "production" })).message,
         "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: is required"
       )
-      const short = { NODE_ENV: "production", NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "x".repeat(31) }
+      const short = {
+        NODE_ENV: "production",
+        NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "x".repeat(31),
+        AUDIT_SIGNING_KEY: pkcs8("ed25519", "der")
+      }
       assert.include((yield* faultsOf(short)).message, "32 characters or more")
       const settings = yield* fromEnvironment({
         ...short,
@@ -68,6 +87,68 @@ describe("the configuration", () => {
       })
       assert.strictEqual(Option.getOrThrow(settings.publicUrl), "https://ops-agents.nodedc.ru")
     })
+  )
+
+  it.effect("takes an Ed25519 private key, as PEM, also in one line, or as base64, and tells its id", () =>
+    Effect.gen(function* () {
+      const { privateKey } = generateKeyPairSync("ed25519")
+      const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString()
+      const der = privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
+      const ids = yield* Effect.forEach([pem, pem.replaceAll("\n", "\\n"), der], (AUDIT_SIGNING_KEY) =>
+        Effect.map(fromEnvironment({ AUDIT_SIGNING_KEY }), ({ auditSigningKey }) => {
+          const key = Option.getOrThrow(auditSigningKey)
+          assert.notInclude(inspect(key, { depth: 9 }) + JSON.stringify(key), der.slice(-20))
+          return key.verifying.id
+        })
+      )
+      assert.match(ids[0] ?? "", /^[0-9a-f]{32}$/)
+      assert.strictEqual(new Set(ids).size, 1)
+    })
+  )
+
+  it.effect("takes no other key for one, and says so by the variable and without the value", () =>
+    Effect.gen(function* () {
+      const { publicKey } = generateKeyPairSync("ed25519")
+      const wrong = [
+        pkcs8("rsa", "pem"),
+        pkcs8("x25519", "der"),
+        publicKey.export({ format: "pem", type: "spki" }).toString(),
+        publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+        secret,
+        `${pkcs8("ed25519", "der")}=`,
+        pkcs8("ed25519", "pem").slice(0, -40)
+      ]
+      for (const value of wrong) {
+        const failure = yield* faultsOf({ AUDIT_SIGNING_KEY: value })
+        assert.deepStrictEqual(failure.faults, [
+          {
+            variable: "AUDIT_SIGNING_KEY",
+            fault: "expected an Ed25519 private key: PKCS 8, as PEM or as DER in base64"
+          }
+        ])
+      }
+    })
+  )
+
+  it.effect("demands a signing key in production, and not the one that everyone knows", () =>
+    Effect.gen(function* () {
+      const production = {
+        NODE_ENV: "production",
+        NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "x".repeat(32)
+      }
+      assert.include((yield* faultsOf(production)).message, "AUDIT_SIGNING_KEY: is required in production")
+      const { AUDIT_SIGNING_KEY = "" } = parseEnv(readFileSync(".env.example", "utf8"))
+      yield* fromEnvironment({ AUDIT_SIGNING_KEY })
+      const { message } = yield* faultsOf({ ...production, AUDIT_SIGNING_KEY })
+      assert.include(message, "AUDIT_SIGNING_KEY: is the example's, which everyone knows")
+      assert.notInclude(message, AUDIT_SIGNING_KEY)
+    })
+  )
+
+  it.effect("demands a database for the owner's connection to be of", () =>
+    Effect.map(faultsOf({ MIGRATION_DATABASE_URL: "postgres://owner@host/db" }), ({ message }) =>
+      assert.include(message, "DATABASE_URL: is required where MIGRATION_DATABASE_URL is set")
+    )
   )
 
   it.effect("demands the bearer for a Tasker that is named", () =>

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { parseEnv } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { fromEnvironment, variables } from "../../src/Config.ts"
+import { clientAddress } from "../../src/http/ClientAddress.ts"
 import * as SettingsLive from "../../src/layers/SettingsLive.ts"
 import {
   type Compose,
@@ -172,11 +173,15 @@ describe.each(files)("$file", ({ file, environment }) => {
     assert.deepStrictEqual(gateway.security_opt, ["no-new-privileges:true"])
   })
 
-  it("stops the gateway gently: signals are passed on, and calls under way have time to end", () => {
-    assert.isTrue(gateway.init)
-    assert.strictEqual(gateway.stop_grace_period, "30s")
-    assert.isUndefined(gateway.healthcheck?.test, "the image says how to look")
-  })
+  it.effect("stops the gateway gently: signals are passed on, and calls under way have time to end", () =>
+    Effect.gen(function* () {
+      assert.isTrue(gateway.init)
+      assert.strictEqual(gateway.stop_grace_period, "30s")
+      const { shutdownGrace } = yield* fromEnvironment(given(resolved))
+      assert.isBelow(Duration.toSeconds(shutdownGrace), 28)
+      assert.isUndefined(gateway.healthcheck?.test, "the image says how to look")
+    })
+  )
 
   it("names no container, so that a service can have several", () => {
     for (const one of Object.values(resolved.services)) assert.isUndefined(one.container_name)
@@ -185,8 +190,7 @@ describe.each(files)("$file", ({ file, environment }) => {
 
 describe(local, () => {
   it("is published on 127.0.0.1:4100, and wherever HOST_BIND and HOST_PORT say", () => {
-    const published = (environment: Environment) =>
-      service(compose(local, environment), "agent-gateway").ports
+    const published = (environment: Environment) => service(compose(local, environment), "proxy").ports
     assert.deepStrictEqual(published(example), ["127.0.0.1:4100:4100"])
     const elsewhere = { ...example, HOST_BIND: "0.0.0.0", HOST_PORT: "4200" }
     assert.deepStrictEqual(published(elsewhere), ["0.0.0.0:4200:4100"])
@@ -204,9 +208,48 @@ describe(local, () => {
     assert.strictEqual(environment?.NODE_ENV, "development")
   })
 
+  it("can have several gateways: none holds a port of the host, and one proxy leads to all of them", () => {
+    const file = compose(local, example)
+    const proxy = service(file, "proxy")
+    assert.isUndefined(service(file, "agent-gateway").ports)
+    assert.deepStrictEqual(proxy.depends_on, { "agent-gateway": { condition: "service_healthy" } })
+    assert.deepStrictEqual(proxy.volumes, ["./ops/Caddyfile:/etc/caddy/Caddyfile:ro"])
+    const caddyfile = read("ops/Caddyfile")
+    assert.match(caddyfile, /^:4100 \{$/m)
+    assert.match(caddyfile, /name agent-gateway\n\s+port 4100\n/)
+    // Without either the proxy tries nothing again but what never left it, and a GET.
+    assert.notMatch(caddyfile, /lb_retry_match|lb_retries/)
+    assert.match(caddyfile, /keepalive off/)
+    assert.include(proxy.healthcheck?.test?.at(-1), "127.0.0.1:4100/healthz")
+  })
+
+  it("gives its proxy no more than it takes to start, and more time to stop than a gateway has", () => {
+    const proxy = service(compose(local, example), "proxy")
+    assert.isUndefined(proxy.privileged)
+    assert.isTrue(proxy.read_only)
+    assert.deepStrictEqual(proxy.cap_drop, ["ALL"])
+    assert.deepStrictEqual(proxy.cap_add, ["NET_BIND_SERVICE"])
+    assert.deepStrictEqual(proxy.security_opt, ["no-new-privileges:true"])
+    const seconds = (one: typeof proxy) => Number.parseInt(one.stop_grace_period ?? "", 10)
+    const gateway = service(compose(local, example), "agent-gateway")
+    assert.isAbove(seconds(proxy), seconds(gateway))
+  })
+
+  it.effect("believes its proxy, whichever network Docker picks, and no address outside of it", () =>
+    Effect.gen(function* () {
+      const { trustedProxies } = yield* fromEnvironment(given(compose(local, example)))
+      const client = clientAddress(trustedProxies)
+      for (const proxy of ["172.18.0.5", "192.168.96.5", "::ffff:172.31.0.2"]) {
+        assert.strictEqual(client(proxy, "203.0.113.9"), "203.0.113.9")
+        assert.strictEqual(client(proxy, "192.168.1.20"), "192.168.1.20")
+      }
+      assert.strictEqual(client("198.51.100.1", "203.0.113.9"), "198.51.100.1")
+    })
+  )
+
   it("lets `up -d` return only when the gateway answers", () => {
     const ready = service(compose(local, example), "ready")
-    assert.deepStrictEqual(ready.depends_on, { "agent-gateway": { condition: "service_healthy" } })
+    assert.deepStrictEqual(ready.depends_on, { proxy: { condition: "service_healthy" } })
     assert.strictEqual(ready.user, "postgres")
     assert.strictEqual(service(compose(local, example), "agent-gateway").healthcheck?.interval, "5s")
   })

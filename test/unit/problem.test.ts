@@ -1,6 +1,7 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import * as failures from "../../src/domain/Failure.ts"
+import { rateReached } from "../../src/domain/Rate.ts"
 import { type Code, headersOf, internal, problem, problems, statusOf } from "../../src/http/Problem.ts"
 import { principalOf } from "../support/principals.ts"
 
@@ -10,6 +11,7 @@ const classes = [
   failures.GrantDenied,
   failures.InputInvalid,
   failures.IdempotencyRefused,
+  failures.DuplicateRefused,
   failures.LimitReached,
   failures.TaskerFailure,
   failures.GatewayUnavailable
@@ -143,6 +145,34 @@ describe("problem documents", () => {
       details: { allow: ["GET", "HEAD"] }
     })
     assert.strictEqual(problem(method, "r").headers.allow, "GET, HEAD")
+  })
+
+  it("say of a rate what it is and what is left of it, as the draft of the RateLimit fields has it", () => {
+    const { headers } = problem(rateReached("writes", 120, 17), "r")
+    assert.include(headers, {
+      "retry-after": "17",
+      "ratelimit-policy": '"writes";q=120;w=60',
+      ratelimit: '"writes";r=0;t=17'
+    })
+    // What `/mcp` answers in a tool's result says the same.
+    assert.include(failures.describe(rateReached("reads", 600, 5)), {
+      retry_after_seconds: 5,
+      retryable: true
+    })
+  })
+
+  it("say nothing of a rate where none was reached, or where its name would not stand in a header", () => {
+    const limit = { policy: 'a";b', quota: 1, window_seconds: 60, remaining: 0 }
+    for (const failure of [
+      new failures.LimitReached({ reason: "rate", message: "", details: { limit, retry_after_seconds: 1 } }),
+      new failures.LimitReached({ reason: "quota", message: "", details: { retry_after_seconds: 9 } }),
+      failures.gatewayUnavailable()
+    ]) {
+      const { headers } = problem(failure, "r")
+      assert.notProperty(headers, "ratelimit")
+      assert.notProperty(headers, "ratelimit-policy")
+      assert.property(headers, "retry-after")
+    }
   })
 
   it("never send a client away for more than a day, whatever they were told", () => {

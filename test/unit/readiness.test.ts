@@ -10,24 +10,29 @@ import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
 import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
-import { type Checks, Readiness } from "../../src/services/Readiness.ts"
+import { AuditProof } from "../../src/services/AuditProof.ts"
+import { Operations } from "../../src/services/Operations.ts"
+import { Readiness, type Readings } from "../../src/services/Readiness.ts"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { TokenStore } from "../../src/services/TokenStore.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 
-const readyz = (checks: Checks) =>
+const readyz = (readings: Readings) =>
   Effect.gen(function* () {
     const { listenOrigin } = yield* Addresses
     return yield* Effect.promise(async () => {
       const response = await fetch(`${listenOrigin}/readyz`)
-      return [response.status, (await response.json()) as { status: string; checks: Checks }] as const
+      return [response.status, (await response.json()) as object] as const
     })
   }).pipe(
     Effect.provide(
       serve(routes.layer).pipe(
-        Layer.provide(Layer.succeed(Readiness, { check: Effect.succeed(checks) })),
+        Layer.provide(Layer.succeed(Readiness, { check: Effect.succeed(readings) })),
         Layer.provide(Layer.mock(AgentRegistry)({})),
         Layer.provide(Layer.mock(AuditLog)({})),
+        Layer.provide(Layer.mock(AuditProof)({})),
+        Layer.provide(Layer.mock(Operations)({})),
+        Layer.provide(Layer.mock(TaskerAdapter)({ reachable: Effect.succeed("ok") })),
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),
         Layer.provide(Layer.mock(Tools)({ names: new Set(), list: () => [] })),
@@ -45,7 +50,22 @@ describe("/readyz", () => {
     [{ database: "ok", migrations: "pending", tasker: "ok" }, 503, "unavailable"],
     [{ database: "unavailable", migrations: "unknown", tasker: "ok" }, 503, "unavailable"]
   ] as const)("names each thing that the gateway needs: %o", ([checks, status, word]) =>
-    Effect.map(readyz(checks), (answer) => assert.deepStrictEqual(answer, [status, { status: word, checks }]))
+    Effect.map(readyz({ ...checks, audit: null }), (answer) =>
+      assert.deepStrictEqual(answer, [status, { status: word, checks, audit: null }])
+    )
+  )
+
+  it.live("tells how far the sealer is behind, and counts that against nobody", () =>
+    Effect.gen(function* () {
+      const checks = { database: "ok", migrations: "ok", tasker: "ok" } as const
+      const [status, body] = yield* readyz({ ...checks, audit: { events: 10_000, oldestSeconds: 86_400.5 } })
+      assert.strictEqual(status, 200)
+      assert.deepStrictEqual(body, {
+        status: "ready",
+        checks,
+        audit: { unsealed_events: 10_000, oldest_unsealed_seconds: 86_400.5 }
+      })
+    })
   )
 
   it.effect(
@@ -66,6 +86,7 @@ describe("/readyz", () => {
           Readiness,
           ReadinessLive.layer.pipe(
             Layer.provide(Layer.succeed(PgClient, database as unknown as PgClient)),
+            Layer.provide(Layer.mock(AuditProof)({})),
             Layer.provide(Layer.mock(TaskerAdapter)({ reachable }))
           )
         )
@@ -75,7 +96,7 @@ describe("/readyz", () => {
         )
         const asked = yield* Effect.forkChild(many)
         yield* TestClock.adjust("100 millis")
-        const told = { database: "unavailable", migrations: "unknown", tasker: "ok" }
+        const told = { database: "unavailable", migrations: "unknown", tasker: "ok", audit: null }
         assert.deepStrictEqual(yield* Fiber.join(asked), Array(20).fill(told))
         yield* many
         assert.deepStrictEqual(looks, { database: 1, tasker: 1 })

@@ -171,7 +171,7 @@ describe("TaskerInternal.recentContext", () => {
           const recent = adapter.recentContext(who, projectId)
           let fail: () => void = () => {}
           script.now = (socket, heard) => {
-            fail = () => json(500, {})(socket, heard)
+            fail = () => json(403, {})(socket, heard)
           }
           const many = yield* Effect.forkChild(
             Effect.all(
@@ -183,7 +183,7 @@ describe("TaskerInternal.recentContext", () => {
           fail()
           assert.deepStrictEqual(
             [...new Set((yield* Fiber.join(many)).map(({ reason }) => reason))],
-            ["unavailable"]
+            ["unauthorized"]
           )
           script.now = json(200, context)
           yield* Effect.all(

@@ -1,6 +1,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { IdempotencyKey } from "../../domain/IdempotencyKey.ts"
 import { TokenId } from "../../domain/Ids.ts"
+import { OperationShown } from "../../domain/OperationShown.ts"
 import { Instant } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
 import { AgentShown, GrantShown, OwnerShown } from "../../tools/getSession.ts"
@@ -29,6 +31,13 @@ export const AgentApi = HttpApiGroup.make("agent")
     HttpApiEndpoint.get("getSetup", "/agent-session/setup", {
       success: Schema.Struct({ setup: SetupPacket })
     }),
+    HttpApiEndpoint.get("getOperation", "/agent-session/operations/:idempotency_key", {
+      params: { idempotency_key: IdempotencyKey },
+      success: Schema.Struct({ operation: OperationShown })
+    }).annotate(
+      OpenApi.Description,
+      "What became of the write that you sent with this idempotency_key. 404: it never arrived, or was refused and changed nothing, so it may be sent. Without a live grant on its project only the status is told, nothing of the card."
+    ),
     HttpApiEndpoint.get("listTools", "/tools", {
       success: Schema.Struct({
         tools: Schema.Array(

@@ -2,9 +2,12 @@ import { Effect, Predicate } from "effect"
 import * as Response from "effect/http/HttpServerResponse"
 import { HttpApiBuilder } from "effect/http-api"
 import { RequestRefused } from "../../domain/Failure.ts"
+import type { OperationShown } from "../../domain/OperationShown.ts"
+import type { Principal } from "../../domain/Principal.ts"
 import { allScopes } from "../../domain/Scope.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
+import { Operations } from "../../services/Operations.ts"
 import { TokenStore } from "../../services/TokenStore.ts"
 import { failureEntry } from "../../tools/entries.ts"
 import { sessionOf } from "../../tools/getSession.ts"
@@ -24,6 +27,7 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
   Effect.gen(function* () {
     const audit = yield* AuditLog
     const authenticate = makeAuthenticate(yield* TokenStore, audit)
+    const operations = yield* Operations
     const policy = yield* GrantPolicy
     const tools = yield* Tools
     const { publicUrl } = yield* Addresses
@@ -45,6 +49,13 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
         Effect.gen(function* () {
           const principal = yield* authenticate(request, yield* PresentedToken, "agent_setup", "rest")
           return { setup: setupPacket(publicUrl, tools.list(principal), sessionOf(principal).grants) }
+        })
+      )
+      .handle("getOperation", ({ params, request }) =>
+        Effect.gen(function* () {
+          const principal = yield* authenticate(request, yield* PresentedToken, "agent_operation", "rest")
+          const operation = yield* operations.ofKey(principal.agent.id, params.idempotency_key)
+          return { operation: shownTo(principal, operation) }
         })
       )
       .handle("listTools", ({ request }) =>
@@ -83,6 +94,12 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
       )
   })
 )
+
+/** Where the project is granted no more, its agent is told what became of its call, and nothing of the card. */
+const shownTo = ({ grants }: Principal, operation: OperationShown): OperationShown =>
+  grants.some(({ expired, project_id }) => !expired && project_id === operation.project_id)
+    ? operation
+    : { ...operation, issue_id: null, issue_identifier: null, comment_id: null, reason: null }
 
 const unknownTool = new RequestRefused({
   reason: "not_found",

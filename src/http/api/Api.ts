@@ -1,13 +1,15 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
 import { AgentApi } from "./AgentApi.ts"
+import { AuditApi } from "./AuditApi.ts"
 import { Operator, Owner } from "./Lifecycle.ts"
 import { MetaApi } from "./MetaApi.ts"
+import { OperatorOperations, OwnerOperations } from "./OperationsApi.ts"
 import { Problems } from "./Problems.ts"
 
 /** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
 export const Api = HttpApi.make("tasker-codex-api")
-  .add(MetaApi, AgentApi, Operator, Owner)
+  .add(MetaApi, AgentApi, AuditApi, Operator, Owner, OperatorOperations, OwnerOperations)
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({

@@ -41,7 +41,7 @@ export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()(
 
 const keyed = { [keyHeader]: Schema.optionalKey(LifecycleKey) }
 
-const paged = {
+export const paged = {
   limit: Schema.optionalKey(
     Schema.Int.check(
       Schema.isBetween({ minimum: 1, maximum: 100 }, { message: "Expected a whole number from 1 to 100" })
@@ -50,7 +50,7 @@ const paged = {
   cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512)))
 }
 
-const nextCursor = { next_cursor: Schema.NullOr(Schema.String) }
+export const nextCursor = { next_cursor: Schema.NullOr(Schema.String) }
 
 const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
 
@@ -185,7 +185,7 @@ const resources = <
   )
 }
 
-const strict = { errors: "all", onExcessProperty: "error" } as const
+export const strict = { errors: "all", onExcessProperty: "error" } as const
 
 export const Operator = resources("operator", {}, NewAgent)
   .middleware(InternalAccess)
@@ -200,7 +200,7 @@ export const Operator = resources("operator", {}, NewAgent)
   )
 
 /** A body is searched for tokens before it is decoded; the path's only free text is this. */
-const OwnerInPath = UserId.check(
+export const OwnerInPath = UserId.check(
   Schema.makeFilter((text: string) => !holdsSecret(text), {
     message: "Expected an owner, not an agent token"
   })

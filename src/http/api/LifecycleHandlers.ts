@@ -17,7 +17,7 @@ import { Api } from "./Api.ts"
 import type { AgentChange, NewAgentOfOwner, NewGrant, NewToken } from "./Lifecycle.ts"
 
 /** What handlers of both APIs are given; only the owner's paths name an owner. */
-interface Asked {
+export interface Asked {
   readonly request: HttpServerRequest
   readonly endpoint: { readonly path: string }
   readonly params: { readonly owner_user_id?: UserId }
@@ -45,15 +45,15 @@ const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
   })
 }
 
-interface Carrying<S extends { readonly Type: unknown }> {
+export interface Carrying<S extends { readonly Type: unknown }> {
   readonly payload: S["Type"]
 }
 
-interface Paged {
+export interface Paged {
   readonly query: { readonly limit?: number; readonly cursor?: string }
 }
 
-const pageOf = (query: Paged["query"]): PageRequest => ({
+export const pageOf = (query: Paged["query"]): PageRequest => ({
   limit: query.limit ?? 50,
   cursor: query.cursor
 })

@@ -5,12 +5,17 @@ import { Scope } from "../../domain/Scope.ts"
 /** What is open to all: whether the gateway lives, whether it can serve, and what it can do. */
 
 const Health = Schema.Struct({
-  status: Schema.Literals(["ready", "degraded", "unavailable"]),
+  /** `draining`: it was told to stop, and serves only until the load goes elsewhere. */
+  status: Schema.Literals(["ready", "degraded", "unavailable", "draining"]),
   checks: Schema.Struct({
     database: Schema.Literals(["ok", "unavailable"]),
     migrations: Schema.Literals(["ok", "pending", "unknown"]),
     tasker: Schema.Literals(["ok", "unconfigured", "unreachable"])
-  })
+  }),
+  /** Audit events that are not sealed yet, counted up to 10,000, and for how long the oldest waits; null: the database can't say. */
+  audit: Schema.NullOr(
+    Schema.Struct({ unsealed_events: Schema.Int, oldest_unsealed_seconds: Schema.Number })
+  )
 })
 export type Health = typeof Health.Type
 

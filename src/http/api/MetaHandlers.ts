@@ -7,6 +7,7 @@ import { allScopes } from "../../domain/Scope.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
+import { Drain } from "../Drain.ts"
 import { Api } from "./Api.ts"
 import type { Health } from "./MetaApi.ts"
 
@@ -15,14 +16,22 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
     const readiness = yield* Readiness
     const tools = yield* Tools
     const { publicUrl } = yield* Addresses
+    const drain = yield* Drain
 
     return group.handleAll({
       healthz: () => Effect.succeed({ status: "ok" } as const),
       readyz: () =>
-        Effect.map(readiness.check, (checks) => {
+        Effect.map(readiness.check, ({ audit: unsealed, ...checks }) => {
+          drain.asked()
           const able = checks.database === "ok" && checks.migrations === "ok"
-          const status = able ? (checks.tasker === "ok" ? "ready" : "degraded") : "unavailable"
-          return Response.jsonUnsafe({ status, checks } satisfies Health, { status: able ? 200 : 503 })
+          const standing = able ? (checks.tasker === "ok" ? "ready" : "degraded") : "unavailable"
+          const status = drain.stage() === "serving" ? standing : "draining"
+          const serves = status === "ready" || status === "degraded"
+          const audit = unsealed && {
+            unsealed_events: unsealed.events,
+            oldest_unsealed_seconds: unsealed.oldestSeconds
+          }
+          return Response.jsonUnsafe({ status, checks, audit } satisfies Health, { status: serves ? 200 : 503 })
         }),
       capabilities: () =>
         Effect.succeed({

@@ -5,10 +5,12 @@ import { HttpApiError } from "effect/http-api"
 import { Settings } from "../../Config.ts"
 import { type Failure, RequestRefused } from "../../domain/Failure.ts"
 import { isLifecycleKey } from "../../domain/IdempotencyKey.ts"
-import { AgentId, UserId } from "../../domain/Ids.ts"
+import { AgentId, OperationId, UserId } from "../../domain/Ids.ts"
 import { invalid, secretIn } from "../../domain/inputs.ts"
 import { holdsSecret } from "../../domain/Token.ts"
 import { AgentRegistry } from "../../services/AgentRegistry.ts"
+import { CurrentRequest } from "../../services/CurrentRequest.ts"
+import { Operations } from "../../services/Operations.ts"
 import { agentToken, internalToken } from "../Bearer.ts"
 import { readJson } from "../Body.ts"
 import { keyHeader } from "../fields.ts"
@@ -54,7 +56,15 @@ const internalAccess = Layer.effect(
     InternalAccess.of({
       internalToken: (handler) =>
         Effect.flatMap(HttpServerRequest, (request) =>
-          Effect.andThen(internalToken(request, settings.internalToken), handler)
+          internalToken(request, settings.internalToken).pipe(
+            Effect.andThen(CurrentRequest),
+            Effect.tap((facts) =>
+              Effect.sync(() => {
+                facts.operator = true
+              })
+            ),
+            Effect.andThen(handler)
+          )
         )
     })
   )
@@ -86,6 +96,7 @@ const strictBody = Layer.succeed(StrictBody, (handler) =>
 )
 
 const agentIn = Schema.decodeUnknownOption(AgentId)
+const operationIn = Schema.decodeUnknownOption(OperationId)
 const ownerIn = Schema.decodeUnknownOption(UserId)
 
 /**
@@ -94,14 +105,17 @@ const ownerIn = Schema.decodeUnknownOption(UserId)
  */
 const acts = Layer.effect(
   Acts,
-  Effect.map(AgentRegistry, (registry) =>
-    Acts.of((handler, { endpoint }) =>
+  Effect.gen(function* () {
+    const registry = yield* AgentRegistry
+    const operations = yield* Operations
+    return Acts.of((handler, { endpoint }) =>
       Effect.tapError(handler, (error) =>
         Effect.gen(function* () {
           const failure = failureOf(error)
           const { params } = yield* HttpRouter.RouteContext
+          if (failure === undefined || failure.kind === "gateway") return
           const agent = agentIn(params.agent_id)
-          if (failure === undefined || failure.kind === "gateway" || Option.isNone(agent)) return
+          const operation = operationIn(params.operation_id)
           const owner = ownerIn(params.owner_user_id)
           // A path that names an owner reaches that owner's agents only, and so none where it names nobody.
           if (params.owner_user_id !== undefined && Option.isNone(owner)) return
@@ -111,16 +125,13 @@ const acts = Layer.effect(
             requestId: requestId(request),
             key: saneKey(request.headers[keyHeader])
           }
-          yield* registry.recordFailure(
-            act,
-            Context.getUnsafe(endpoint.annotations, ActName),
-            agent.value,
-            failure
-          )
+          const action = Context.getUnsafe(endpoint.annotations, ActName)
+          if (Option.isSome(agent)) yield* registry.recordFailure(act, action, agent.value, failure)
+          if (Option.isSome(operation)) yield* operations.recordFailure(act, action, operation.value, failure)
         })
       )
     )
-  )
+  })
 )
 
 const saneKey = (value: string | undefined) =>

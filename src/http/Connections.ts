@@ -1,0 +1,101 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+
+/** The connections of a server: how many there may be, and how clients are made to let go of them. */
+export interface Connections {
+  /** From now on every reply says `Connection: close`. Nothing is closed, and new ones are taken. */
+  readonly release: () => void
+  /**
+   * Takes no new ones and closes those on which nothing is under way, neither a reply nor a part of a
+   * request; `done` is called once the last is closed.
+   */
+  readonly close: (done: () => void) => void
+  /** Has a reply written, by `answer`, to every request that has none yet, and cuts what else there is. */
+  readonly abandon: (answer: (request: IncomingMessage, response: ServerResponse) => void) => void
+}
+
+export interface Bounds {
+  /**
+   * The most there may be at a time. Where one more comes, the one that has been quiet for longest makes
+   * room, so that holding connections open keeps nobody else out; where none is quiet, the newcomer does.
+   */
+  readonly most: number
+  /** How long a client may take over reading a reply that is written whole, in milliseconds. */
+  readonly unread: number
+}
+
+export const track = (server: Server, { most, unread }: Bounds): Connections => {
+  /** Those without a request under way, by how long they have been so: the longest first. */
+  const quiet = new Set<Socket>()
+  const active = new Map<ServerResponse, IncomingMessage>()
+  /** How many requests of a connection are under way: a client may send several without waiting. */
+  const underWay = new Map<Socket, number>()
+  let open = 0
+  let releasing = false
+  let closing = false
+
+  server.on("connection", (socket) => {
+    open += 1
+    quiet.add(socket)
+    socket.once("close", () => {
+      open -= 1
+      quiet.delete(socket)
+      underWay.delete(socket)
+    })
+    if (open <= most) return
+    for (const longest of quiet) {
+      quiet.delete(longest)
+      longest.destroy()
+      return
+    }
+  })
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request
+    quiet.delete(socket)
+    underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
+    active.set(response, request)
+    if (releasing) response.shouldKeepAlive = false
+    // Node puts its own time limit for an idle connection in this one's place when the reply has left.
+    response.once("prefinish", () => socket.setTimeout(unread))
+    response.once("close", () => {
+      active.delete(response)
+      const left = (underWay.get(socket) ?? 1) - 1
+      if (left > 0) return void underWay.set(socket, left)
+      underWay.delete(socket)
+      if (socket.destroyed) return
+      quiet.add(socket)
+      // Its reply may have promised to keep the connection before the server began to close.
+      if (closing) server.closeIdleConnections()
+    })
+  }
+  server.on("request", onRequest)
+  // Effect's server listens for these, so that Node does not raise them as requests.
+  server.on("checkContinue", onRequest)
+
+  return {
+    release: () => {
+      releasing = true
+      for (const response of active.keys()) {
+        if (!response.headersSent) response.shouldKeepAlive = false
+      }
+    },
+    close: (done) => {
+      closing = true
+      server.close(() => done())
+      server.closeIdleConnections()
+      // Node does not count those as idle on which nothing was ever sent.
+      for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
+    },
+    abandon: (answer) => {
+      const answered = new Set<Socket>()
+      for (const [response, request] of active) {
+        if (response.headersSent) continue
+        response.shouldKeepAlive = false
+        answered.add(request.socket)
+        answer(request, response)
+      }
+      for (const socket of [...quiet, ...underWay.keys()]) if (!answered.has(socket)) socket.destroy()
+    }
+  }
+}

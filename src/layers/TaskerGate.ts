@@ -1,0 +1,188 @@
+import { Cause, Clock, Effect, Exit, type Fiber, Option, Random } from "effect"
+import type { Broken, Reply } from "./TaskerHttp.ts"
+import { retryAfter } from "./taskerAnswers.ts"
+import { Breaker, type Ending, isShut, type Leave, type Turn } from "./taskerBreaker.ts"
+import { isFull, type Place, Slots, type Waiter } from "./taskerSlots.ts"
+
+/** How many calls of Tasker may be under way; a connection for each. */
+export const mostUnderWay = 64
+
+const bounds = {
+  underWay: mostUnderWay,
+  /** A quarter: three agents that flood leave a quarter free. */
+  underWayOfOne: 16,
+  /** Each that waits holds its body, 256 KB at most. */
+  waiting: 256,
+  waitingOfOne: 64
+}
+
+/** Of a call's time at most this part is spent waiting: what is sent then has as much again to be answered in. */
+const longestWaitShare = 0.5
+
+/** The gateway did not ask: no byte was sent. */
+export interface NotAsked {
+  readonly _tag: "NotAsked"
+  readonly because: "failing" | "held" | "busy" | "agent_busy"
+  /** After which it is worth asking again. */
+  readonly millis: number
+}
+
+/**
+ * What every call to Tasker passes: so many at a time, in fair turns, and none while Tasker is failing
+ * or has asked to be left alone. One for a Tasker and a process; `docs/TASKER_API_AUDIT.md` has the
+ * figures and why.
+ */
+export interface Gate {
+  /**
+   * Makes one exchange, or refuses it, at once or after waiting for at most half of its time. `exchange`
+   * is given the milliseconds that are left. Interrupted wherever it is, it leaves nothing occupied.
+   */
+  pass(
+    call: { readonly agent: string; readonly isWrite: boolean },
+    millis: number,
+    exchange: (millis: number) => Effect.Effect<Reply, Broken>
+  ): Effect.Effect<Reply, Broken | NotAsked>
+  /** Whether Tasker would be asked now. Asks nobody. */
+  readonly open: Effect.Effect<boolean>
+}
+
+/** What a call holds on its way, each given back when it ends. */
+interface Held extends Waiter {
+  leave: Leave | undefined
+  place: Place<Held> | undefined
+  onSlot: () => void
+  onRefused: (refusal: NotAsked) => void
+}
+
+export const make: Effect.Effect<Gate> = Effect.sync(() => {
+  const slots = new Slots<Held>(bounds)
+  const turns: Array<Turn> = []
+  const breaker = new Breaker((turn) => turns.push(turn))
+
+  const enter = (
+    held: Held,
+    { agent, isWrite }: { readonly agent: string; readonly isWrite: boolean },
+    millis: number,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<number, NotAsked> => {
+    const now = monotonicMillis(fiber)
+    const admitted = breaker.admit(now, isWrite)
+    if (isShut(admitted)) return Effect.fail(notAsked(admitted.because, admitted.millis))
+    held.leave = admitted
+    const patience = millis * longestWaitShare
+    const place = slots.enter(agent, now, patience, held)
+    if (isFull(place)) return Effect.fail(notAsked(place.of === "all" ? "busy" : "agent_busy", place.millis))
+    held.place = place
+    if (place.since !== undefined) {
+      return turns.length === 0 ? Effect.succeed(millis) : Effect.as(announce(turns.splice(0)), millis)
+    }
+    return Effect.callback((resume) => {
+      // A timer of its own, as the exchange has: what can't be interrupted has to end in time as well.
+      const timer = setTimeout(() => resume(Effect.fail(notAsked("busy", patience))), patience)
+      held.onSlot = () => {
+        clearTimeout(timer)
+        resume(Effect.succeed(Math.ceil(millis - (monotonicMillis(fiber) - now))))
+      }
+      held.onRefused = (refusal) => {
+        clearTimeout(timer)
+        resume(Effect.fail(refusal))
+      }
+      return Effect.sync(() => clearTimeout(timer))
+    })
+  }
+
+  const leave = (
+    { leave, place }: Held,
+    exit: Exit.Exit<Reply, Broken | NotAsked>,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<void> => {
+    const now = monotonicMillis(fiber)
+    if (leave !== undefined) {
+      breaker.end(leave, endingOf(exit), now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
+    }
+    if (Exit.isSuccess(exit) && (exit.value.status === 429 || exit.value.status === 503)) {
+      const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      if (seconds !== undefined) breaker.hold(seconds * 1000, now)
+    }
+    if (turns.length > 0) refuseLine(now)
+    if (place !== undefined) slots.leave(place, now)
+    return turns.length === 0 ? Effect.void : announce(turns.splice(0))
+  }
+
+  /** Who waits for a Tasker that is not asked any more waits for nothing. */
+  const refuseLine = (now: number): void => {
+    const shut = breaker.shut(now, false)
+    if (shut === undefined) return
+    for (const { onRefused } of slots.line()) onRefused(notAsked(shut.because, shut.millis))
+  }
+
+  return {
+    pass: (call, millis, exchange) =>
+      Effect.withFiber((fiber) => {
+        const held: Held = { leave: undefined, place: undefined, onSlot: ignore, onRefused: ignore }
+        return Effect.onExit(
+          Effect.flatMap(
+            Effect.suspend(() => enter(held, call, millis, fiber)),
+            exchange
+          ),
+          (exit) => leave(held, exit, fiber)
+        )
+      }),
+    open: Effect.withFiber((fiber) =>
+      Effect.succeed(breaker.shut(monotonicMillis(fiber), false) === undefined)
+    )
+  }
+})
+
+const ignore = (): void => {}
+
+const notAsked = (because: NotAsked["because"], millis: number): NotAsked => ({
+  _tag: "NotAsked",
+  because,
+  millis
+})
+
+export const monotonicMillis = (fiber: Fiber.Fiber<unknown, unknown>): number =>
+  Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
+
+/** An answer that can't be read is one: Tasker is there, and what it says is judged elsewhere. */
+const endingOf = (exit: Exit.Exit<Reply, Broken | NotAsked>): Ending => {
+  if (Exit.isSuccess(exit)) return exit.value.status >= 500 ? "failed" : "answered"
+  switch (Option.getOrUndefined(Cause.findErrorOption(exit.cause))?._tag) {
+    case "NotSent":
+    case "TimedOut":
+    case "Cut":
+      return "failed"
+    case "Unreadable":
+      return "answered"
+    default:
+      return "untold"
+  }
+}
+
+/** Once for each change, and never for a call that is refused. */
+const announce = (turns: ReadonlyArray<Turn>): Effect.Effect<void> =>
+  Effect.forEach(turns, announceOne, { discard: true })
+
+const announceOne = (turn: Turn): Effect.Effect<void> => {
+  switch (turn._tag) {
+    case "Opened":
+      return Effect.logWarning(
+        `Tasker fails: ${turn.failed} of the last ${turn.calls} calls did. It is asked nothing for ${inSeconds(turn.millis)}, then one call tries it.`
+      )
+    case "Reopened":
+      return Effect.logWarning(
+        `Tasker still fails. It is asked nothing for another ${inSeconds(turn.millis)}.`
+      )
+    case "Probing":
+      return Effect.logInfo("One call tries whether Tasker answers again.")
+    case "Closed":
+      return Effect.logInfo("Tasker answers again and is asked as before.")
+    case "Held":
+      return Effect.logWarning(
+        `Tasker asks to be left alone: it is asked nothing for ${inSeconds(turn.millis)}.`
+      )
+  }
+}
+
+const inSeconds = (millis: number): string => `${(millis / 1000).toFixed(1)} s`

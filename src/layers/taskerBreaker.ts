@@ -1,0 +1,174 @@
+/**
+ * Whether Tasker is asked at all just now. Two things speak against it: that it has been failing, and
+ * that it said itself for how long it wants to be left alone. A plain state machine; times are
+ * milliseconds of a monotonic clock, so that a clock that is set back keeps nothing shut.
+ *
+ * Not `effect/persistence`'s CircuitBreaker: it heeds `Retry-After` only in the failure that opens it,
+ * counts last week's failures with this minute's, can't prefer a read as the probe, and costs some 12 µs
+ * a call where this takes half a one.
+ */
+
+/** What is looked at: the last so many calls, as far as they are no older than this. */
+const windowSize = 50
+const windowMillis = 30_000
+/** Fewer calls than this say nothing yet. */
+const leastCalls = 10
+const tooManyFailed = 0.5
+
+const firstOpenMillis = 1000
+const longestOpenMillis = 30_000
+/** Instances of one gateway open together; by this they don't ask again together. */
+const jitter = 0.5
+/** For so long after it might be asked again a write leaves it to a read: a probe that fails leaves no key in doubt. */
+const readsFirstMillis = 1000
+/** The longest that a `Retry-After` holds anything back. */
+export const longestHoldMillis = 60_000
+
+/** How a call ended, as far as it tells of Tasker's health. */
+export type Ending =
+  /** With an answer, whatever it says. */
+  | "answered"
+  /** Timeout, cut, status 5xx, no connection. */
+  | "failed"
+  /** Not at all: it was given up, or never left. */
+  | "untold"
+
+/** Leave to make one call. */
+export interface Leave {
+  /** The one call that tries whether Tasker answers again. */
+  readonly probe: boolean
+}
+
+export interface Shut {
+  readonly _tag: "Shut"
+  readonly because: "failing" | "held"
+  /** After which it is worth asking again. */
+  readonly millis: number
+}
+
+/** What an operator is told, once each. */
+export type Turn =
+  | { readonly _tag: "Opened"; readonly failed: number; readonly calls: number; readonly millis: number }
+  | { readonly _tag: "Reopened"; readonly millis: number }
+  | { readonly _tag: "Probing" }
+  | { readonly _tag: "Closed" }
+  | { readonly _tag: "Held"; readonly millis: number }
+
+export const isShut = (admitted: Leave | Shut): admitted is Shut => "_tag" in admitted
+
+export class Breaker {
+  private readonly outcomes = new Outcomes()
+  /** Given to all calls between two openings: what an older one tells comes too late. */
+  private current: Leave = { probe: false }
+  private probe: Leave | undefined
+  /** Until when it is open; undefined where it is closed. */
+  private openUntil: number | undefined
+  private openMillis = 0
+  private openings = 0
+  /** Closed for as long as it was open last, it starts from the shortest opening again. */
+  private calmFrom = 0
+  private heldUntil = Number.NEGATIVE_INFINITY
+  private readonly onTurn: (turn: Turn) => void
+
+  /** `onTurn` is told of every change, while it happens. */
+  constructor(onTurn: (turn: Turn) => void) {
+    this.onTurn = onTurn
+  }
+
+  /** Leave for a call, which has to be given back by `end`; or why there is none. */
+  admit(now: number, isWrite: boolean): Leave | Shut {
+    const shut = this.shut(now, isWrite)
+    if (shut !== undefined) return shut
+    if (this.openUntil === undefined) return this.current
+    this.probe = { probe: true }
+    this.onTurn({ _tag: "Probing" })
+    return this.probe
+  }
+
+  /** Why a call would get no leave; undefined where it would. */
+  shut(now: number, isWrite: boolean): Shut | undefined {
+    if (now < this.heldUntil) return { _tag: "Shut", because: "held", millis: this.heldUntil - now }
+    if (this.openUntil === undefined) return undefined
+    if (this.probe !== undefined) return { _tag: "Shut", because: "failing", millis: firstOpenMillis }
+    const from = this.openUntil + (isWrite ? readsFirstMillis : 0)
+    return now < from ? { _tag: "Shut", because: "failing", millis: from - now } : undefined
+  }
+
+  /** `random` gives a number from 0 to 1. */
+  end(leave: Leave, ending: Ending, now: number, random: () => number): void {
+    if (leave === this.probe) {
+      this.probe = undefined
+      if (ending === "answered") this.close(now)
+      else if (ending === "failed") {
+        this.shutFor(now, random())
+        this.onTurn({ _tag: "Reopened", millis: this.openMillis })
+      }
+      return
+    }
+    if (leave !== this.current || this.openUntil !== undefined || ending === "untold") return
+    this.outcomes.add(ending === "failed", now)
+    const { calls, failed } = this.outcomes
+    if (ending === "failed" && calls >= leastCalls && failed >= calls * tooManyFailed) {
+      if (now >= this.calmFrom) this.openings = 0
+      this.shutFor(now, random())
+      this.onTurn({ _tag: "Opened", failed, calls, millis: this.openMillis })
+    }
+  }
+
+  /** Tasker asks to be left alone. */
+  hold(millis: number, now: number): void {
+    const until = now + Math.min(millis, longestHoldMillis)
+    if (until <= this.heldUntil) return
+    const isNew = now >= this.heldUntil
+    this.heldUntil = until
+    if (isNew) this.onTurn({ _tag: "Held", millis: until - now })
+  }
+
+  private close(now: number): void {
+    this.openUntil = undefined
+    this.current = { probe: false }
+    this.calmFrom = now + this.openMillis
+    this.onTurn({ _tag: "Closed" })
+  }
+
+  private shutFor(now: number, random: number): void {
+    const millis = firstOpenMillis * 2 ** this.openings * (1 + jitter * random)
+    this.openMillis = Math.min(longestOpenMillis, millis)
+    this.openings++
+    this.openUntil = now + this.openMillis
+    this.outcomes.clear()
+  }
+}
+
+/** The last outcomes, in a ring. */
+class Outcomes {
+  private readonly times = new Float64Array(windowSize)
+  private readonly failures = new Uint8Array(windowSize)
+  private next = 0
+  calls = 0
+  failed = 0
+
+  add(isFailure: boolean, now: number): void {
+    while (
+      this.calls > 0 &&
+      (this.calls === windowSize || (this.times[this.oldest()] ?? 0) < now - windowMillis)
+    ) {
+      this.failed -= this.failures[this.oldest()] ?? 0
+      this.calls--
+    }
+    this.times[this.next] = now
+    this.failures[this.next] = isFailure ? 1 : 0
+    this.next = (this.next + 1) % windowSize
+    this.calls++
+    if (isFailure) this.failed++
+  }
+
+  clear(): void {
+    this.calls = 0
+    this.failed = 0
+  }
+
+  private oldest(): number {
+    return (this.next - this.calls + windowSize) % windowSize
+  }
+}

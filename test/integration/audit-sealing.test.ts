@@ -1,0 +1,291 @@
+import { randomUUID } from "node:crypto"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Redacted, Scope, Stream } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
+import { AuditFault } from "../../src/domain/AuditVerification.ts"
+import type { SigningKey } from "../../src/domain/SigningKey.ts"
+import * as AuditProofPostgres from "../../src/layers/AuditProofPostgres.ts"
+import { makeSealBatch } from "../../src/layers/AuditSealer.ts"
+import { insertEvent } from "../../src/layers/auditSql.ts"
+import { keptNothing, newKey, verify } from "../support/audit.ts"
+import { freshDatabase } from "../support/gateway.ts"
+
+/** The sealer against PostgreSQL, batch by batch, with writers and other sealers beside it. */
+
+/** A database of its own, and as many ways to it as a test wants: each an instance's. */
+const withTrail = <A, E>(
+  run: (trail: {
+    readonly sql: PgClient.PgClient
+    readonly connect: Effect.Effect<PgClient.PgClient>
+    /** A sealer of an instance's own. */
+    readonly sealer: (key: SigningKey) => Effect.Effect<Effect.Effect<number>>
+  }) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      const scope = yield* Effect.scope
+      const connect = PgClient.make({ url: Redacted.make(url), maxConnections: 8 }).pipe(
+        Effect.provideService(Reactivity.Reactivity, yield* Reactivity.make),
+        Effect.provideService(Scope.Scope, scope),
+        Effect.orDie
+      )
+      const sealer = (key: SigningKey) => Effect.map(connect, (sql) => Effect.orDie(makeSealBatch(sql, key)))
+      return yield* run({ sql: yield* connect, connect, sealer })
+    })
+  )
+
+const anEvent = (action = "agent.created"): AuditEvent => ({
+  id: randomUUID() as AuditEvent["id"],
+  at: new Date().toISOString(),
+  action,
+  outcome: "executed",
+  reason: null,
+  agent_id: null,
+  owner_user_id: 'Ольга 👩‍💻 "\\' as AuditEvent["owner_user_id"],
+  token_id: null,
+  project_id: null,
+  issue_id: null,
+  idempotency_key: null,
+  arguments_sha256: null,
+  request_id: "r",
+  via: "admin",
+  count: 1
+})
+
+const write = (sql: PgClient.PgClient, event = anEvent()) =>
+  Effect.orDie(insertEvent(sql, event, sql`from (select 1) as always`))
+
+const exported = (sql: PgClient.PgClient) =>
+  AuditProofPostgres.make(sql)
+    .export({ from: undefined, to: undefined })
+    .pipe(
+      Effect.flatMap(Stream.runCollect),
+      Effect.map((pieces) => [...pieces].join("")),
+      Effect.orDie
+    )
+
+const verified = (sql: PgClient.PgClient, ...keys: ReadonlyArray<SigningKey>) =>
+  Effect.map(exported(sql), (text) => {
+    const said = verify(text, { ...keptNothing, keys: keys.map(({ verifying }) => verifying) })
+    if (said instanceof AuditFault) assert.fail(said.message)
+    return said
+  })
+
+const sealedActions = (sql: PgClient.PgClient) =>
+  Effect.map(
+    Effect.orDie(
+      sql<{ action: string }>`
+        select e.action from audit_seals s join audit_events e using (position) order by s.sequence`
+    ),
+    (rows) => rows.map(({ action }) => action)
+  )
+
+const horizonOf = (sql: PgClient.PgClient) =>
+  Effect.map(
+    Effect.orDie(
+      sql<{ horizon: number }>`
+        select horizon::float8 as horizon from audit_checkpoints order by sequence desc limit 1`
+    ),
+    ([row]) => row?.horizon
+  )
+
+it.live("seals every event once, in one chain without a gap, however many write and seal at once", () =>
+  withTrail(({ connect, sealer, sql }) =>
+    Effect.gen(function* () {
+      const keys = [newKey(), newKey()] as const
+      const sealers = yield* Effect.forEach(keys, (key) => sealer(key))
+      const writers = yield* Effect.replicateEffect(connect, 2)
+      const writing = yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 1500 }, (_, n) => n),
+          (n) => write(writers[n % 2] as PgClient.PgClient),
+          { concurrency: 12, discard: true }
+        )
+      )
+      const sealing = Effect.forEach(sealers, (batch) => batch, { concurrency: "unbounded" })
+      while (writing.pollUnsafe() === undefined) yield* sealing
+      yield* Fiber.join(writing)
+      yield* sealing
+      const proof = AuditProofPostgres.make(sql)
+      assert.deepStrictEqual(yield* Effect.orDie(proof.unsealed), { events: 0, oldestSeconds: 0 })
+      assert.deepStrictEqual(yield* verified(sql, ...keys), { first: 1, last: 1500, signer: "checked" })
+      const [counts] = yield* Effect.orDie(sql`
+        select count(distinct position)::integer as events, max(sequence)::integer as last from audit_seals`)
+      assert.deepStrictEqual(counts, { events: 1500, last: 1500 })
+    })
+  )
+)
+
+it.live("takes an event that is committed late when it comes, and keeps none waiting for it", () =>
+  withTrail(({ connect, sealer, sql }) =>
+    Effect.gen(function* () {
+      const seal = yield* sealer(newKey())
+      const slow = yield* connect
+      const written = yield* Deferred.make<void>()
+      const commit = yield* Deferred.make<void>()
+      const late = yield* Effect.forkChild(
+        slow.withTransaction(
+          Effect.gen(function* () {
+            yield* write(slow, anEvent("late"))
+            yield* Deferred.succeed(written, undefined)
+            yield* Deferred.await(commit)
+          })
+        )
+      )
+      yield* Deferred.await(written)
+      for (const action of ["one", "two", "three"]) {
+        yield* write(sql, anEvent(action))
+        assert.strictEqual(yield* seal, 1)
+      }
+      // The place of the late one is still to be looked at.
+      assert.strictEqual(yield* horizonOf(sql), 0)
+      yield* Deferred.succeed(commit, undefined)
+      yield* Fiber.join(late)
+      assert.strictEqual(yield* seal, 1)
+      assert.deepStrictEqual(yield* sealedActions(sql), ["one", "two", "three", "late"])
+      assert.strictEqual((yield* verified(sql)).last, 4)
+      // Nothing can come there any more, so nobody looks there again.
+      yield* write(sql, anEvent("four"))
+      yield* seal
+      assert.isAtLeast((yield* horizonOf(sql)) ?? 0, 4)
+    })
+  )
+)
+
+it.live("is not held up by a place that stays empty, nor by who only reads", () =>
+  withTrail(({ connect, sealer, sql }) =>
+    Effect.gen(function* () {
+      const seal = yield* sealer(newKey())
+      const reader = yield* connect
+      const given = yield* connect
+      yield* Effect.exit(
+        given.withTransaction(Effect.andThen(write(given, anEvent("rolled back")), Effect.fail("undone")))
+      )
+      yield* reader.withTransaction(
+        Effect.gen(function* () {
+          yield* reader`select pg_current_xact_id(), count(*) from audit_events`
+          for (const action of ["one", "two", "three"]) {
+            yield* write(sql, anEvent(action))
+            assert.strictEqual(yield* seal, 1)
+          }
+          assert.isAtLeast((yield* horizonOf(sql)) ?? 0, 3)
+        })
+      )
+      assert.deepStrictEqual(yield* sealedActions(sql), ["one", "two", "three"])
+    })
+  )
+)
+
+it.live("goes on where a sealer that was killed in the middle left off", () =>
+  withTrail(({ connect, sealer, sql }) =>
+    Effect.gen(function* () {
+      const key = newKey()
+      const seal = yield* sealer(key)
+      yield* write(sql)
+      yield* seal
+      yield* write(sql)
+      // One that has done all but commit: its backend is ended, as when its process is killed.
+      const doomed = yield* connect
+      yield* Effect.exit(
+        doomed.withTransaction(
+          Effect.gen(function* () {
+            assert.strictEqual(yield* makeSealBatch(doomed, key), 1)
+            const [{ pid } = { pid: 0 }] = yield* doomed<{ pid: number }>`select pg_backend_pid() as pid`
+            assert.strictEqual(yield* seal, 0, "another one waits for nobody")
+            yield* sql`select pg_terminate_backend(${pid}::integer, 5000)`
+            yield* doomed`select 1`
+          })
+        )
+      )
+      assert.strictEqual((yield* verified(sql, key)).last, 1)
+      assert.strictEqual(yield* seal, 1)
+      assert.strictEqual((yield* verified(sql, key)).last, 2)
+    })
+  )
+)
+
+it.live("hashes what a gateway of before wrote without a hash, and seals it as it stands", () =>
+  withTrail(({ sealer, sql }) =>
+    Effect.gen(function* () {
+      const key = newKey()
+      yield* sql`
+        insert into audit_events (id, at, action, outcome, agent_id, request_id, via)
+        select gen_random_uuid(), now() - n * interval '1 minute', 'old', 'executed', gen_random_uuid(), 'r', 'mcp'
+        from generate_series(1, 2500) as n`
+      const seal = yield* sealer(key)
+      assert.deepStrictEqual([yield* seal, yield* seal, yield* seal, yield* seal], [1000, 1000, 500, 0])
+      assert.deepStrictEqual(yield* verified(sql, key), { first: 1, last: 2500, signer: "checked" })
+      // What is behind is not read again: each batch begins after the one before.
+      assert.isAtLeast((yield* horizonOf(sql)) ?? 0, 2000)
+    })
+  )
+)
+
+it.live("tells how many events wait and for how long", () =>
+  withTrail(({ sealer, sql }) =>
+    Effect.gen(function* () {
+      const proof = AuditProofPostgres.make(sql)
+      yield* write(sql, { ...anEvent(), at: new Date(Date.now() - 60_000).toISOString() })
+      yield* write(sql)
+      const { events, oldestSeconds } = yield* proof.unsealed
+      assert.strictEqual(events, 2)
+      assert.isAtLeast(oldestSeconds, 60)
+      yield* yield* sealer(newKey())
+      assert.deepStrictEqual(yield* proof.unsealed, { events: 0, oldestSeconds: 0 })
+    })
+  )
+)
+
+it.live("shows who with all rights over the database changed, removed or put in an event", () =>
+  withTrail(({ sealer, sql }) =>
+    Effect.gen(function* () {
+      const key = newKey()
+      const seal = yield* sealer(key)
+      for (const action of ["one", "two", "three", "four"]) {
+        yield* write(sql, anEvent(action))
+        yield* seal
+      }
+      yield* sql`alter table audit_events disable trigger all`
+      yield* sql`alter table audit_seals disable trigger all`
+      yield* sql`alter table audit_checkpoints disable trigger all`
+      const says = (change: Effect.Effect<unknown, unknown>) =>
+        Effect.orDie(
+          sql
+            .withTransaction(
+              Effect.gen(function* () {
+                yield* change
+                const said = verify(yield* exported(sql), { ...keptNothing, keys: [key.verifying] })
+                return yield* Effect.fail(said instanceof AuditFault ? said.message : "verified")
+              })
+            )
+            .pipe(Effect.flip)
+        )
+      assert.strictEqual(yield* says(Effect.void), "verified")
+      assert.match(
+        yield* says(sql`update audit_events set outcome = 'failed' where action = 'three'`),
+        /^sequence 3: this event was changed/
+      )
+      assert.match(
+        yield* says(sql`update audit_events set at = at + interval '1 ms' where action = 'two'`),
+        /^sequence 2: this event was changed/
+      )
+      assert.match(
+        yield* says(sql`delete from audit_events where action = 'two'`),
+        /^sequence 2: this event was changed/
+      )
+      assert.match(
+        yield* says(sql`delete from audit_seals where sequence = 2`),
+        /^sequence 2: event 2 is missing here/
+      )
+      assert.match(
+        yield* says(sql`
+          update audit_seals s set position = o.position, event_hash = o.event_hash
+          from audit_seals o where s.sequence + o.sequence = 5 and s.sequence in (2, 3)`),
+        /^sequence 2: /
+      )
+    })
+  )
+)

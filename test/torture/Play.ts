@@ -1,0 +1,125 @@
+import { administration } from "./Administration.ts"
+import type { TorturedAgent } from "./Agents.ts"
+import { markOf } from "./Effects.ts"
+import { settled } from "./Healing.ts"
+import type { History } from "./History.ts"
+import type { Options } from "./Options.ts"
+import { ownerOf } from "./Owner.ts"
+import type { Plan } from "./Plan.ts"
+import { randomOf } from "./Random.ts"
+import { type Stage, setStage } from "./Stage.ts"
+import { striking } from "./Striking.ts"
+import { type Worker, workerOf } from "./Work.ts"
+
+export interface Playing {
+  readonly options: Options
+  readonly plan: Plan
+  readonly folder: string
+  readonly history: History
+  readonly say: (text: string) => void
+}
+
+export interface Played {
+  readonly stage: Stage
+  readonly retired: ReadonlySet<string>
+  readonly healedInSeconds: number
+}
+
+const agentCount = 12
+const workersEach = 2
+const owners = 2
+/** When, as a part of the run, one agent is disabled for good. */
+const retirement = 0.6
+/** Of the writes of the run, how many are asked for once more when all is well. */
+const askedAgain = 150
+
+const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
+
+/** One run from its beginning to where there is nothing left but to compare. The stage is left up. */
+export const play = async ({ folder, history, options, plan, say }: Playing): Promise<Played> => {
+  const phase = (name: string) => {
+    history.write({ ev: "phase", phase: name })
+    say(`${(history.now() / 1000).toFixed(1).padStart(6)} s  ${name}`)
+  }
+  phase("setting the stage")
+  const sabotaged = options.sabotage !== undefined || options.leaseMargin !== undefined
+  const stage = await setStage({
+    plan,
+    folder,
+    history,
+    preload: sabotaged ? ["sabotage/hook.ts"] : [],
+    environment: {
+      ...(options.sabotage === undefined ? {} : { TORTURE_SABOTAGE: options.sabotage }),
+      ...(options.leaseMargin === undefined ? {} : { TORTURE_LEASE_MARGIN: String(options.leaseMargin) })
+    }
+  })
+  try {
+    let ids = 0
+    let marks = 0
+    const nextId = () => `t${(++ids).toString(36).padStart(6, "0")}`
+    const nextMark = () => markOf(++marks)
+    const ports = stage.instances.map(({ proxies }) => proxies.client.port)
+    let running = true
+    const goesOn = () => running
+    const randomFor = (name: string) => randomOf(plan.seed, `work.${name}`)
+    const working = (agent: TorturedAgent, name: string): Worker =>
+      workerOf(agent, { history, ports, nextId, nextMark, goesOn, random: randomFor(name) })
+
+    const owner = ownerOf({
+      history,
+      internalToken: stage.internalToken,
+      ports,
+      random: randomFor("owner"),
+      nextId
+    })
+    const agents: Array<TorturedAgent> = []
+    for (let at = 0; at < agentCount; at++) {
+      const projects = stage.projects.filter((_, position) => position !== at % stage.projects.length)
+      agents.push(await owner.make(`Agent ${at + 1}`, projects))
+    }
+    const probers = new Map(agents.map((agent) => [agent, working(agent, `prober ${agents.indexOf(agent)}`)]))
+    const administrated = administration({
+      owner,
+      agents,
+      proberOf: (agent) => probers.get(agent) as Worker,
+      random: randomFor("administration"),
+      goesOn
+    })
+    const workers = agents.flatMap((agent, at) =>
+      Array.from({ length: workersEach }, (_, each) => working(agent, `${at}.${each}`))
+    )
+
+    phase("the plan begins")
+    const strikes = striking(plan, stage, history)
+    strikes.start()
+    const under = [
+      ...workers.map((worker) => worker.work()),
+      ...Array.from({ length: owners }, () => administrated.work())
+    ]
+    const length = plan.seconds * 1000
+    await pause(length * retirement)
+    const leaving = agents.at(-1)
+    const leave = leaving === undefined ? undefined : administrated.retire(leaving)
+    await pause(length * (1 - retirement))
+    running = false
+
+    phase("healing")
+    const begun = performance.now()
+    await strikes.heal()
+    await Promise.all([...under, leave])
+    await administrated.restore()
+    const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
+    phase("waiting for what is undecided")
+    await settled(stage, history, retired)
+    const healedInSeconds = Math.round((performance.now() - begun) / 1000)
+
+    phase("asking once more")
+    await Promise.all(workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length))))
+    await settled(stage, history, retired)
+    phase("checking")
+    return { stage, retired, healedInSeconds }
+  } catch (error) {
+    await stage.close()
+    throw error
+  }
+}

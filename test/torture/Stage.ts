@@ -1,0 +1,171 @@
+import { randomBytes } from "node:crypto"
+import { mkdirSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { History } from "./History.ts"
+import { type Link, links, type Plan } from "./Plan.ts"
+import { type Postgres, redirected, rows, startPostgres } from "./Postgres.ts"
+import { type Program, startProgram } from "./Program.ts"
+import { randomOf } from "./Random.ts"
+import { type Project, taskerAt } from "./Tasker.ts"
+import { type TcpProxy, tcpProxy } from "./TcpProxy.ts"
+
+/** Everything that a run is played on: one PostgreSQL, one Tasker, the instances, and what stands between. */
+export interface Stage {
+  readonly postgres: Postgres
+  /** The gateways' database and Tasker's, past every proxy. */
+  readonly databaseUrl: string
+  readonly taskerDatabaseUrl: string
+  readonly tasker: Program
+  readonly taskerApi: ReturnType<typeof taskerAt>
+  readonly instances: ReadonlyArray<Instance>
+  readonly projects: ReadonlyArray<Project>
+  readonly internalToken: string
+  readonly close: () => Promise<void>
+}
+
+export interface Instance {
+  readonly program: Program
+  /** What its clients, it and Tasker, and it and the database talk through. */
+  readonly proxies: Readonly<Record<Link, TcpProxy>>
+}
+
+export interface StageOptions {
+  readonly plan: Plan
+  readonly folder: string
+  readonly history: History
+  /** Preloaded into the instances, besides the clock. */
+  readonly preload: ReadonlyArray<string>
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Shared by all runs: an instance that was killed is back the sooner. */
+const compiled = join(tmpdir(), "gateway-torture-compiled")
+
+const root = join(import.meta.dirname, "../..")
+const projectCount = 3
+
+/** Short, so that what is given up by a timeout is many writes and not few. */
+const timing = { TASKER_TIMEOUT_MS: "1000", CALL_DEADLINE_MS: "3000" }
+
+/** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
+const unlimited = {
+  RATE_LIMIT_READS_PER_MINUTE: "0",
+  RATE_LIMIT_WRITES_PER_MINUTE: "0",
+  SUSPEND_AFTER_DENIALS: "0"
+}
+
+export const setStage = async (options: StageOptions): Promise<Stage> => {
+  const { folder, history, plan } = options
+  const postgres = await startPostgres()
+  const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
+  const close = async () => {
+    for (const closing of closers.toReversed()) await closing()
+  }
+  try {
+    await rows(postgres.url, "create database reference_tasker")
+    const taskerDatabaseUrl = redirected(postgres.url, { database: "reference_tasker" })
+    const accessToken = secret()
+    const internalToken = secret()
+    const taskerPort = await freePort()
+    const tasker = startProgram({
+      name: "tasker",
+      args: [join(root, "test/tasker/main.ts")],
+      environment: {
+        TASKER_PORT: String(taskerPort),
+        TASKER_DATABASE_URL: taskerDatabaseUrl,
+        TASKER_ACCESS_TOKEN: accessToken
+      },
+      cwd: folder,
+      log: join(folder, "tasker.log"),
+      healthUrl: `http://127.0.0.1:${taskerPort}/control/faults`,
+      history
+    })
+    closers.push(() => tasker.retire())
+    const instances: Array<Instance> = []
+    for (let at = 0; at < plan.instances; at++) {
+      const port = await freePort()
+      const targets = { client: port, tasker: taskerPort, database: Number(new URL(postgres.url).port) }
+      const proxies = Object.fromEntries(
+        await Promise.all(
+          links.map(async (link) => {
+            const proxy = await tcpProxy({
+              target: { host: "127.0.0.1", port: targets[link] },
+              random: randomOf(plan.seed, `proxy.${link}.${at}`),
+              struck: (fault) => history.write({ ev: "link", link, instance: at, fault })
+            })
+            closers.push(() => proxy.close())
+            return [link, proxy] as const
+          })
+        )
+      ) as Record<Link, TcpProxy>
+      const home = join(folder, `instance-${at}`)
+      mkdirSync(home, { recursive: true })
+      const program = startProgram({
+        name: `instance ${at}`,
+        args: [
+          ...["clock.ts", ...options.preload].flatMap((file) => [
+            "--import",
+            join(import.meta.dirname, file)
+          ]),
+          join(root, "src/main.ts")
+        ],
+        environment: {
+          NODE_ENV: "development",
+          LOG_LEVEL: "warn",
+          HOST: "127.0.0.1",
+          PORT: String(port),
+          DATA_DIR: join(home, "data"),
+          DATABASE_URL: redirected(postgres.url, { port: proxies.database.port }),
+          NODEDC_TASKER_INTERNAL_URL: `http://127.0.0.1:${proxies.tasker.port}`,
+          NODEDC_INTERNAL_ACCESS_TOKEN: accessToken,
+          NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
+          NODE_COMPILE_CACHE: compiled,
+          TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
+          ...timing,
+          ...unlimited,
+          ...options.environment
+        },
+        cwd: home,
+        log: join(folder, `instance-${at}.log`),
+        healthUrl: `http://127.0.0.1:${port}/healthz`,
+        history
+      })
+      closers.push(() => program.retire())
+      instances.push({ program, proxies })
+      // The first makes the tables; the others would only wait for it.
+      if (at === 0) await program.up()
+    }
+    await Promise.all([tasker, ...instances.map(({ program }) => program)].map((program) => program.up()))
+    const taskerApi = taskerAt(`http://127.0.0.1:${taskerPort}`, accessToken)
+    const projects: Array<Project> = []
+    for (let at = 1; at <= projectCount; at++) projects.push(await taskerApi.project(at))
+    return {
+      postgres,
+      databaseUrl: postgres.url,
+      taskerDatabaseUrl,
+      tasker,
+      taskerApi,
+      instances,
+      projects,
+      internalToken,
+      close
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const secret = (): string => randomBytes(24).toString("base64url")
+
+const freePort = (): Promise<number> =>
+  new Promise((found, failed) => {
+    const server = createServer()
+    server.once("error", failed)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => found(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })

@@ -1,0 +1,226 @@
+import type { TokenHeld, TorturedAgent } from "./Agents.ts"
+import { callTool, edges, type Outcome } from "./Client.ts"
+import type { History, Operation } from "./History.ts"
+import type { Random } from "./Random.ts"
+import type { Project } from "./Tasker.ts"
+import { type Wanted, type WorkedCard, writesOf } from "./Writes.ts"
+
+export interface WorkOptions {
+  readonly history: History
+  readonly ports: ReadonlyArray<number>
+  readonly random: Random
+  readonly nextId: () => string
+  readonly nextMark: () => string
+  readonly goesOn: () => boolean
+}
+
+/** An operation on its way, with what was wanted of it. */
+interface Underway extends Operation {
+  readonly wanted: Wanted
+}
+
+type Ending =
+  | { readonly _tag: "Done"; readonly content: Readonly<Record<string, unknown>> }
+  | { readonly _tag: "Refused" }
+  | { readonly _tag: "GivenUp" }
+
+const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
+
+/** How many cards a worker has at a time, and how many of its writes it can come back to. */
+const cardsHeld = 8
+const writesRemembered = 40
+
+/**
+ * One worker of an agent: calls tools as an honest client does, one thing after the other. Of what it does
+ * not know it repeats the call with the same key, through any instance and by any way, until it knows or has
+ * had enough. A card it writes on is its own: no other worker touches it.
+ */
+export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
+  const { history, nextId, ports, random } = options
+  const writes = writesOf(random, options.nextMark)
+  let cards: Array<WorkedCard> = []
+  let remembered: Array<Underway> = []
+  let givenUp: Array<Underway> = []
+
+  const ask = async (
+    tool: string,
+    args: Readonly<Record<string, unknown>>,
+    op: Underway | null,
+    token: TokenHeld,
+    instance: number
+  ): Promise<Outcome> => {
+    const call = nextId()
+    const edge = random.pick(edges)
+    history.write({
+      ev: "invoke",
+      call,
+      op: op?.op ?? null,
+      agent: agent.id,
+      token: token.id,
+      tool,
+      project: typeof args.project_id === "string" ? args.project_id : null,
+      instance,
+      edge
+    })
+    const port = ports[instance] as number
+    const sent = op === null ? args : { ...args, idempotency_key: op.key }
+    const outcome = await callTool({ id: call, port, edge, token: token.secret, tool, args: sent })
+    if (outcome._tag === "Lost") {
+      history.write({ ev: "lost", call, why: outcome.why })
+    } else {
+      const answer = op === null ? null : outcome.content
+      const replayed = outcome.content?.replayed === true
+      history.write({ ev: "reply", call, status: outcome.status, code: outcome.code, replayed, answer })
+    }
+    return outcome
+  }
+
+  const anyInstance = () => random.between(0, ports.length - 1)
+
+  const repeat = (op: Underway) => {
+    const token = agent.tokens.length === 0 ? undefined : random.pick(agent.tokens)
+    return token === undefined
+      ? Promise.resolve<Outcome>({ _tag: "Lost", why: "no token" })
+      : ask(op.tool, op.args, op, token, anyInstance())
+  }
+
+  const begin = (wanted: Wanted, key?: string, twinOf?: Operation): Underway => {
+    const op = nextId()
+    const operation: Operation = {
+      op,
+      agent: agent.id,
+      project: wanted.project.id,
+      key: key ?? `key-${op}-${random.between(0, 1e9)}`,
+      tool: wanted.tool,
+      args: wanted.args,
+      effect: wanted.effect,
+      issue: wanted.card?.id ?? null,
+      twin_of: twinOf?.op ?? null
+    }
+    history.write({ ev: "operation", ...operation })
+    return { ...operation, wanted }
+  }
+
+  /** Until it is known, or for as long as this client has patience; `racers` calls at once to begin with. */
+  const carry = async (op: Underway, racers = 1): Promise<Ending> => {
+    const patience = random.between(1, 8)
+    for (let tries = 0; tries < patience; tries++) {
+      const outcomes = await Promise.all(Array.from({ length: tries === 0 ? racers : 1 }, () => repeat(op)))
+      const done = outcomes.find((outcome) => outcome._tag === "Replied" && outcome.code === null)
+      if (done?._tag === "Replied" && done.content !== null) return { _tag: "Done", content: done.content }
+      if (!outcomes.some(worthRepeating)) return { _tag: "Refused" }
+      await pause(random.between(30, 500))
+    }
+    history.write({ ev: "give_up", op: op.op })
+    return { _tag: "GivenUp" }
+  }
+
+  /** Does a write to its end and keeps what became of its card. */
+  const write = async (op: Underway, racers = 1): Promise<Ending> => {
+    const ending = await carry(op, racers)
+    const { card } = op.wanted
+    if (ending._tag === "Done") {
+      remembered = [...remembered.slice(-writesRemembered), op]
+      const issue = ending.content.issue as { id?: string; updated_at?: string } | undefined
+      if (card !== null) card.updatedAt = issue?.updated_at ?? card.updatedAt
+      else if (typeof issue?.id === "string") hold(issue.id, issue.updated_at ?? null, op.wanted)
+    } else if (ending._tag === "GivenUp") {
+      givenUp = [...givenUp.slice(-writesRemembered), op]
+      // A write on its way is best left alone with its card: a later one could make it undecidable.
+      if (!random.chance(meddling)) cards = cards.filter((held) => held !== card)
+    }
+    return ending
+  }
+
+  const hold = (id: string, updatedAt: string | null, { holds, project }: Wanted) => {
+    const card = { id, project, updatedAt, asked: new Set(holds(id)) }
+    cards = [...cards.slice(-cardsHeld), card]
+  }
+
+  const anyProject = (): Project => random.pick(agent.projects)
+
+  const anyWrite = (): Wanted => {
+    const card = cards.length < 2 || random.chance(0.25) ? undefined : random.pick(cards)
+    return (card === undefined ? undefined : writes.change(card)) ?? writes.create(anyProject())
+  }
+
+  const read = () => {
+    const project = anyProject()
+    const token = agent.tokens.length === 0 ? undefined : random.pick(agent.tokens)
+    if (token === undefined) return pause(50)
+    const [tool, args] = readOf(project)
+    return ask(tool, args, null, token, anyInstance())
+  }
+
+  const readOf = (project: Project): [string, Readonly<Record<string, unknown>>] => {
+    const card = cards.find((held) => held.project === project)
+    const there = { project_id: project.id }
+    return random.pick<[string, Readonly<Record<string, unknown>>]>([
+      ["tasker_list_issues", { ...there, limit: 5 }],
+      ["tasker_get_project_context", there],
+      ["tasker_get_session", {}],
+      ...(card === undefined
+        ? []
+        : ([
+            ["tasker_get_issue", { ...there, issue_id: card.id }],
+            ["tasker_list_comments", { ...there, issue_id: card.id, limit: 5 }]
+          ] as [string, object][] as [string, Readonly<Record<string, unknown>>][]))
+    ])
+  }
+
+  const step = async (): Promise<unknown> => {
+    const old = remembered.length === 0 ? undefined : random.pick(remembered)
+    const dice = random.next()
+    if (dice < 0.18) return read()
+    if (dice < 0.3) return write(begin(anyWrite()), random.between(2, 4))
+    if (dice < 0.38 && old !== undefined) return repeat(old)
+    // The same key with other arguments: never a second write, never the first one's answer.
+    if (dice < 0.41 && old !== undefined) return repeat(begin(anyWrite(), old.key))
+    if (dice < 0.46 && old?.tool === "tasker_create_issue" && old.twin_of === null) {
+      return write(begin(writes.twin(old.wanted, random.chance(0.2)), undefined, old))
+    }
+    return write(begin(anyWrite()))
+  }
+
+  return {
+    /** Works until the run ends or the agent is retired. */
+    work: async () => {
+      while (options.goesOn() && !agent.retired) {
+        await step()
+        await pause(random.between(2, 25))
+      }
+    },
+    /** Repeats what it remembers, acknowledged or not, when everything is well again. */
+    askAgain: async (most: number) => {
+      if (agent.retired) return
+      for (const op of random.shuffled([...remembered, ...givenUp]).slice(0, most)) await repeat(op)
+    },
+    /** Tries a token that must be dead by now, or a scope that must be gone, on every instance. */
+    probe: (token: TokenHeld, tool: string, args: Readonly<Record<string, unknown>>) =>
+      Promise.all(ports.map((_, instance) => ask(tool, args, null, token, instance))),
+    probeWrite: async (token: TokenHeld, project: Project) => {
+      const op = begin(writes.create(project))
+      await ask(op.tool, op.args, op, token, anyInstance())
+    }
+  }
+}
+
+export type Worker = ReturnType<typeof workerOf>
+
+/** Of writes that were given up, how many clients go on with their card all the same. */
+const meddling = 0.08
+
+const open = new Set([
+  "tasker.outcome_unknown",
+  "idempotency.in_progress",
+  "gateway.unavailable",
+  // Its token was replaced meanwhile: another one of the same agent will do.
+  "auth.revoked",
+  "auth.unknown"
+])
+
+const worthRepeating = (outcome: Outcome): boolean =>
+  outcome._tag === "Lost" ||
+  (outcome.code !== null &&
+    outcome.code !== "duplicate.possible_duplicate" &&
+    (outcome.retryable || outcome.status >= 500 || open.has(outcome.code)))

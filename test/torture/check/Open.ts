@@ -1,0 +1,64 @@
+import type { KeyRow, Records } from "./Records.ts"
+import { covers, type Story, type Told } from "./Story.ts"
+
+export interface Known {
+  readonly records: Records
+  readonly story: Story
+  /** Agents that were disabled for good. */
+  readonly retired: ReadonlySet<string>
+}
+
+/**
+ * Why a key may stay undecided until its owner decides, or nothing where it may not:
+ *
+ * - its agent could not do it any more when it was looked at, for good or for a while, and Tasker does not
+ *   show it: it must not be sent again;
+ * - its card was changed by another write since: whether it had been done before can't be told from the card,
+ *   and to repeat it could undo the other.
+ */
+export const explain = (row: KeyRow, { records, retired, story }: Known): string | undefined => {
+  const ops = [...story.operations.values()].filter(
+    (told) => told.agent === row.agent_id && told.key === row.key && told.tool === row.tool
+  )
+  const [told] = ops
+  if (told === undefined || row.state === "in_progress") return undefined
+  const done = records.writes.some(({ effect }) => effect === told.effect)
+  if (changedMeanwhile(told, records, story)) return "its card was changed meanwhile"
+  if (retired.has(row.agent_id) && !done) return "its agent was disabled"
+  if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
+    return "its agent could not do it when it was looked at"
+  }
+  return undefined
+}
+
+/** Whether its agent lost the right to it, be it for a moment, at any time after it was asked for. */
+const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {
+  const [first] = told.calls
+  return (
+    first !== undefined &&
+    acts.some(
+      ({ acked, forbids }) =>
+        forbids !== null &&
+        !("token" in forbids) &&
+        (acked ?? Infinity) > first.t - reactionTime &&
+        covers(forbids, first)
+    )
+  )
+}
+
+/** An act takes effect before its reply is read, and may before a call that was sent earlier is. */
+const reactionTime = 5000
+
+/** Whether another write on its card came after it was first asked for, or under the same instant. */
+const changedMeanwhile = (told: Told, records: Records, story: Story): boolean => {
+  if (told.issue === null || told.tool === "tasker_add_comment") return false
+  const others = [...story.operations.values()].filter(
+    (other) => other.issue === told.issue && other.op !== told.op && other.tool !== "tasker_add_comment"
+  )
+  const begun = told.calls[0]?.t ?? 0
+  return others.some(
+    (other) =>
+      (other.calls.at(-1)?.reply?.t ?? Infinity) > begun &&
+      records.writes.some(({ effect }) => effect === other.effect)
+  )
+}

@@ -1,0 +1,44 @@
+import { Effect } from "effect"
+import type { RecordedWrite } from "../../support/tasker.ts"
+import type { Place } from "./Place.ts"
+import type { Scene } from "./Scene.ts"
+
+/** What the database and Tasker hold of one call. */
+export interface Holding {
+  /** State of the key's row; `free` where there is none that takes the key. */
+  readonly key: "free" | "in_progress" | "unknown" | "unresolved" | "executed"
+  /** Whether it is kept from other callers, since its lease has not run out. */
+  readonly leased: boolean
+  /** Outcomes in the audit trail, in order, a refusal with its code. */
+  readonly events: ReadonlyArray<string>
+  /** Writes that Tasker carried out in the project, whatever their key, but for the card that was there. */
+  readonly writes: ReadonlyArray<{ readonly op: string; readonly ours: boolean }>
+}
+
+/** Looks, past the gateway, at both. */
+export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
+  Effect.gen(function* () {
+    const { sql, tasker } = place
+    const [row] = yield* sql<{ state: Holding["key"]; leased: boolean }>`
+      select state, coalesce(lease_until > now(), false) as leased from idempotency_keys
+      where agent_id = ${scene.agentId} and key = ${scene.key} and state <> 'not_executed'`
+    const events = yield* sql<{ outcome: string; reason: string | null }>`
+      select outcome, reason from audit_events
+      where agent_id = ${scene.agentId} and idempotency_key = ${scene.key} order by position`
+    const writes = (yield* tasker.writes) as ReadonlyArray<RecordedWrite & { readonly project_id: string }>
+    return {
+      key: row?.state ?? "free",
+      leased: row?.leased ?? false,
+      events: events.map(({ outcome, reason }) => (reason === null ? outcome : `${outcome} ${reason}`)),
+      writes: writes
+        .filter(({ project_id }) => project_id === scene.projectId)
+        .slice(1)
+        .map(({ idempotency_key, op }) => ({ op, ours: idempotency_key === scene.upstreamKey }))
+    } satisfies Holding as Holding
+  }).pipe(Effect.orDie)
+
+/** As if whoever holds the key had been silent for longer than its lease lasts. */
+export const runOut = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
+  sql`
+    update idempotency_keys set lease_until = now() - interval '1 second'
+    where agent_id = ${agentId} and key = ${key} and state = 'in_progress'`.pipe(Effect.asVoid, Effect.orDie)

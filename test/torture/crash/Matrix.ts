@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Cause, Effect, Exit, Scope } from "effect"
+import type { WriteRow } from "../../support/writes.ts"
+import { warmUp } from "./Gateway.ts"
+import {
+  type Crash,
+  type Ending,
+  endings,
+  type Lane,
+  makeLane,
+  type Plan,
+  type Stage,
+  stages
+} from "./Lane.ts"
+import { makePlace, type Place } from "./Place.ts"
+import { faultsOf } from "./verdict.ts"
+import { moments, type Point } from "./Watch.ts"
+
+/** One death that was tried, and what is wrong with how it ended. */
+export interface Tried {
+  readonly plan: Plan
+  /** Undefined where it could not be carried through, of which the faults then say why. */
+  readonly crash: Crash | undefined
+  readonly faults: ReadonlyArray<string>
+}
+
+/** What one call passes where nothing goes wrong. */
+export interface Recorded {
+  readonly row: WriteRow
+  readonly stage: Stage
+  readonly points: ReadonlyArray<Point>
+}
+
+export interface Matrix {
+  readonly recorded: ReadonlyArray<Recorded>
+  readonly tried: ReadonlyArray<Tried>
+  /** Gateway processes that were killed. */
+  readonly kills: number
+}
+
+export interface Options {
+  /** How many gateways live and die at the same time, each at a place of its own. */
+  readonly lanes: number
+  readonly rows: ReadonlyArray<WriteRow>
+  /** After each kill: what came of it, and how many are left. */
+  readonly onTried?: (tried: ReadonlyArray<Tried>, left: number) => void
+}
+
+/** What dies together: the calls of one tool and stage that stop at one moment, each of another exchange. */
+interface Batch {
+  readonly ending: Ending
+  readonly plans: ReadonlyArray<Plan>
+}
+
+/**
+ * Records a call of every tool and stage, then has it die at every point that it passed, for each way in
+ * which that can end.
+ */
+export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options): Effect.Effect<Matrix> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const variables = { NODE_COMPILE_CACHE: yield* temporaryFolder }
+      const open = openLane(makePlace(serverUrl, variables))
+      yield* Effect.scoped(Effect.flatMap(makePlace(serverUrl, variables), warmUp))
+
+      const first = yield* open
+      const recorded: Array<Recorded> = []
+      for (const stage of stages) {
+        for (const row of rows) recorded.push({ row, stage, points: yield* first.lane.record(row, stage) })
+      }
+      const waiting = batchesOf(recorded)
+      const tried: Array<Tried> = []
+      let kills = 0
+
+      const work = Effect.fnUntraced(function* (opened: Opened) {
+        let { close, lane } = opened
+        for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
+          const exit = yield* Effect.exit(lane.crash(batch.plans, batch.ending))
+          const outcome = Exit.isSuccess(exit)
+            ? exit.value.map((crash) => ({ plan: crash.plan, crash, faults: faultsOf(crash) }))
+            : batch.plans.map((plan) => ({ plan, crash: undefined, faults: [Cause.pretty(exit.cause)] }))
+          tried.push(...outcome)
+          kills += 1
+          onTried?.(outcome, waiting.length)
+          if (Exit.isSuccess(exit)) continue
+          // What is left there must not be taken for the next one's.
+          yield* close
+          ;({ close, lane } = yield* open)
+        }
+      })
+      const others = Array.from({ length: lanes - 1 }, () => Effect.flatMap(open, work))
+      yield* Effect.all([work(first), ...others], { concurrency: "unbounded" })
+      return { recorded, tried, kills }
+    })
+  )
+
+const batchesOf = (recorded: ReadonlyArray<Recorded>): Array<Batch> =>
+  recorded.flatMap(({ points, row, stage }) =>
+    endings.flatMap((ending) =>
+      moments.map((moment) => ({
+        ending,
+        plans: points
+          .filter((point) => point.moment === moment)
+          .map((point) => ({ row, stage, point, ending }))
+      }))
+    )
+  )
+
+interface Opened {
+  readonly lane: Lane
+  readonly close: Effect.Effect<void>
+}
+
+const openLane = (
+  place: Effect.Effect<Place, never, Scope.Scope>
+): Effect.Effect<Opened, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const lane = yield* Effect.flatMap(place, makeLane).pipe(Scope.provide(scope))
+    return { lane, close: Scope.close(scope, Exit.void) }
+  })
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "gateway-crash-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+)

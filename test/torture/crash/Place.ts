@@ -1,0 +1,52 @@
+import { randomBytes, randomUUID } from "node:crypto"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Effect, Redacted, type Scope } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import { freshTasker, type TaskerControl } from "../../support/tasker.ts"
+
+/** A database and a reference Tasker, which gateways come and go between. */
+export interface Place {
+  readonly databaseUrl: string
+  /** Of the environment of the gateways there. */
+  readonly variables: Readonly<Record<string, string>>
+  /** A way to the database beside the gateways'. */
+  readonly sql: PgClient.PgClient
+  readonly tasker: TaskerControl
+  /** Whether no gateway has a connection to the database any more, so that nothing of it can be committed later. */
+  readonly isDeserted: Effect.Effect<boolean>
+}
+
+const client = (url: string) =>
+  PgClient.make({ url: Redacted.make(url), maxConnections: 2, applicationName: "crash-matrix" }).pipe(
+    Effect.provide(Reactivity.layer),
+    Effect.orDie
+  )
+
+/** Makes one on a PostgreSQL server, named by a URL of a role that may create databases; gone when the scope closes. */
+export const makePlace = (
+  serverUrl: string,
+  variables: Place["variables"]
+): Effect.Effect<Place, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const server = yield* client(serverUrl)
+    const name = `crash_${randomUUID().replaceAll("-", "")}`
+    yield* Effect.acquireRelease(
+      Effect.orDie(server`create database ${server(name)} template template0`),
+      () => Effect.orDie(server`drop database if exists ${server(name)} with (force)`)
+    )
+    const url = new URL(serverUrl)
+    url.pathname = `/${name}`
+    const sql = yield* client(url.href)
+    return {
+      databaseUrl: url.href,
+      variables,
+      sql,
+      tasker: yield* Effect.orDie(freshTasker(url.href, randomBytes(24).toString("base64url"))),
+      isDeserted: sql`
+          select from pg_stat_activity
+          where datname = current_database() and application_name = 'tasker-codex-api'`.pipe(
+        Effect.map((connections) => connections.length === 0),
+        Effect.orDie
+      )
+    }
+  })

@@ -1,0 +1,122 @@
+import { randomBytes, randomUUID } from "node:crypto"
+import { Effect } from "effect"
+import type { AgentId } from "../../../src/domain/Ids.ts"
+import { upstreamKey } from "../../../src/domain/Operation.ts"
+import { allScopes } from "../../../src/domain/Scope.ts"
+import { owner } from "../../support/tasker.ts"
+import type { WriteRow } from "../../support/writes.ts"
+import type { Gateway } from "./Gateway.ts"
+import type { Place } from "./Place.ts"
+
+/** One call of one write tool, by an agent of its own on a project of its own, in which nothing was written but one card. */
+export interface Scene {
+  readonly agentId: string
+  readonly token: string
+  readonly projectId: string
+  /** The agent's own key. */
+  readonly key: string
+  /** What Tasker knows it by. */
+  readonly upstreamKey: string
+  readonly tool: string
+  readonly args: object
+}
+
+/** What a client was told; `Cut`: the connection broke before there was an answer. */
+export type Told =
+  | { readonly _tag: "Cut" }
+  /** The answer of a success, without `replayed`. */
+  | { readonly _tag: "Done"; readonly replayed: boolean; readonly answer: object }
+  | { readonly _tag: "Refused"; readonly code: string }
+
+/** Sets a scene through a gateway that lives. */
+export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gateway, row: WriteRow) {
+  const { project } = yield* place.tasker.project()
+  const { agent } = yield* administer(gateway, "/api/v1/agents", {
+    owner_user_id: owner.id,
+    owner_email: owner.email,
+    display_name: "Crash Codex"
+  })
+  yield* administer(gateway, `/api/v1/agents/${agent.id}/grants`, {
+    workspace_slug: project.workspace_slug,
+    project_id: project.id,
+    scopes: allScopes
+  })
+  const { token } = yield* administer(gateway, `/api/v1/agents/${agent.id}/tokens`, { name: "crash" })
+  const key = `crash-${randomUUID()}`
+  return {
+    agentId: agent.id,
+    token,
+    projectId: project.id,
+    key,
+    upstreamKey: upstreamKey(agent.id as AgentId, key),
+    tool: row.tool,
+    args: { project_id: project.id, idempotency_key: key, ...row.args(yield* cardIn(place, project.id)) }
+  } satisfies Scene as Scene
+})
+
+const send = (url: string, headers: Readonly<Record<string, string>>, body: object) =>
+  Effect.tryPromise(async () => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body)
+    })
+    // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+    return { status: response.status, json: (await response.json()) as any }
+  })
+
+/** The same, where anything but a success would be a fault of the scene. */
+const make = (url: string, headers: Readonly<Record<string, string>>, body: object) =>
+  Effect.orDie(
+    Effect.flatMap(send(url, headers, body), ({ json, status }) =>
+      status < 300
+        ? Effect.succeed(json)
+        : Effect.die(new Error(`${url} answered ${status}: ${JSON.stringify(json)}`))
+    )
+  )
+
+const administer = (gateway: Gateway, path: string, body: object) =>
+  make(`${gateway.url}${path}`, { authorization: `Bearer ${gateway.internalToken}` }, body)
+
+/** A card that no gateway has made or read, so that none has anything of its project at hand. */
+const cardIn = (place: Place, projectId: string) => {
+  const actor = {
+    agent_id: randomUUID(),
+    agent_display_name: "Somebody else",
+    owner_user_id: owner.id,
+    owner_email: owner.email
+  }
+  const headers = {
+    authorization: `Bearer ${place.tasker.accessToken}`,
+    "idempotency-key": randomBytes(32).toString("hex"),
+    "x-nodedc-agent-id": actor.agent_id,
+    "x-nodedc-owner-id": actor.owner_user_id
+  }
+  return Effect.map(
+    make(`${place.tasker.url}/api/internal/nodedc/agent/issues`, headers, {
+      name: "A card",
+      project_id: projectId,
+      actor
+    }),
+    ({ issue }) => issue.id as string
+  )
+}
+
+/** Makes the scene's call, under a request id. */
+export const callOf = (
+  gateway: Gateway,
+  { args, token, tool }: Scene,
+  requestId: string = randomUUID()
+): Effect.Effect<Told> =>
+  send(
+    `${gateway.url}/api/v1/tools/${tool}`,
+    { authorization: `Bearer ${token}`, "x-request-id": requestId },
+    args
+  ).pipe(
+    Effect.map(({ json, status }): Told => {
+      if (status !== 200) return { _tag: "Refused", code: String(json.code) }
+      const { replayed, ...answer } = json
+      return { _tag: "Done", replayed, answer }
+    }),
+    Effect.catch(() => Effect.succeed<Told>({ _tag: "Cut" }))
+  )

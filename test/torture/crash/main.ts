@@ -1,0 +1,57 @@
+/**
+ * The crash matrix: a gateway process is killed (SIGKILL) at every await between the request and the reply
+ * of every write tool, and what client, database and Tasker hold is looked at before and after recovery.
+ *
+ *   npm run torture:crash [-- --tool tasker_move_issue] [--lanes 2]
+ *
+ * Prints the matrix in Markdown. Ends in 1 where a death ended otherwise than in one write.
+ */
+import { mkdtemp } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { Effect, Logger, Redacted } from "effect"
+import * as EmbeddedPostgres from "../../../src/layers/EmbeddedPostgres.ts"
+import { writeRows } from "../../support/writes.ts"
+import { runMatrix } from "./Matrix.ts"
+import { summaryOf, tablesOf } from "./table.ts"
+
+const { values } = parseArgs({
+  options: {
+    tool: { type: "string", multiple: true },
+    lanes: { type: "string", default: "2" }
+  }
+})
+
+const rows = writeRows.filter(({ tool }) => values.tool?.includes(tool) ?? true)
+const lanes = Number(values.lanes)
+if (rows.length === 0 || !Number.isInteger(lanes) || lanes < 1) {
+  process.stderr.write(
+    `--tool is one of ${writeRows.map(({ tool }) => tool).join(", ")}; --lanes a number from 1\n`
+  )
+  process.exit(2)
+}
+
+const started = performance.now()
+const dataDir = await mkdtemp(join(tmpdir(), "gateway-crash-"))
+const matrix = await Effect.runPromise(
+  Effect.gen(function* () {
+    const { url } = yield* EmbeddedPostgres.start({ dataDir })
+    return yield* runMatrix(Redacted.value(url), {
+      lanes,
+      rows,
+      onTried: (tried, left) =>
+        process.stderr.write(
+          `${tried.some(({ faults }) => faults.length > 0) ? "x" : "."}${left % 10 === 0 ? ` ${left} left\n` : ""}`
+        )
+    })
+  }).pipe(
+    Effect.scoped,
+    Effect.ensuring(Effect.ignore(EmbeddedPostgres.discard({ dataDir }))),
+    Effect.provide(Logger.layer([]))
+  )
+)
+
+const seconds = Math.round((performance.now() - started) / 1000)
+process.stdout.write(`${tablesOf(matrix)}\n\n${summaryOf(matrix)}\nseconds                    ${seconds}\n`)
+process.exit(matrix.tried.every(({ faults }) => faults.length === 0) ? 0 : 1)

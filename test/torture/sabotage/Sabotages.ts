@@ -1,0 +1,149 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: snippets of source, templates among them
+/**
+ * Faults that are built into a gateway as it is loaded, to show that the checker would see them. Each
+ * rewrites one snippet of one file of `src/`, which has to be there exactly once: where the product changes
+ * so that a sabotage would no longer bite, the gateway that should have been sabotaged does not start.
+ */
+export interface Sabotage {
+  /** What is wrong with a gateway of this kind. */
+  readonly what: string
+  readonly edits: ReadonlyArray<Edit>
+}
+
+export interface Edit {
+  /** Within the project. */
+  readonly file: string
+  readonly snippet: string
+  readonly instead: string
+}
+
+const edit = (file: string, snippet: string, instead: string): Edit => ({ file, snippet, instead })
+
+export const sabotages: Readonly<Record<string, Sabotage>> = {
+  "reserve-after-write": {
+    what: "A write is sent to Tasker first, and reserved when that is done.",
+    edits: [
+      edit(
+        "src/tools/Writer.ts",
+        "const reservation = yield* once.reserve({",
+        `const early = yield* tokens.authenticate(call.token)
+        const { upstreamKey } = yield* Effect.promise(() => import("../domain/Operation.ts"))
+        const ticket = {
+          agent: early.principal.agent,
+          requestId: call.requestId,
+          upstreamKey: upstreamKey(early.principal.agent.id, request.key)
+        }
+        yield* Effect.ignore(tool.apply(write, ticket, tasker))
+        const reservation = yield* once.reserve({`
+      )
+    ]
+  },
+  "outcome-apart-from-event": {
+    what: "An outcome is committed first, and its audit event in a transaction of its own.",
+    edits: [
+      edit(
+        "src/layers/IdempotencyPostgres.ts",
+        "${besides}, event as (${insertEvent(sql, event, sql`from changed`)})",
+        "${besides}"
+      ),
+      edit(
+        "src/layers/IdempotencyPostgres.ts",
+        'if (done.recorded) return "Recorded" as const',
+        `if (done.recorded) {
+          yield* storage(repeatable(insertEvent(sql, event, sql\`from (select 1) as always\`)))
+          return "Recorded"
+        }`
+      )
+    ]
+  },
+  "no-fingerprint": {
+    what: "A key stands for whatever is asked under it: arguments are not compared.",
+    edits: [
+      edit(
+        "src/domain/Operation.ts",
+        'if (operation.fingerprint !== fingerprint) return { _tag: "Refused", failure: keyReused(operation) }',
+        ""
+      )
+    ]
+  },
+  "conflict-taken-for-done": {
+    what: "The card that a 409 of Tasker's names is taken for the one asked for, without being compared.",
+    edits: [edit("src/tools/settle.ts", ": yield* ownCard(write, found)", ": issueDone(found)")]
+  },
+  "no-fence": {
+    what: "An outcome is written by whoever comes, whether or not the lease has changed hands.",
+    edits: [
+      edit(
+        "src/layers/leases.ts",
+        "id = ${lease.operationId} and fence = ${lease.fence} and state = 'in_progress'",
+        "id = ${lease.operationId}"
+      )
+    ]
+  },
+  "cached-revocation": {
+    what: "Who holds a token, and what it may, is remembered for five seconds where no key is asked about.",
+    edits: [
+      edit(
+        "src/layers/TokenStorePostgres.ts",
+        "const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {",
+        `const cached = new Map()
+        const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
+          const held = Buffer.from(hash(token)).toString("hex")
+          const seen = cached.get(held)
+          if (key === undefined && seen !== undefined && performance.now() - seen.at < 5000) return seen.row`
+      ),
+      edit(
+        "src/layers/TokenStorePostgres.ts",
+        "return row === undefined ? yield* unknownToken() : row",
+        `if (row !== undefined && (cached.get(held)?.at ?? 0) < performance.now() - 5000) {
+          cached.set(held, { row, at: performance.now() })
+        }
+        return row === undefined ? yield* unknownToken() : row`
+      )
+    ]
+  },
+  "recovery-guesses-not-done": {
+    what: "Recovery takes for not done whatever it is to settle.",
+    edits: [
+      edit(
+        "src/tools/Recovery.ts",
+        "const give = Effect.fnUntraced(function* (due: Due, settled: Settled) {",
+        `const give = Effect.fnUntraced(function* (due: Due, _: Settled) {
+          const settled: Settled = { _tag: "NotDone", failure: unresolved("It is guessed.") }`
+      )
+    ]
+  },
+  "dropped-event": {
+    what: "One outcome in twenty leaves no audit event.",
+    edits: [
+      edit(
+        "src/layers/IdempotencyPostgres.ts",
+        "insertEvent(sql, event, sql`from changed`)",
+        "insertEvent(sql, event, sql`from changed where random() < 0.95`)"
+      )
+    ]
+  },
+  "key-per-token": {
+    what: "A key is a token's, not its agent's: the same one with the agent's next token is another write.",
+    edits: [
+      edit(
+        "src/tools/Pipeline.ts",
+        "const wanted = { call, tool, request: decoded.success, deadline }",
+        `const { hash } = yield* Effect.promise(() => import("../domain/Token.ts"))
+        const ofToken = Buffer.from(hash(call.token)).toString("hex").slice(0, 12)
+        const request = { ...decoded.success, key: decoded.success.key.slice(0, 100) + "." + ofToken }
+        const wanted = { call, tool, request, deadline }`
+      )
+    ]
+  },
+  "doubt-taken-for-refusal": {
+    what: "A write whose reply got lost is taken for not done, and its key is freed.",
+    edits: [
+      edit(
+        "src/tools/settle.ts",
+        "isAmbiguous(failure) ? Effect.succeed(undecided(failure)) : afterRefusal(write, sending, failure)",
+        "afterRefusal(write, sending, failure)"
+      )
+    ]
+  }
+}

@@ -1,0 +1,110 @@
+import { createServer, type Server, type ServerResponse } from "node:http"
+import { type AddressInfo, connect, type Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Bounds, track } from "../../src/http/Connections.ts"
+import { until } from "../support/scripted-tasker.ts"
+
+/** More than the buffers of a connection take, in bytes. */
+const large = 64 * 1024 * 1024
+
+/** A server that answers `/` at once, `/large` with more than a socket holds, and `/slow` when it is told to. */
+const server = Effect.fnUntraced(function* (bounds: Partial<Bounds> = {}) {
+  const waiting: Array<ServerResponse> = []
+  const sockets: Array<Socket> = []
+  const node: Server = createServer()
+  const connections = track(node, { most: 1000, unread: 30_000, ...bounds })
+  node.on("connection", (socket) => sockets.push(socket))
+  node.on("request", (request, response) => {
+    if (request.url === "/slow") waiting.push(response)
+    else response.end(request.url === "/large" ? Buffer.alloc(large) : "ok")
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void>((resume) => {
+      node.listen(0, "127.0.0.1", () => resume(Effect.void))
+    }),
+    () => Effect.sync(() => node.closeAllConnections())
+  )
+  return { connections, sockets, waiting, port: (node.address() as AddressInfo).port }
+})
+
+interface Client {
+  readonly socket: Socket
+  readonly received: () => string
+  readonly get: (path: string) => void
+}
+
+const client = (port: number) =>
+  Effect.acquireRelease(
+    Effect.callback<Client>((resume) => {
+      let received = ""
+      const socket = connect(port, "127.0.0.1", () =>
+        resume(
+          Effect.succeed({
+            socket,
+            received: () => received,
+            get: (path) => void socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+          })
+        )
+      )
+      socket.on("error", () => {})
+      socket.on("data", (chunk) => {
+        received += chunk.toString("latin1")
+      })
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+const answered = (one: Client) => until(() => one.received().endsWith("ok"))
+
+describe("connections past the most there may be", () => {
+  it.live("take the place of the one that has been quiet for longest, not of those in use", () =>
+    Effect.gen(function* () {
+      const { port, waiting } = yield* server({ most: 3 })
+      const busy = yield* client(port)
+      busy.get("/slow")
+      yield* until(() => waiting.length === 1)
+      const first = yield* client(port)
+      const second = yield* client(port)
+      first.get("/")
+      yield* answered(first)
+      // The first has been heard of since, so it is the second that has been quiet for longest.
+      const third = yield* client(port)
+      yield* until(() => second.socket.closed)
+      third.get("/")
+      yield* answered(third)
+      first.get("/")
+      yield* answered(first)
+      waiting[0]?.end("ok")
+      yield* answered(busy)
+    })
+  )
+
+  it.live("are refused where all of the others are in use", () =>
+    Effect.gen(function* () {
+      const { port, waiting } = yield* server({ most: 2 })
+      for (const count of [1, 2]) {
+        ;(yield* client(port)).get("/slow")
+        yield* until(() => waiting.length === count)
+      }
+      const newcomer = yield* client(port)
+      yield* until(() => newcomer.socket.closed)
+      assert.strictEqual(waiting.length, 2)
+    })
+  )
+})
+
+describe("a client that asks and does not read", () => {
+  it.live("is hung up on", () =>
+    Effect.gen(function* () {
+      const { port, sockets } = yield* server({ unread: 100 })
+      const one = yield* client(port)
+      one.socket.pause()
+      one.get("/large")
+      yield* until(() => sockets[0]?.closed === true)
+      one.socket.resume()
+      yield* until(() => one.socket.closed)
+      assert.isBelow(one.received().length, large)
+    })
+  )
+})
