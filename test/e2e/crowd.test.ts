@@ -116,6 +116,6 @@ describe("a crowd of 2,000 idle and 500 slow connections", () => {
           assert.strictEqual(yield* session, 200)
         }).pipe(Effect.provideService(Served, Served.of({ url, internalToken, databaseUrl })))
       }),
-    180_000
+    300_000
   )
 })

@@ -141,6 +141,6 @@ describe("a rolling restart under load", () => {
         )
         for (const refusal of met.refused) assert.include(["no reply", "gateway.unavailable"], refusal)
       }),
-    180_000
+    300_000
   )
 })

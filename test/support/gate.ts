@@ -1,19 +1,23 @@
 import { connect, createServer, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 
-/** A way to a server that can be shut: `shut` breaks what is open and refuses anew, `mute` lets nothing through any more. */
+/**
+ * A way to a server that can be shut: `shut` breaks what is open and refuses anew, `mute` lets nothing through
+ * any more, `turn` leads to another server from then on.
+ */
 export interface Gate {
   readonly url: string
   readonly shut: Effect.Effect<void>
   readonly mute: Effect.Effect<void>
   readonly open: Effect.Effect<void>
+  readonly turn: (target: string) => Effect.Effect<void>
 }
 
 /** A gate before the server of a URL, until the scope closes. */
 export const gateTo = (target: string): Effect.Effect<Gate, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Gate & { readonly close: Effect.Effect<void> }>((resume) => {
-      const upstream = new URL(target)
+      let upstream = new URL(target)
       const sockets = new Set<Socket>()
       let state: "open" | "shut" | "mute" = "open"
       const breakAll = () => {
@@ -53,6 +57,11 @@ export const gateTo = (target: string): Effect.Effect<Gate, never, Scope.Scope> 
             shut: become("shut"),
             mute: become("mute"),
             open: become("open"),
+            turn: (next) =>
+              Effect.sync(() => {
+                upstream = new URL(next)
+                breakAll()
+              }),
             close: Effect.callback<void>((done) => {
               breakAll()
               server.close(() => done(Effect.void))

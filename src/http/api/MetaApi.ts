@@ -13,9 +13,7 @@ const Health = Schema.Struct({
     tasker: Schema.Literals(["ok", "unconfigured", "unreachable"])
   }),
   /** Audit events that are not sealed yet, counted up to 10,000, and for how long the oldest waits; null: the database can't say. */
-  audit: Schema.NullOr(
-    Schema.Struct({ unsealed_events: Schema.Int, oldest_unsealed_seconds: Schema.Number })
-  )
+  audit: Schema.NullOr(Schema.Struct({ unsealed_events: Schema.Int, oldest_unsealed_seconds: Schema.Number }))
 })
 export type Health = typeof Health.Type
 

@@ -31,7 +31,9 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
             unsealed_events: unsealed.events,
             oldest_unsealed_seconds: unsealed.oldestSeconds
           }
-          return Response.jsonUnsafe({ status, checks, audit } satisfies Health, { status: serves ? 200 : 503 })
+          return Response.jsonUnsafe({ status, checks, audit } satisfies Health, {
+            status: serves ? 200 : 503
+          })
         }),
       capabilities: () =>
         Effect.succeed({

@@ -47,5 +47,5 @@ export const failures = (...statuses: ReadonlyArray<number>) =>
 
 /** Turns what a handler fails with, and what does not decode, into problem documents. */
 export class Problems extends HttpApiMiddleware.Service<Problems>()("tasker-codex-api/http/api/Problems", {
-  error: failures(404, 422, 500, 503)
+  error: failures(404, 422, 429, 500, 503)
 }) {}
