@@ -129,6 +129,13 @@ const inDatabase = (url: string, verification: Verification) =>
     const proof = AuditProofPostgres.make(sql)
     const lines = yield* proof.export({ from: undefined, to: undefined })
     const found = yield* verified(verification, Stream.encodeText(lines))
+    const behind = yield* AuditProofPostgres.countUnsealedBehind(sql)
+    if (behind > 0) {
+      return yield* new AuditFault({
+        line: undefined,
+        message: `${behind} ${behind === 1 ? "event stands" : "events stand"} in the table behind what is sealed and ${behind === 1 ? "has" : "have"} no seal: put in, or the seal was removed`
+      })
+    }
     return { found, waiting: (yield* proof.unsealed).events }
   }).pipe(
     Effect.catchTag("GatewayUnavailable", (failure) =>

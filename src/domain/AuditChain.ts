@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash as digestOf } from "node:crypto"
 import { Schema } from "effect"
 import type { AuditEvent } from "./AuditEvent.ts"
 import { canonicalJson } from "./CanonicalJson.ts"
@@ -27,12 +27,12 @@ export const Sequence = Schema.Int.check(
 /** The link before the first event. */
 export const beginning: Digest = new Uint8Array(32)
 
+export const sha256 = (text: string | Uint8Array): Digest => digestOf("sha256", text, "buffer")
+
 /** What stands for an event in the chain: SHA-256 of its canonical JSON (RFC 8785), as it is shown. */
-export const eventHash = (event: AuditEvent): Digest =>
-  createHash("sha256").update(canonicalJson(event)).digest()
+export const eventHash = (event: AuditEvent): Digest => sha256(canonicalJson(event))
 
 const linkDomain = Buffer.from("nodedc-audit/link/v1\0")
-const place = Buffer.alloc(8)
 
 /**
  * The link of an event: SHA-256 over the words `nodedc-audit/link/v1` and a zero byte, the link before
@@ -40,8 +40,12 @@ const place = Buffer.alloc(8)
  * chains read alike.
  */
 export const linkOf = (previous: Digest, sequence: number, hash: Digest): Digest => {
-  place.writeBigUInt64BE(BigInt(sequence))
-  return createHash("sha256").update(linkDomain).update(previous).update(place).update(hash).digest()
+  const text = Buffer.allocUnsafe(linkDomain.length + 72)
+  const at = linkDomain.copy(text)
+  text.set(previous, at)
+  text.writeBigUInt64BE(BigInt(sequence), at + 32)
+  text.set(hash, at + 40)
+  return sha256(text)
 }
 
 /**

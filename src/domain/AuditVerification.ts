@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto"
 import { Schema } from "effect"
-import { type Checkpoint, type Digest, linkOf } from "./AuditChain.ts"
+import { type Checkpoint, type Digest, linkOf, sha256 } from "./AuditChain.ts"
 import { asHex, type EventLine, isEventLine, readEventLine, readOtherLine } from "./AuditExport.ts"
 import { isSignedWith, readVerifyingKey, type VerifyingKey } from "./SigningKey.ts"
 
@@ -33,8 +32,6 @@ export interface Verification {
   /** After the last line: what was proven, or what is missing. */
   readonly end: () => Verified | AuditFault
 }
-
-const sha256 = (bytes: Uint8Array): Digest => createHash("sha256").update(bytes).digest()
 
 const same = (one: Digest, other: Digest): boolean => Buffer.compare(one, other) === 0
 

@@ -12,6 +12,7 @@ const batch = 500
 const rowsOf = <S extends Schema.Constraint>(row: S) => Schema.decodeUnknownEffect(Schema.Array(row))
 const decodeKeys = rowsOf(PublishedKey)
 const decodeCheckpoints = rowsOf(Checkpoint)
+const decodeCount = rowsOf(Schema.Struct({ events: Schema.Int }))
 const decodeUnsealed = rowsOf(Schema.Struct({ events: Schema.Int, oldest: Schema.Number }))
 
 /** Where a part begins and ends, as sequence numbers, and the link before it. */
@@ -182,5 +183,18 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
 
   return AuditProof.of({ latest, keys, unsealed, export: exported })
 }
+
+/**
+ * How many events stand where the sealer looks no more and have no seal. None come there by themselves:
+ * they were put in, or their seals taken out. Reads the whole trail, so it is none of what calls ask for.
+ */
+export const countUnsealedBehind = (sql: PgClient) =>
+  sql`
+    select count(*)::integer as events from audit_events e
+    where e.position <= ${horizon(sql)}
+      and not exists (select from audit_seals s where s.position = e.position)`.pipe(
+    Effect.flatMap(decodeCount),
+    Effect.map(([found]) => found?.events ?? 0)
+  )
 
 export const layer = Layer.effect(AuditProof, Effect.map(PgClient, make))

@@ -5,6 +5,7 @@ import { SqlError } from "effect/sql"
 import type { Fragment } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
+import { GatewayUnavailable } from "../domain/Failure.ts"
 import { type AgentId, IssueId, OperationId, type ProjectId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
 import { quotaReached } from "../domain/Quota.ts"
@@ -25,6 +26,7 @@ import { held, leaseMillis } from "./leases.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { brokenConstraint, repeatable, storage } from "./storage.ts"
 import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
+import { returnTitle } from "./titleSql.ts"
 
 /**
  * Keeps the promise of `services/Idempotency.ts` with one statement a step, each a transaction of its
@@ -50,6 +52,16 @@ const decodeMade = Schema.decodeUnknownEffect(
     })
   )
 )
+
+/** Nothing was sent, but where the reservation stands all the same, recovery carries it out once its lease ran out. */
+const reservedUnheard = () =>
+  new GatewayUnavailable({
+    reason: "unavailable",
+    message:
+      "The gateway's database failed while this write was being put on record. Nothing was sent to Tasker yet, but it may still be carried out: repeat the same call with the same idempotency_key, which settles it and never does it twice.",
+    retryable: true,
+    details: { retry_after_seconds: 2 }
+  })
 
 export const layer = Layer.effect(
   Idempotency,
@@ -85,7 +97,8 @@ export const layer = Layer.effect(
             (error) => SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota",
             () => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(quotaReached(now)))
           )
-        )
+        ),
+        reservedUnheard
       )
       const [row] = rows
       if (row === undefined) return yield* unknownToken()
@@ -104,19 +117,20 @@ export const layer = Layer.effect(
         }
         return { _tag: "Reserved", principal, grant, lease }
       }
-      if (row.titled && taken !== undefined) yield* giveTitle(id, intent, taken)
+      if (row.titled && intent.repetition !== undefined && taken !== undefined)
+        yield* giveTitle(id, intent, taken)
       if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
       if (row.titled || intent.repetition === undefined) return yield* keyInProgress()
       const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
       return yield* possibleDuplicate(Option.getOrNull(made))
     })
 
-    /** A title taken for a key that was taken meanwhile goes to the write behind that key, or to nobody. */
+    /** A title taken for a key that was taken meanwhile goes to the write behind that key, or back to where it was. */
     const giveTitle = (id: string, { fingerprint }: Intent, taken: Operation) =>
       storage(
         taken.fingerprint === fingerprint
           ? sql`update recent_titles set operation_id = ${taken.id} where operation_id = ${id}::uuid`
-          : sql`delete from recent_titles where operation_id = ${id}::uuid`
+          : returnTitle(sql, id)
       )
 
     const duplicateOf = (agentId: AgentId, projectId: ProjectId, { allowed, titleHash }: Repetition) =>
@@ -206,17 +220,25 @@ export const layer = Layer.effect(
       )
 
     /**
-     * A write that was not done leaves its title free and costs its grant nothing: in this order, in which
+     * A write that was not done gives its title back and costs its grant nothing: in this order, in which
      * reserving takes both, so that the two never wait for each other.
      */
-    const unused = sql`, untitled as (
-        delete from recent_titles t using changed where t.operation_id = changed.id returning 1
+    const unused = sql`, given_back as (
+        update recent_titles t
+        set operation_id = t.previous_operation_id, reserved_at = t.previous_reserved_at,
+            previous_operation_id = null, previous_reserved_at = null
+        from changed where t.operation_id = changed.id and t.previous_operation_id is not null
+        returning 1
+      ), untitled as (
+        delete from recent_titles t using changed
+        where t.operation_id = changed.id and t.previous_operation_id is null
+        returning 1
       ), uncounted as (
         update grant_writes w set writes = greatest(w.writes - 1, 0)
         from changed
         where changed.counted and w.grant_id = changed.grant_id
           and w.day = (changed.created_at at time zone 'UTC')::date
-          and (select count(*) from untitled) >= 0
+          and (select count(*) from untitled) + (select count(*) from given_back) >= 0
       )`
 
     const release = (lease: Lease, event: AuditEvent) =>
@@ -252,7 +274,8 @@ export const layer = Layer.effect(
           : sql`
               update idempotency_keys
               set state = 'unknown', reason = ${because}, lease_until = null,
-                  look_at = now() + ${lookAfter}::integer * interval '1 millisecond'
+                  look_at = coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond'),
+                  next_look = coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond')
               where ${held(sql, lease)}
               returning id`
       )

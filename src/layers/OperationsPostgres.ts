@@ -1,5 +1,5 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Settings } from "../Config.ts"
 import { AuditEvent, auditEntry } from "../domain/AuditEvent.ts"
 import { judgeDecision } from "../domain/Decision.ts"
@@ -7,6 +7,7 @@ import { codeOf, RequestRefused } from "../domain/Failure.ts"
 import { OperationId } from "../domain/Ids.ts"
 import { invalidInput } from "../domain/inputs.ts"
 import { OperationShown } from "../domain/OperationShown.ts"
+import { Write } from "../domain/Write.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { Operations, type Settlement } from "../services/Operations.ts"
 import { makeActing } from "./administrativeAct.ts"
@@ -28,6 +29,7 @@ type Service = Operations["Service"]
 /** As many events of one key as anyone reads; a call that was repeated for days has more. */
 const longestHistory = 200
 
+const decodeWrite = Schema.decodeUnknownEffect(Write)
 const asOperations = items(OperationShown)
 const asEvents = items(AuditEvent)
 const asIds = items(OperationId)
@@ -110,8 +112,8 @@ export const layer = Layer.effect(
       const verdict = judge(found, decision)
       if (verdict._tag === "Refused") return yield* verdict.failure
       if (verdict._tag === "Standing") return { _tag: "Standing", operation: found.operation }
-      if (found.intent === null) return yield* Effect.die(new Error(`Operation ${id} lost its intent`))
-      return { _tag: "Undecided", undecided: { agent: found.agent, write: found.intent } }
+      const write = yield* Effect.orDie(decodeWrite(found.intent))
+      return { _tag: "Undecided", undecided: { agent: found.agent, write } }
     })
 
     const settle: Service["settle"] = Effect.fn("Operations.settle")((act, id, decision, settlement) =>
@@ -155,12 +157,12 @@ export const layer = Layer.effect(
 
     /** A new card stands for one write: one that another key of the agent's made is not this one's. */
     const ownCard = Effect.fnUntraced(function* (found: Found, settlement: Settlement) {
-      if (found.intent?._tag !== "CreateIssue") return
+      if (found.operation.tool !== "tasker_create_issue") return
       if (settlement.outcome === "not_executed" || settlement.issueId === null) return
       const [other] = yield* asIds(sql`
         select k.id as item from idempotency_keys k
         where k.agent_id = ${found.agent.id}::uuid and k.issue_id = ${settlement.issueId}::uuid
-          and k.tool = ${found.operation.tool} and k.state = 'executed'
+          and k.tool = 'tasker_create_issue' and k.state = 'executed'
         limit 1`)
       if (other !== undefined) {
         return yield* invalidInput(

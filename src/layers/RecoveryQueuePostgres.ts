@@ -1,5 +1,5 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Duration, Effect, Layer, Schema } from "effect"
+import { Array, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Settings } from "../Config.ts"
 import { OperationId, ProjectId, TokenId } from "../domain/Ids.ts"
 import { upstreamKey } from "../domain/Operation.ts"
@@ -20,11 +20,15 @@ const DueRow = Schema.Struct({
   request_id: Schema.String,
   fence: Schema.Int,
   looks: Schema.Int,
-  intent: Write,
+  intent: Schema.Unknown,
   agent: Agent,
   grants: Schema.Array(StandingGrant)
 })
+const decodeWrite = Schema.decodeUnknownEffect(Write)
 const decodeDue = Schema.decodeUnknownEffect(Schema.Array(DueRow))
+
+/** How long one waits that this version can't read; another instance may be of one that can. */
+const unreadable = Duration.minutes(5)
 
 export const layer = Layer.effect(
   RecoveryQueue,
@@ -60,18 +64,31 @@ export const layer = Layer.effect(
           from taken k
           join agents a on a.id = k.agent_id`.pipe(Effect.flatMap(decodeDue))
       )
-      return rows.map(
-        ({ agent, fence, grants, intent, looks, request_id, token_id, ...operation }): Due => ({
-          operation,
-          lease: { operationId: operation.id, fence, upstreamKey: upstreamKey(agent.id, operation.key) },
-          write: intent,
-          agent,
-          grants,
-          tokenId: token_id,
-          requestId: request_id,
-          looks
+      return Array.getSomes(yield* Effect.forEach(rows, read))
+    })
+
+    /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
+    const read = Effect.fnUntraced(function* (row: typeof DueRow.Type) {
+      const { agent, fence, grants, intent, looks, request_id, token_id, ...operation } = row
+      const lease = { operationId: operation.id, fence, upstreamKey: upstreamKey(agent.id, operation.key) }
+      const write = yield* Effect.option(decodeWrite(intent))
+      if (Option.isNone(write)) {
+        yield* Effect.logError("A write in doubt is not one that this gateway can read", {
+          operation_id: operation.id
         })
-      )
+        yield* putBack(lease, { after: unreadable, looked: false, because: "This gateway can't read it." })
+        return Option.none<Due>()
+      }
+      return Option.some<Due>({
+        operation,
+        lease,
+        write: write.value,
+        agent,
+        grants,
+        tokenId: token_id,
+        requestId: request_id,
+        looks
+      })
     })
 
     const putBack: RecoveryQueue["Service"]["putBack"] = (lease, { after, because, looked }) =>
@@ -80,6 +97,7 @@ export const layer = Layer.effect(
           update idempotency_keys
           set state = 'unknown', lease_until = null, reason = ${because},
               look_at = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
+              next_look = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
               looks = looks + ${looked ? 1 : 0}::integer
           where ${held(sql, lease)}`)
       )

@@ -1,7 +1,7 @@
 import { Cause, Clock, Effect, Exit, type Fiber, Option, Random } from "effect"
 import type { Broken, Reply } from "./TaskerHttp.ts"
 import { retryAfter } from "./taskerAnswers.ts"
-import { Breaker, type Ending, isShut, type Leave, type Turn } from "./taskerBreaker.ts"
+import { type Asking, Breaker, type Ending, isShut, type Leave, type Turn } from "./taskerBreaker.ts"
 import { isFull, type Place, Slots, type Waiter } from "./taskerSlots.ts"
 
 /** How many calls of Tasker may be under way; a connection for each. */
@@ -38,7 +38,7 @@ export interface Gate {
    * is given the milliseconds that are left. Interrupted wherever it is, it leaves nothing occupied.
    */
   pass(
-    call: { readonly agent: string; readonly isWrite: boolean },
+    asking: Asking,
     millis: number,
     exchange: (millis: number) => Effect.Effect<Reply, Broken>
   ): Effect.Effect<Reply, Broken | NotAsked>
@@ -61,16 +61,16 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
 
   const enter = (
     held: Held,
-    { agent, isWrite }: { readonly agent: string; readonly isWrite: boolean },
+    asking: Asking,
     millis: number,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<number, NotAsked> => {
     const now = monotonicMillis(fiber)
-    const admitted = breaker.admit(now, isWrite)
+    const admitted = breaker.admit(now, asking)
     if (isShut(admitted)) return Effect.fail(notAsked(admitted.because, admitted.millis))
     held.leave = admitted
     const patience = millis * longestWaitShare
-    const place = slots.enter(agent, now, patience, held)
+    const place = slots.enter(asking.agent, now, patience, held)
     if (isFull(place)) return Effect.fail(notAsked(place.of === "all" ? "busy" : "agent_busy", place.millis))
     held.place = place
     if (place.since !== undefined) {
@@ -93,12 +93,13 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
 
   const leave = (
     { leave, place }: Held,
+    asking: Asking,
     exit: Exit.Exit<Reply, Broken | NotAsked>,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<void> => {
     const now = monotonicMillis(fiber)
     if (leave !== undefined) {
-      breaker.end(leave, endingOf(exit), now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
+      breaker.end(leave, asking, endingOf(exit), now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
     }
     if (Exit.isSuccess(exit) && (exit.value.status === 429 || exit.value.status === 503)) {
       const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
@@ -111,26 +112,24 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
 
   /** Who waits for a Tasker that is not asked any more waits for nothing. */
   const refuseLine = (now: number): void => {
-    const shut = breaker.shut(now, false)
+    const shut = breaker.shut(now)
     if (shut === undefined) return
     for (const { onRefused } of slots.line()) onRefused(notAsked(shut.because, shut.millis))
   }
 
   return {
-    pass: (call, millis, exchange) =>
+    pass: (asking, millis, exchange) =>
       Effect.withFiber((fiber) => {
         const held: Held = { leave: undefined, place: undefined, onSlot: ignore, onRefused: ignore }
         return Effect.onExit(
           Effect.flatMap(
-            Effect.suspend(() => enter(held, call, millis, fiber)),
+            Effect.suspend(() => enter(held, asking, millis, fiber)),
             exchange
           ),
-          (exit) => leave(held, exit, fiber)
+          (exit) => leave(held, asking, exit, fiber)
         )
       }),
-    open: Effect.withFiber((fiber) =>
-      Effect.succeed(breaker.shut(monotonicMillis(fiber), false) === undefined)
-    )
+    open: Effect.withFiber((fiber) => Effect.succeed(breaker.shut(monotonicMillis(fiber)) === undefined))
   }
 })
 

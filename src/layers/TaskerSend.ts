@@ -49,11 +49,11 @@ export const make = (
         },
         body: call.body === undefined ? undefined : JSON.stringify(call.body)
       }
-      const passing = { agent: call.who.agent.id, isWrite: isWrite(call) }
+      const asking = { agent: call.who.agent.id, isWrite: isWrite(call) }
 
       const attempt = (tries: number, millis: number, before?: Tried): Effect.Effect<Reply, TaskerError> => {
         let given = millis
-        const tried = gate.pass(passing, millis, (left) => {
+        const tried = gate.pass(asking, millis, (left) => {
           given = left
           return exchange(request, left)
         })

@@ -49,8 +49,8 @@ export interface Asked {
 }
 
 /**
- * The statement's part that counts the call: a live token's, and only where its key stands for nothing
- * yet, since a repeat costs nobody anything. Stands in front of `callerRow`, among the statement's `with`.
+ * The statement's part that counts the call: a live token's, and not where its key stands for
+ * something known, since answering that again costs nobody anything. Stands in front of `callerRow`, among the statement's `with`.
  */
 export const rated = (sql: PgClient, { counting, hash, key }: Asked): Fragment =>
   counting === undefined
@@ -68,7 +68,8 @@ export const rated = (sql: PgClient, { counting, hash, key }: Asked): Fragment =
               ? sql``
               : sql`and not exists (
                   select from idempotency_keys k
-                  where k.agent_id = t.agent_id and k.key = ${key} and k.state <> 'not_executed'
+                  where k.agent_id = t.agent_id and k.key = ${key}
+                    and (k.state = 'executed' or (k.state = 'in_progress' and k.lease_until > now()))
                 )`
           }
         on conflict (agent_id, class) do update set

@@ -6,11 +6,11 @@ import { type OperationId, TokenId } from "../domain/Ids.ts"
 import type { Answer } from "../domain/Operation.ts"
 import { OperationShown } from "../domain/OperationShown.ts"
 import { Agent } from "../domain/Principal.ts"
-import { Write } from "../domain/Write.ts"
 import type { Reach } from "../services/AgentRegistry.ts"
 import { agentJson } from "./principalJson.ts"
 import { notFound } from "./registryAgents.ts"
 import { items } from "./registrySql.ts"
+import { returnTitle } from "./titleSql.ts"
 
 /** What stands behind a key as people see it, and how a decision about it is written down. */
 
@@ -42,8 +42,8 @@ const Found = Schema.Struct({
   agent: Agent,
   token_id: TokenId,
   fingerprint: Schema.String,
-  /** Null once it is settled. */
-  intent: Schema.NullOr(Write)
+  /** The write, null once it is settled; as it was stored, which may be by another version of this gateway. */
+  intent: Schema.Unknown
 })
 export type Found = typeof Found.Type
 
@@ -109,7 +109,7 @@ export const settleExecuted = (
 export const settleNotExecuted = (sql: PgClient, retention: Duration.Duration, found: Found, note: string) =>
   Effect.gen(function* () {
     const { id } = found.operation
-    yield* sql`delete from recent_titles where operation_id = ${id}::uuid`
+    yield* returnTitle(sql, id)
     yield* sql`
       update grant_writes w set writes = greatest(w.writes - 1, 0)
       from idempotency_keys k

@@ -102,7 +102,8 @@ const titled = (sql: PgClient, settings: Settings["Service"], intent: Intent, id
       where k.agent_id = allowed.agent_id and k.key = ${intent.key} and k.state <> 'not_executed'
     )
     on conflict (agent_id, project_id, title_hash) do update
-      set operation_id = excluded.operation_id, reserved_at = now()
+      set operation_id = excluded.operation_id, reserved_at = now(),
+          previous_operation_id = t.operation_id, previous_reserved_at = t.reserved_at
       where ${repetition.allowed}::boolean
         or t.reserved_at <= now() - ${window}::integer * interval '1 second'
     returning operation_id`

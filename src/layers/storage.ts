@@ -44,25 +44,36 @@ export const brokenConstraint = (error: SqlError.SqlError): string | undefined =
 const patience = "3 seconds"
 
 /**
+ * Whether a statement that failed was certainly not carried out: no connection could be made for it, or the
+ * server said why it failed. One that the server was cut off in, or that nobody answered, may have been.
+ */
+const isUndone = (error: SqlError.SqlError): boolean => {
+  const code = codeOf(error.reason.cause)
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN)$/.test(code) || /^(?!57P0[12]|08)[0-9A-Z]{5}$/.test(code)
+}
+
+/**
  * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said
  * in the log; anything else (bad SQL, a broken constraint, a row that does not decode) is a defect.
  */
 export const storage = <A, E, R>(
-  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>
+  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>,
+  /** What a caller is told of a statement that may have been carried out all the same. */
+  unheard: () => GatewayUnavailable = gatewayUnavailable
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable, R> =>
   statement.pipe(
     Effect.timeoutOrElse({
       duration: patience,
       orElse: () =>
         Effect.logError(`The database did not answer within ${patience}`).pipe(
-          Effect.andThen(Effect.fail(gatewayUnavailable()))
+          Effect.andThen(Effect.fail(unheard()))
         )
     }),
     Effect.catch((error) => {
       if (SqlError.isSqlError(error)) {
         return isOutage(error)
           ? Effect.logError("The database is out", error.reason).pipe(
-              Effect.andThen(Effect.fail(gatewayUnavailable()))
+              Effect.andThen(Effect.fail(isUndone(error) ? gatewayUnavailable() : unheard()))
             )
           : Effect.die(error)
       }

@@ -5,22 +5,26 @@
  *
  * Not `effect/persistence`'s CircuitBreaker: it heeds `Retry-After` only in the failure that opens it,
  * counts last week's failures with this minute's, can't prefer a read as the probe, and costs some 12 µs
- * a call where this takes half a one.
+ * a call where this takes less than one.
  */
 
 /** What is looked at: the last so many calls, as far as they are no older than this. */
 const windowSize = 50
 const windowMillis = 30_000
 /** Fewer calls than this say nothing yet. */
-const leastCalls = 10
+const leastCalls = 20
 const tooManyFailed = 0.5
 
 const firstOpenMillis = 1000
 const longestOpenMillis = 30_000
 /** Instances of one gateway open together; by this they don't ask again together. */
 const jitter = 0.5
-/** For so long after it might be asked again a write leaves it to a read: a probe that fails leaves no key in doubt. */
-const readsFirstMillis = 1000
+/**
+ * For so long after it might be asked again the probe is left to others by a write, since a read that
+ * fails leaves no key in doubt, and by an agent whose calls alone had failed, since it may be they that
+ * can't succeed.
+ */
+const othersFirstMillis = 1000
 /** The longest that a `Retry-After` holds anything back. */
 export const longestHoldMillis = 60_000
 
@@ -32,6 +36,12 @@ export type Ending =
   | "failed"
   /** Not at all: it was given up, or never left. */
   | "untold"
+
+/** Who wants to make what. */
+export interface Asking {
+  readonly agent: string
+  readonly isWrite: boolean
+}
 
 /** Leave to make one call. */
 export interface Leave {
@@ -64,6 +74,8 @@ export class Breaker {
   /** Until when it is open; undefined where it is closed. */
   private openUntil: number | undefined
   private openMillis = 0
+  /** Whose calls alone had failed when it opened. */
+  private suspect: string | undefined
   private openings = 0
   /** Closed for as long as it was open last, it starts from the shortest opening again. */
   private calmFrom = 0
@@ -76,8 +88,8 @@ export class Breaker {
   }
 
   /** Leave for a call, which has to be given back by `end`; or why there is none. */
-  admit(now: number, isWrite: boolean): Leave | Shut {
-    const shut = this.shut(now, isWrite)
+  admit(now: number, asking: Asking): Leave | Shut {
+    const shut = this.shut(now, asking)
     if (shut !== undefined) return shut
     if (this.openUntil === undefined) return this.current
     this.probe = { probe: true }
@@ -85,34 +97,46 @@ export class Breaker {
     return this.probe
   }
 
-  /** Why a call would get no leave; undefined where it would. */
-  shut(now: number, isWrite: boolean): Shut | undefined {
+  /** Why a call would get no leave, or without a call, why none would; undefined where it would. */
+  shut(now: number, asking?: Asking): Shut | undefined {
     if (now < this.heldUntil) return { _tag: "Shut", because: "held", millis: this.heldUntil - now }
     if (this.openUntil === undefined) return undefined
     if (this.probe !== undefined) return { _tag: "Shut", because: "failing", millis: firstOpenMillis }
-    const from = this.openUntil + (isWrite ? readsFirstMillis : 0)
+    const isLast = asking !== undefined && (asking.isWrite || asking.agent === this.suspect)
+    const from = this.openUntil + (isLast ? othersFirstMillis : 0)
     return now < from ? { _tag: "Shut", because: "failing", millis: from - now } : undefined
   }
 
   /** `random` gives a number from 0 to 1. */
-  end(leave: Leave, ending: Ending, now: number, random: () => number): void {
+  end(leave: Leave, { agent }: Asking, ending: Ending, now: number, random: () => number): void {
     if (leave === this.probe) {
       this.probe = undefined
-      if (ending === "answered") this.close(now)
-      else if (ending === "failed") {
-        this.shutFor(now, random())
+      if (ending === "answered") {
+        this.close(now)
+        this.outcomes.add(agent, false, now)
+      } else if (ending === "failed") {
+        if (agent !== this.suspect) this.suspect = undefined
+        this.openFor(now, random())
         this.onTurn({ _tag: "Reopened", millis: this.openMillis })
       }
       return
     }
     if (leave !== this.current || this.openUntil !== undefined || ending === "untold") return
-    this.outcomes.add(ending === "failed", now)
+    this.outcomes.add(agent, ending === "failed", now)
+    if (ending === "failed") this.judge(now, random)
+  }
+
+  /** One agent whose calls can't succeed is no reason to refuse others, whose do. */
+  private judge(now: number, random: () => number): void {
     const { calls, failed } = this.outcomes
-    if (ending === "failed" && calls >= leastCalls && failed >= calls * tooManyFailed) {
-      if (now >= this.calmFrom) this.openings = 0
-      this.shutFor(now, random())
-      this.onTurn({ _tag: "Opened", failed, calls, millis: this.openMillis })
-    }
+    if (calls < leastCalls || failed < calls * tooManyFailed) return
+    const { othersAnswered, suspect } = this.outcomes.suspicion()
+    if (othersAnswered) return
+    this.suspect = suspect
+    if (now >= this.calmFrom) this.openings = 0
+    this.openFor(now, random())
+    this.outcomes.clear()
+    this.onTurn({ _tag: "Opened", failed, calls, millis: this.openMillis })
   }
 
   /** Tasker asks to be left alone. */
@@ -131,12 +155,11 @@ export class Breaker {
     this.onTurn({ _tag: "Closed" })
   }
 
-  private shutFor(now: number, random: number): void {
+  private openFor(now: number, random: number): void {
     const millis = firstOpenMillis * 2 ** this.openings * (1 + jitter * random)
     this.openMillis = Math.min(longestOpenMillis, millis)
     this.openings++
     this.openUntil = now + this.openMillis
-    this.outcomes.clear()
   }
 }
 
@@ -144,23 +167,34 @@ export class Breaker {
 class Outcomes {
   private readonly times = new Float64Array(windowSize)
   private readonly failures = new Uint8Array(windowSize)
+  private readonly agents: Array<string> = Array.from({ length: windowSize }, () => "")
   private next = 0
   calls = 0
   failed = 0
 
-  add(isFailure: boolean, now: number): void {
-    while (
-      this.calls > 0 &&
-      (this.calls === windowSize || (this.times[this.oldest()] ?? 0) < now - windowMillis)
-    ) {
-      this.failed -= this.failures[this.oldest()] ?? 0
-      this.calls--
-    }
+  add(agent: string, isFailure: boolean, now: number): void {
+    if (this.calls === windowSize) this.dropOldest()
+    while (this.calls > 0 && (this.times[this.at(0)] ?? 0) < now - windowMillis) this.dropOldest()
     this.times[this.next] = now
     this.failures[this.next] = isFailure ? 1 : 0
+    this.agents[this.next] = agent
     this.next = (this.next + 1) % windowSize
     this.calls++
     if (isFailure) this.failed++
+  }
+
+  /** Who alone has failures, if it is one alone, and whether others were answered meanwhile. */
+  suspicion(): { readonly suspect: string | undefined; readonly othersAnswered: boolean } {
+    const failing = new Set<string>()
+    const answered = new Set<string>()
+    for (let n = 0; n < this.calls; n++) {
+      const among = this.failures[this.at(n)] === 1 ? failing : answered
+      among.add(this.agents[this.at(n)] ?? "")
+    }
+    const [suspect] = failing
+    if (failing.size !== 1 || suspect === undefined) return { suspect: undefined, othersAnswered: false }
+    answered.delete(suspect)
+    return { suspect, othersAnswered: answered.size > 0 }
   }
 
   clear(): void {
@@ -168,7 +202,13 @@ class Outcomes {
     this.failed = 0
   }
 
-  private oldest(): number {
-    return (this.next - this.calls + windowSize) % windowSize
+  private dropOldest(): void {
+    this.failed -= this.failures[this.at(0)] ?? 0
+    this.calls--
+  }
+
+  /** Where the n-th of those in the window stands, the oldest being 0. */
+  private at(n: number): number {
+    return (this.next - this.calls + n + windowSize) % windowSize
   }
 }

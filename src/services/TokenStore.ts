@@ -28,7 +28,7 @@ export class TokenStore extends Context.Service<
     /**
      * The same for a call of a tool, which is counted in that statement: past the agent's limit over
      * all instances it fails with `limit.rate`. With a key, it also tells what that key of this agent
-     * stands for; a call whose key stands for something already is not counted.
+     * stands for; a call that is answered by its key alone is not counted.
      */
     admit(
       token: Token,

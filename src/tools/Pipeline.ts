@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Layer, Predicate } from "effect"
+import { Clock, Duration, Effect, Layer, Option, Predicate, Result } from "effect"
 import { Settings } from "../Config.ts"
 import { type CallFailure, codeOf, type GatewayUnavailable, type ToolFailure } from "../domain/Failure.ts"
 import { fingerprint } from "../domain/Operation.ts"
@@ -65,7 +65,7 @@ export const layer = Layer.effect(
       const decoded = tool.decode(call.args)
       if (decoded._tag === "Failure") {
         const failure = decoded.failure
-        return yield* Effect.matchEffect(tokens.authenticate(call.token), {
+        return yield* Effect.matchEffect(tokens.admit(call.token, "writes"), {
           onFailure: (denied) => refused(call, tool, denied),
           onSuccess: () => refused(call, tool, failure)
         })
@@ -135,17 +135,19 @@ export const layer = Layer.effect(
       }
     }
 
-    /** What failed is counted against its agent, whose next call may be the one too many. */
+    /** What failed is counted against its agent, whose next call may be the one too many; also where it left meanwhile. */
     const call = (call: ToolCall) =>
-      Effect.tapError(taken(call), (failure) =>
-        suspension.count({
-          token: call.token,
-          action: call.name,
-          fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
-          failure,
-          via: call.via,
-          requestId: call.requestId
-        })
+      Effect.uninterruptibleMask((restore) =>
+        Effect.tapError(restore(taken(call)), (failure) =>
+          suspension.count({
+            token: call.token,
+            action: call.name,
+            fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
+            failure,
+            via: call.via,
+            requestId: call.requestId
+          })
+        )
       )
 
     return Tools.of({
@@ -159,6 +161,10 @@ export const layer = Layer.effect(
   })
 )
 
-/** What a write asked for, well-formed or not, so that the same one is known again. */
+/** What a write asked for, well-formed or not, so that the same one is known again; not what no JSON can hold. */
 const asked = ({ args, name }: ToolCall): string | undefined =>
-  Predicate.isObject(args) ? fingerprint(name, args as Record<string, unknown>) : undefined
+  Predicate.isObject(args)
+    ? Option.getOrUndefined(
+        Result.getSuccess(Result.try(() => fingerprint(name, args as Record<string, unknown>)))
+      )
+    : undefined

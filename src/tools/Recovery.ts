@@ -2,7 +2,7 @@ import { Cause, Duration, Effect, Layer, Option, Random } from "effect"
 import { Settings } from "../Config.ts"
 import { type AuditEntry, auditEntry, outcomeOf } from "../domain/AuditEvent.ts"
 import { codeOf, type Failure, type GatewayUnavailable } from "../domain/Failure.ts"
-import { mostLooks, pauseAfter, pauseWhileOut } from "../domain/Recovery.ts"
+import { firstLook, mostLooks, pauseAfter, pauseWhileOut } from "../domain/Recovery.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
@@ -45,8 +45,9 @@ export const layer = Layer.effectDiscard(
         const tool = find(due.operation.tool)
         if (tool?._tag !== "Write") {
           return yield* give(due, {
-            _tag: "Unresolvable",
-            because: "This gateway has no such tool any more."
+            _tag: "Undecided",
+            because: "This gateway has no such tool.",
+            asked: true
           })
         }
         const grant = yield* Effect.option(
@@ -54,12 +55,15 @@ export const layer = Layer.effectDiscard(
         )
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
         const ticket = { ...who, upstreamKey: due.lease.upstreamKey }
-        const settled = yield* settle(due.write, {
-          tasker,
-          who,
-          key: due.lease.upstreamKey,
-          send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
-        }).pipe(
+        const settled = yield* Effect.interruptible(
+          settle(due.write, {
+            tasker,
+            who,
+            key: due.lease.upstreamKey,
+            send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
+          })
+        ).pipe(
+          Effect.onInterrupt(() => handOver(due)),
           Effect.timeoutOrElse({
             duration: settings.callDeadline,
             orElse: () =>
@@ -72,8 +76,19 @@ export const layer = Layer.effectDiscard(
         )
         return yield* give(due, settled)
       }).pipe(
+        Effect.uninterruptible,
         Effect.annotateLogs({ request_id: due.requestId, agent_id: due.agent.id }),
         Effect.withSpan("Recovery.recover", {}, { captureStackTrace: false })
+      )
+
+    /** The gateway is being stopped: another instance goes on once what was just sent has come to an end. */
+    const handOver = (due: Due) =>
+      Effect.ignore(
+        queue.putBack(due.lease, {
+          after: firstLook(settings.taskerTimeout),
+          looked: false,
+          because: "The gateway that was settling it was stopped."
+        })
       )
 
     /** Writes down what came of it. */
@@ -128,7 +143,8 @@ export const layer = Layer.effectDiscard(
 
     /** Settles what is due, and says how long to wait before the next look at what is. */
     const pass = Effect.gen(function* () {
-      const due = yield* queue.take(atOnce)
+      if (!(yield* tasker.available)) return interval
+      const due = yield* Effect.uninterruptible(queue.take(atOnce))
       if (due.length === 0) return interval
       const asked = yield* Effect.forEach(due, (one) => Effect.catchCause(recover(one), failed), {
         concurrency: atOnce
@@ -136,8 +152,7 @@ export const layer = Layer.effectDiscard(
       return asked.every((was) => was) ? Duration.zero : pauseWhileOut(yield* Random.next)
     }).pipe(Effect.catchCause((cause) => Effect.as(failed(cause), interval)))
 
-    // What is being settled when the gateway stops is carried to its end: it is bounded, and its lease is held.
-    yield* Effect.forever(Effect.flatMap(Effect.uninterruptible(pass), Effect.sleep)).pipe(Effect.forkScoped)
+    yield* Effect.forever(Effect.flatMap(pass, Effect.sleep)).pipe(Effect.forkScoped)
   })
 )
 

@@ -1,14 +1,7 @@
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
-import {
-  type Answer,
-  judgeKey,
-  keyInProgress,
-  keyReused,
-  type Lease,
-  type Operation
-} from "../domain/Operation.ts"
+import { type Answer, judgeKey, keyInProgress, type Lease, type Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
@@ -107,9 +100,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     { grant: { max_writes_per_day, writes_today }, principal }: Authorised,
     operation: Operation | undefined
   ) {
-    if (operation !== undefined && operation.fingerprint !== request.fingerprint) {
-      return yield* keyReused(operation)
-    }
+    const verdict = operation === undefined ? undefined : judgeKey(operation, request.fingerprint)
+    if (verdict?._tag === "Refused") return yield* verdict.failure
     if (operation === undefined && max_writes_per_day !== null && writes_today >= max_writes_per_day) {
       return yield* quotaReached(yield* Clock.currentTimeMillis)
     }
@@ -208,6 +200,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   /** Within what is left of the call's time; one call to Tasker at least, or reserving was for nothing. */
   const bounded = Effect.fnUntraced(function* ({ deadline }: WriteCall, settling: Effect.Effect<Settled>) {
     const left = deadline - (yield* Clock.currentTimeMillis)
+    // A process that stood still for so long may have lost its lease: then it is another's to send.
+    if (left < -overdueMillis) {
+      return { _tag: "Undecided", because: "The gateway stood still.", asked: false } satisfies Settled
+    }
     return yield* Effect.timeoutOrElse(settling, {
       duration: Math.max(left, Duration.toMillis(settings.taskerTimeout)),
       orElse: () =>
@@ -267,6 +263,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
     const recorded = yield* persist(entry, (event) => once.release(lease, event))
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
+    if (recorded === "Unrecorded") {
+      // Whoever settles it when the lease runs out does not know of the refusal, and may send it again.
+      return yield* outcomeUnknown(
+        "Tasker refused it, but that could not be put on record, so it may be tried again."
+      )
+    }
     return yield* failure.reason === "conflict" && failure._tag === "TaskerFailure" && isChange(write)
       ? Effect.flatMap(withCard(failure, write, boardOf(wanted, authorised)), Effect.fail)
       : Effect.fail(failure)
@@ -296,3 +298,6 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
 
   return { admit, carryOut }
 }
+
+/** How far past its deadline a write is still sent: well within what a lease lasts beyond it. */
+const overdueMillis = 10_000

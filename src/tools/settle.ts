@@ -57,7 +57,9 @@ const issueDone = (issue: TaskerIssue): Settled => done({ _tag: "Issue", issue }
 /** The first try: Tasker has never seen this key from us. */
 export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> =>
   sending.send(write).pipe(
-    Effect.flatMap((sent) => (sent._tag === "Existing" ? adopt(sent, write, sending) : own(write, sent))),
+    Effect.flatMap((sent) =>
+      sent._tag === "Existing" ? adopt(sent, write, sending) : own(write, sent, sending)
+    ),
     Effect.catch((failure) =>
       isAmbiguous(failure) ? Effect.succeed(undecided(failure)) : afterRefusal(write, sending, failure)
     )
@@ -73,7 +75,7 @@ const afterRefusal = (write: Write, sending: Looking, failure: TaskerError): Eff
   if (!isRace || write._tag === "CreateIssue" || write._tag === "AddComment") {
     return Effect.succeed(notDone(failure))
   }
-  return looking(
+  return whileLooking(
     Effect.map(cardOf(sending, write.project_id, write.issue_id), (card) =>
       card !== undefined && holds(write, card) ? issueDone(card) : notDone(changedMeanwhile())
     )
@@ -96,17 +98,26 @@ const changedMeanwhile = (): TaskerFailure =>
 export const settle = (write: Write, sending: Looking): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
-      return looking(settleCreate(write, sending))
+      return whileLooking(settleCreate(write, sending))
     case "AddComment":
-      return looking(settleComment(write, sending))
+      return whileLooking(settleComment(write, sending))
     default:
-      return looking(settleChange(write, sending))
+      return whileLooking(settleChange(write, sending))
   }
 }
 
-/** While Tasker can't be asked, nothing is decided. */
-const looking = (settling: Effect.Effect<Settled, TaskerError>): Effect.Effect<Settled> =>
-  Effect.catch(settling, (failure) => Effect.succeed(undecided(failure)))
+/**
+ * While Tasker can't be asked, nothing is decided; nor while it does not let the gateway in, or answers
+ * what is no answer: that is not about this write, and no look at it counts.
+ */
+const whileLooking = (settling: Effect.Effect<Settled, TaskerError>): Effect.Effect<Settled> =>
+  Effect.catch(settling, (failure) =>
+    Effect.succeed<Settled>({
+      _tag: "Undecided",
+      because: failure.message,
+      asked: failure._tag === "GrantDenied" || failure.reason === "not_found" || failure.reason === "rejected"
+    })
+  )
 
 const isAmbiguous = (failure: TaskerError): boolean => failure._tag === "TaskerFailure" && failure.ambiguous
 
@@ -159,11 +170,31 @@ const settleCreate = Effect.fnUntraced(function* (
  * may have carried out another write, which was given up before and arrived late. Of a change the
  * adapter has seen to it that the answer is the same card; what it lacks stands in the answer's warnings.
  */
-const own = (write: Write, written: Written): Effect.Effect<Settled> => {
+const own = (write: Write, written: Written, looking: Looking): Effect.Effect<Settled> => {
   if (write._tag === "CreateIssue" && written._tag === "Issue") return ownCard(write, written.issue)
   if (write._tag === "AddComment" && written._tag === "Comment") return ownComment(write, written.comment)
+  if (write._tag !== "CreateIssue" && write._tag !== "AddComment" && written._tag === "Issue") {
+    return isReplay(write, written.issue) ? lookAgain(write, looking) : Effect.succeed(done(written))
+  }
   return Effect.succeed(done(written))
 }
+
+/**
+ * A card that is no newer than the one that the change was planned on: the change changed nothing, or
+ * Tasker repeats what it answered to an earlier write under this key, which was given up or forgotten since.
+ */
+const isReplay = (write: IssueChange, answered: TaskerIssue): boolean =>
+  !(Date.parse(answered.updated_at) > Date.parse(write.seen_updated_at))
+
+/** The card itself says which. */
+const lookAgain = (write: IssueChange, looking: Looking): Effect.Effect<Settled> =>
+  whileLooking(
+    Effect.map(cardOf(looking, write.project_id, write.issue_id), (card) =>
+      card !== undefined && holds(write, card)
+        ? issueDone(card)
+        : unresolvable("Tasker answered with an earlier state of the card, which is not as this change asks.")
+    )
+  )
 
 /** A card under our key that is not the one we asked for is a defect, never an answer. */
 const ownCard = (write: CreateIssue, found: TaskerIssue): Effect.Effect<Settled> =>
@@ -256,9 +287,9 @@ const findComment = Effect.fnUntraced(
 const adopt = (existing: Existing, write: Write, sending: Looking): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
-      return looking(adoptCard(IssueId.make(existing.id), write, sending))
+      return whileLooking(adoptCard(IssueId.make(existing.id), write, sending))
     case "AddComment":
-      return looking(adoptComment(CommentId.make(existing.id), write, sending))
+      return whileLooking(adoptComment(CommentId.make(existing.id), write, sending))
     default:
       return Effect.succeed(unresolvable("Tasker names something for this key that it can't have made."))
   }
