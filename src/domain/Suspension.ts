@@ -35,10 +35,15 @@ export const weigh = (failure: CallFailure): { readonly denial: boolean; readonl
       }
     case "duplicate":
       return { denial: !failure.retryable, refusal: !failure.retryable }
-    default:
-      return { denial: false, refusal: !failure.retryable }
+    case "input":
+      return { denial: false, refusal: true }
+    case "tasker":
+      return { denial: false, refusal: !failure.retryable && aboutTheWrite.has(failure.reason) }
   }
 }
+
+/** Of what Tasker refuses; that it does not let the gateway in, or lacks a call, is not the agent's doing. */
+const aboutTheWrite: ReadonlySet<string> = new Set(["rejected", "not_found", "conflict", "outcome_unknown"])
 
 export const tooManyDenials = (denials: number, code: string, action: string): string =>
   `${denials} denials within ${suspensionMinutes} minutes, the last of them ${code} to ${action}`

@@ -32,7 +32,7 @@ export const layer = Layer.effectDiscard(
       with due as (
         select id from idempotency_keys
         where state = 'executed' and expired_at is null and settled_at <= now() - ${seconds(idempotencyRetention)}
-        limit ${batch}::integer for update skip locked
+        order by settled_at limit ${batch}::integer for update skip locked
       ), reaped as (
         update idempotency_keys k set answer = null, expired_at = now() from due where k.id = due.id
         returning 1
@@ -42,8 +42,8 @@ export const layer = Layer.effectDiscard(
     const tombstones = sql`
       with due as (
         select id from idempotency_keys
-        where state = 'executed' and expired_at <= now() - ${tombstone}::interval
-        limit ${batch}::integer for update skip locked
+        where expired_at <= now() - ${tombstone}::interval
+        order by expired_at limit ${batch}::integer for update skip locked
       ), reaped as (
         delete from idempotency_keys k using due where k.id = due.id returning 1
       )
@@ -54,7 +54,7 @@ export const layer = Layer.effectDiscard(
       with due as (
         select id from idempotency_keys
         where state = 'not_executed' and settled_at <= now() - ${seconds(idempotencyRetention)}
-        limit ${batch}::integer for update skip locked
+        order by settled_at limit ${batch}::integer for update skip locked
       ), reaped as (
         delete from idempotency_keys k using due where k.id = due.id returning 1
       )
@@ -64,7 +64,7 @@ export const layer = Layer.effectDiscard(
       with due as (
         select agent_id, project_id, title_hash from recent_titles
         where reserved_at <= now() - ${seconds(duplicateWindow)}
-        limit ${batch}::integer for update skip locked
+        order by reserved_at limit ${batch}::integer for update skip locked
       ), reaped as (
         delete from recent_titles t using due
         where t.agent_id = due.agent_id and t.project_id = due.project_id and t.title_hash = due.title_hash
@@ -75,7 +75,7 @@ export const layer = Layer.effectDiscard(
     const lifecycleKeys = sql`
       with due as (
         select path, key from lifecycle_keys where created_at <= now() - ${keyLifetime}::interval
-        limit ${batch}::integer for update skip locked
+        order by created_at limit ${batch}::integer for update skip locked
       ), reaped as (
         delete from lifecycle_keys k using due where k.path = due.path and k.key = due.key returning 1
       )
@@ -90,19 +90,17 @@ export const layer = Layer.effectDiscard(
       )
       select 0 as reaped`
 
-    /** To the end of what there is, batch by batch. */
+    /** To the end of what there is, batch by batch; what fails keeps none of the others from being reaped. */
     const reap = (statement: Statement<unknown>) =>
       Effect.repeat(
         Effect.map(storage(statement.pipe(Effect.flatMap(decodeReaped))), ([{ reaped }]) => reaped),
         { while: (reaped) => reaped === batch }
+      ).pipe(
+        Effect.catchCause((cause) => Effect.logError("What has had its time could not be let go of", cause))
       )
 
     yield* Effect.forEach([answers, tombstones, notExecuted, titles, lifecycleKeys, denials], reap, {
       discard: true
-    }).pipe(
-      Effect.catchCause((cause) => Effect.logError("What has had its time could not be let go of", cause)),
-      Effect.repeat(Schedule.spaced(interval)),
-      Effect.forkScoped
-    )
+    }).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
   })
 )

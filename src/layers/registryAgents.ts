@@ -61,9 +61,11 @@ export const registryAgents = (
     )
 
   /** An agent that is enabled again begins anew: else its next denial would be one too many. */
-  const forget = ({ id }: Agent) => sql`
-    with denials as (delete from denial_counts where agent_id = ${id}::uuid)
-    delete from refused_writes where agent_id = ${id}::uuid`
+  const forget = ({ id }: Agent) =>
+    Effect.andThen(
+      sql`delete from denial_counts where agent_id = ${id}::uuid`,
+      sql`delete from refused_writes where agent_id = ${id}::uuid`
+    )
 
   const updateAgent: Registry["updateAgent"] = Effect.fn("AgentRegistry.updateAgent")((act, id, change) =>
     acting.transaction(
@@ -72,7 +74,7 @@ export const registryAgents = (
         const { display_name = agent.display_name, status = agent.status } = change
         if (display_name === agent.display_name && status === agent.status) return agent
         const changed = yield* set(agent, { display_name, status })
-        if (status === "active") yield* forget(agent)
+        if (status === "active" && agent.status === "disabled") yield* forget(agent)
         if (display_name !== agent.display_name) {
           yield* acting.executed(act, "agent.updated", changed, { body: change })
         }

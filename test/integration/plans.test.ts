@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import type { UserId } from "../../src/domain/Ids.ts"
+import * as Reaper from "../../src/layers/Reaper.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
+import { RecoveryQueue } from "../../src/services/RecoveryQueue.ts"
 import { outcome } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
 import { act, call, grantTerms, proxied, World } from "../support/world.ts"
@@ -55,6 +57,15 @@ const insertAll = Effect.gen(function* () {
     insert into denial_tallies (agent_id, action, reason, minute, denials, last_event)
     select agent, 'tasker_create_issue', 'limit.rate', now() + interval '1 day' + n * interval '1 minute', 1, '{}'
     ${seeds}`
+  yield* sql`
+    insert into recent_titles (agent_id, project_id, title_hash, operation_id, reserved_at)
+    select agent, project, sha256(token::text::bytea), gen_random_uuid(), ${at} ${seeds}`
+  yield* sql`
+    insert into call_rates (agent_id, class, minute, calls) select agent, 'reads', ${at}, 1 ${seeds}`
+  yield* sql`insert into denial_counts (agent_id, minute, denials) select agent, ${at}, 1 ${seeds}`
+  yield* sql`
+    insert into refused_writes (agent_id, fingerprint, minute, refusals)
+    select agent, encode(sha256(token::text::bytea), 'hex'), ${at}, 1 ${seeds}`
   yield* sql`drop table seeds`
 })
 
@@ -114,6 +125,11 @@ const exercise = Effect.gen(function* () {
   }
   const events = yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: undefined })
   yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: events.next_cursor ?? undefined })
+  yield* registry.updateAgent(act, id, { status: "disabled" })
+  yield* registry.updateAgent(act, id, { status: "active" })
+  yield* Layer.build(Reaper.layer)
+  const queue = yield* RecoveryQueue
+  yield* queue.take(4)
   yield* registry.disableAgents(act, `nobody-${randomUUID()}` as UserId)
 })
 
@@ -165,8 +181,8 @@ layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(`with ${ro
           $$`
         const scanning: Array<string> = []
         const dear: Array<string> = []
-        // Of a limit that is not known the planner thinks a tenth of all rows: it is told a page's.
-        for (const text of asking.map((each) => each.replace(/limit \$\d+::integer\s*$/, "limit 51"))) {
+        // Of a limit that is not known the planner thinks a tenth of all rows: it is told twenty.
+        for (const text of asking.map((each) => each.replace(/limit \$\d+::integer/g, "limit 20"))) {
           const [found] = yield* sql<{ plan: [{ Plan: Plan }] }>`select plan_of(${text}) as plan`
           const plan = found?.plan[0].Plan ?? assert.fail(text)
           const tables = scansOf(plan)
