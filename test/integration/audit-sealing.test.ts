@@ -1,27 +1,32 @@
 import { randomUUID } from "node:crypto"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Redacted, Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, Redacted, Schedule, Scope, Stream } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import { Settings } from "../../src/Config.ts"
 import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { AuditFault } from "../../src/domain/AuditVerification.ts"
 import type { SigningKey } from "../../src/domain/SigningKey.ts"
+import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
 import * as AuditProofPostgres from "../../src/layers/AuditProofPostgres.ts"
-import { makeSealBatch } from "../../src/layers/AuditSealer.ts"
+import * as AuditSealer from "../../src/layers/AuditSealer.ts"
 import { insertEvent } from "../../src/layers/auditSql.ts"
 import { keptNothing, newKey, verify } from "../support/audit.ts"
-import { freshDatabase } from "../support/gateway.ts"
+import { gateTo } from "../support/gate.ts"
+import { freshDatabase, signingKey } from "../support/gateway.ts"
 
 /** The sealer against PostgreSQL, batch by batch, with writers and other sealers beside it. */
 
 /** A database of its own, and as many ways to it as a test wants: each an instance's. */
 const withTrail = <A, E>(
   run: (trail: {
+    readonly url: string
     readonly sql: PgClient.PgClient
     readonly connect: Effect.Effect<PgClient.PgClient>
     /** A sealer of an instance's own. */
     readonly sealer: (key: SigningKey) => Effect.Effect<Effect.Effect<number>>
-  }) => Effect.Effect<A, E>
+  }) => Effect.Effect<A, E, Scope.Scope>
 ): Effect.Effect<A, E> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -32,8 +37,9 @@ const withTrail = <A, E>(
         Effect.provideService(Scope.Scope, scope),
         Effect.orDie
       )
-      const sealer = (key: SigningKey) => Effect.map(connect, (sql) => Effect.orDie(makeSealBatch(sql, key)))
-      return yield* run({ sql: yield* connect, connect, sealer })
+      const sealer = (key: SigningKey) =>
+        Effect.map(connect, (sql) => Effect.orDie(AuditSealer.makeSealBatch(sql, key)))
+      return yield* run({ url, sql: yield* connect, connect, sealer })
     })
   )
 
@@ -166,7 +172,7 @@ it.live("is not held up by a place that stays empty, nor by who only reads", () 
       )
       yield* reader.withTransaction(
         Effect.gen(function* () {
-          yield* reader`select pg_current_xact_id(), count(*) from audit_events`
+          yield* reader`select pg_current_xact_id()::text, count(*) from audit_events`
           for (const action of ["one", "two", "three"]) {
             yield* write(sql, anEvent(action))
             assert.strictEqual(yield* seal, 1)
@@ -192,7 +198,7 @@ it.live("goes on where a sealer that was killed in the middle left off", () =>
       yield* Effect.exit(
         doomed.withTransaction(
           Effect.gen(function* () {
-            assert.strictEqual(yield* makeSealBatch(doomed, key), 1)
+            assert.strictEqual(yield* AuditSealer.makeSealBatch(doomed, key), 1)
             const [{ pid } = { pid: 0 }] = yield* doomed<{ pid: number }>`select pg_backend_pid() as pid`
             assert.strictEqual(yield* seal, 0, "another one waits for nobody")
             yield* sql`select pg_terminate_backend(${pid}::integer, 5000)`
@@ -224,6 +230,75 @@ it.live("hashes what a gateway of before wrote without a hash, and seals it as i
   )
 )
 
+it.live(
+  "goes on by itself once the database is back",
+  () =>
+    withTrail(({ sql, url }) =>
+      Effect.gen(function* () {
+        const gate = yield* gateTo(url)
+        const noticed = yield* Deferred.make<void>()
+        const noticing = Logger.make(({ message }) => {
+          if (/database/.test(String(message))) Deferred.doneUnsafe(noticed, Effect.void)
+        })
+        yield* Layer.build(
+          AuditSealer.layer.pipe(
+            Layer.provide(PgClient.layer({ url: Redacted.make(gate.url), connectTimeout: "1 second" })),
+            Layer.provide(Settings.layer({ AUDIT_SIGNING_KEY: signingKey() })),
+            Layer.provide(Logger.layer([noticing]))
+          )
+        )
+        const proof = AuditProofPostgres.make(sql)
+        const sealed = proof.unsealed.pipe(
+          Effect.flatMap(({ events }) => (events === 0 ? Effect.void : Effect.fail(events))),
+          Effect.retry(($) =>
+            $(Schedule.spaced("100 millis")).pipe(Schedule.upTo({ duration: "30 seconds" }))
+          )
+        )
+        yield* write(sql)
+        yield* sealed
+        yield* gate.shut
+        yield* write(sql)
+        yield* Deferred.await(noticed).pipe(Effect.timeout("20 seconds"))
+        yield* gate.open
+        yield* write(sql)
+        yield* sealed
+        assert.strictEqual((yield* verified(sql)).last, 3)
+      })
+    ),
+  90_000
+)
+
+it.live("holds the event that many equal denials became, with its count and its hash", () =>
+  withTrail(({ sealer, sql, url }) =>
+    Effect.gen(function* () {
+      const denied: AuditEvent = {
+        ...anEvent("tasker_create_issue"),
+        outcome: "denied",
+        reason: "limit.rate",
+        agent_id: randomUUID() as AuditEvent["agent_id"]
+      }
+      yield* sql`
+        insert into denial_tallies (agent_id, action, reason, minute, denials, last_event)
+        select ${denied.agent_id}::uuid, action, 'limit.rate', now() - interval '2 minutes', denials, ${sql.json(denied)}
+        from (values ('tasker_create_issue', 100), ('tasker_move_issue', 60)) as tally (action, denials)`
+      yield* Layer.build(
+        AuditLogPostgres.layer.pipe(
+          Layer.provide(PgClient.layer({ url: Redacted.make(url) })),
+          Layer.provide(NodeCrypto.layerSecureRandom)
+        )
+      )
+      const found = yield* sql<{ count: number; hashed: boolean }>`
+        select count, hash is not null as hashed from audit_events`.pipe(
+        Effect.flatMap((rows) => (rows.length > 0 ? Effect.succeed(rows) : Effect.fail("not yet"))),
+        Effect.retry(($) => $(Schedule.spaced("50 millis")).pipe(Schedule.upTo({ duration: "10 seconds" })))
+      )
+      assert.deepStrictEqual(found, [{ count: 40, hashed: true }])
+      yield* yield* sealer(newKey())
+      assert.strictEqual((yield* verified(sql)).last, 1)
+    })
+  )
+)
+
 it.live("tells how many events wait and for how long", () =>
   withTrail(({ sealer, sql }) =>
     Effect.gen(function* () {
@@ -250,7 +325,7 @@ it.live("shows who with all rights over the database changed, removed or put in 
       }
       yield* sql`alter table audit_events disable trigger all`
       yield* sql`alter table audit_seals disable trigger all`
-      yield* sql`alter table audit_checkpoints disable trigger all`
+      yield* sql`alter table audit_seals drop constraint audit_seals_position_key`
       const says = (change: Effect.Effect<unknown, unknown>) =>
         Effect.orDie(
           sql
@@ -261,7 +336,7 @@ it.live("shows who with all rights over the database changed, removed or put in 
                 return yield* Effect.fail(said instanceof AuditFault ? said.message : "verified")
               })
             )
-            .pipe(Effect.flip)
+            .pipe(Effect.flip, Effect.map(String))
         )
       assert.strictEqual(yield* says(Effect.void), "verified")
       assert.match(

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { parseEnv } from "node:util"
@@ -26,7 +27,7 @@ const example: Environment = parseEnv(exampleText)
 
 const ofTheGateway = Object.values(variables).map(({ name }) => name)
 /** What the gateway itself does not read. */
-const ofComposeAlone = ["HOST_BIND", "HOST_PORT", "POSTGRES_PASSWORD"]
+const ofComposeAlone = ["HOST_BIND", "HOST_PORT", "POSTGRES_PASSWORD", "POSTGRES_CALLS_PASSWORD"]
 
 /** What the gateway's container is given: the image's environment, and Compose's over it. */
 const given = (file: Compose): Environment => ({
@@ -40,6 +41,10 @@ const synology = "docker-compose.synology.yml"
 /** An `.env` as the guide makes one for Synology. */
 const produced: Environment = {
   POSTGRES_PASSWORD: "b".repeat(64),
+  POSTGRES_CALLS_PASSWORD: "d".repeat(64),
+  AUDIT_SIGNING_KEY: generateKeyPairSync("ed25519")
+    .privateKey.export({ format: "der", type: "pkcs8" })
+    .toString("base64"),
   NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "a".repeat(64),
   NODEDC_TASKER_INTERNAL_URL: "http://172.22.0.222:18090",
   NODEDC_INTERNAL_ACCESS_TOKEN: "c".repeat(64)
@@ -87,28 +92,37 @@ describe(".env.example", () => {
     "says what the defaults are, where it gives a value that is neither a secret nor an address",
     () =>
       Effect.gen(function* () {
-        const own = { databaseUrl: true, taskerUrl: true, taskerToken: true, internalToken: true }
+        const own = {
+          databaseUrl: true,
+          taskerUrl: true,
+          taskerToken: true,
+          internalToken: true,
+          auditSigningKey: true
+        }
         const settings = yield* fromEnvironment(example)
-        const { databaseUrl, taskerUrl, taskerToken, internalToken } = settings
+        const { auditSigningKey, databaseUrl, taskerUrl, taskerToken, internalToken } = settings
         const values: ReadonlyArray<Option.Option<unknown>> = [
           databaseUrl,
           taskerUrl,
           taskerToken,
-          internalToken
+          internalToken,
+          auditSigningKey
         ]
         for (const value of values) assert.isTrue(Option.isSome(value))
         assert.deepStrictEqual({ ...settings, ...own }, { ...(yield* fromEnvironment({})), ...own })
       })
   )
 
-  it.effect("has an internal token that production refuses, since everyone knows it", () =>
-    Effect.gen(function* () {
-      const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
-      assert.deepStrictEqual(
-        failure.faults.map(({ variable }) => variable),
-        ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN"]
-      )
-    })
+  it.effect(
+    "has an internal token and a signing key that production refuses, since everyone knows them",
+    () =>
+      Effect.gen(function* () {
+        const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
+        assert.deepStrictEqual(
+          failure.faults.map(({ variable }) => variable),
+          ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY"]
+        )
+      })
   )
 })
 
@@ -131,9 +145,7 @@ describe.each(files)("$file", ({ file, environment }) => {
   })
 
   it("passes on every setting of the gateway that the image does not fix", () => {
-    // The migrations run as the database's only role here.
-    const fixed = [...Object.keys(imageEnvironment), "MIGRATION_DATABASE_URL"]
-    const passed = new Set([...Object.keys(gateway.environment ?? {}), ...fixed])
+    const passed = new Set([...Object.keys(gateway.environment ?? {}), ...Object.keys(imageEnvironment)])
     assert.deepStrictEqual([...passed].sort(), [...ofTheGateway].sort())
   })
 
@@ -141,20 +153,34 @@ describe.each(files)("$file", ({ file, environment }) => {
     Effect.gen(function* () {
       const nowhere = join(import.meta.filename, "not-a-folder")
       yield* Layer.build(SettingsLive.layer({ ...given(resolved), DATA_DIR: nowhere }))
-      const url = new URL(gateway.environment?.DATABASE_URL ?? "")
-      assert.strictEqual(url.host, "postgres:5432")
-      assert.strictEqual(url.username, postgres.environment?.POSTGRES_USER)
-      assert.strictEqual(url.password, postgres.environment?.POSTGRES_PASSWORD)
-      assert.strictEqual(url.pathname, `/${postgres.environment?.POSTGRES_DB}`)
+      const owner = new URL(gateway.environment?.MIGRATION_DATABASE_URL ?? "")
+      assert.strictEqual(owner.host, "postgres:5432")
+      assert.strictEqual(owner.username, postgres.environment?.POSTGRES_USER)
+      assert.strictEqual(owner.password, postgres.environment?.POSTGRES_PASSWORD)
+      assert.strictEqual(owner.pathname, `/${postgres.environment?.POSTGRES_DB}`)
     }).pipe(Effect.scoped)
   )
 
-  it.each(["POSTGRES_PASSWORD", "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "NODEDC_INTERNAL_ACCESS_TOKEN"])(
-    "is refused without %s",
-    (name) => {
-      assert.throws(() => compose(file, { ...environment, [name]: "" }), new RegExp(`^${name}: `))
-    }
-  )
+  it("lets calls run under another role than the owner of the tables, with a password of its own", () => {
+    const owner = new URL(gateway.environment?.MIGRATION_DATABASE_URL ?? "")
+    const calls = new URL(gateway.environment?.DATABASE_URL ?? "")
+    assert.strictEqual(calls.host, owner.host)
+    assert.strictEqual(calls.pathname, owner.pathname)
+    assert.notStrictEqual(calls.username, owner.username)
+    assert.notStrictEqual(calls.password, owner.password)
+    assert.strictEqual(calls.password, environment.POSTGRES_CALLS_PASSWORD)
+    assert.notInclude(Object.values(postgres.environment ?? {}), calls.password)
+  })
+
+  it.each([
+    "POSTGRES_PASSWORD",
+    "POSTGRES_CALLS_PASSWORD",
+    "AUDIT_SIGNING_KEY",
+    "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+    "NODEDC_INTERNAL_ACCESS_TOKEN"
+  ])("is refused without %s", (name) => {
+    assert.throws(() => compose(file, { ...environment, [name]: "" }), new RegExp(`^${name}: `))
+  })
 
   it("waits for a PostgreSQL that takes connections over TCP, on a volume that outlives it", () => {
     assert.strictEqual(postgres.image, "postgres:18")

@@ -144,7 +144,8 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
         message: "request",
         method: "GET",
         path: "/things/:id",
-        status: 200
+        status: 200,
+        client: "127.0.0.1"
       })
       assert.isNumber(logged[0].duration_ms)
       assert.notMatch(lines.join("\n"), /secret=1|hidden/)

@@ -1,37 +1,48 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Breaker, type Ending, isShut, type Leave, type Turn } from "../../src/layers/taskerBreaker.ts"
 
+const read = { agent: "one", isWrite: false }
+const write = { ...read, isWrite: true }
+const anothers = { agent: "another", isWrite: false }
+
 /** A breaker whose jitter is `random`, with a clock that the test sets. */
 const make = (random = 0) => {
   const turns: Array<Turn> = []
   const breaker = new Breaker((turn) => turns.push(turn))
   const clock = { now: 1_000_000 }
-  const admit = (isWrite = false) => breaker.admit(clock.now, isWrite)
-  const leave = (isWrite = false): Leave => {
-    const admitted = admit(isWrite)
+  const admit = (asking = read) => breaker.admit(clock.now, asking)
+  const leave = (asking = read): Leave => {
+    const admitted = admit(asking)
     return isShut(admitted) ? assert.fail(`shut for ${admitted.millis} ms`) : admitted
   }
-  const shutFor = (isWrite = false) => {
-    const admitted = admit(isWrite)
+  const shutFor = (asking = read) => {
+    const admitted = admit(asking)
     return isShut(admitted) ? admitted.millis : assert.fail("not shut")
   }
-  const end = (given: Leave, ending: Ending) => breaker.end(given, ending, clock.now, () => random)
-  const call = (ending: Ending) => end(leave(), ending)
-  const calls = (ending: Ending, times: number) => {
-    for (let n = 0; n < times; n++) call(ending)
+  const end = (given: Leave, ending: Ending, asking = read) =>
+    breaker.end(given, asking, ending, clock.now, () => random)
+  const call = (ending: Ending, asking = read) => end(leave(asking), ending, asking)
+  const calls = (ending: Ending, times: number, asking = read) => {
+    for (let n = 0; n < times; n++) call(ending, asking)
   }
-  return { breaker, turns, clock, admit, leave, shutFor, end, call, calls }
+  /** The calls of two agents fail: of one alone it would be a suspect. */
+  const open = () => {
+    call("failed", anothers)
+    while (breaker.shut(clock.now) === undefined) call("failed")
+  }
+  return { breaker, turns, clock, admit, leave, shutFor, end, call, calls, open }
 }
 
 describe("the breaker before Tasker", () => {
-  it("opens at ten failures of ten, and not at nine", () => {
-    const { calls, turns, leave, shutFor } = make()
+  it("opens where half of twenty calls failed, and not before", () => {
+    const { call, calls, turns, leave, shutFor } = make()
+    calls("answered", 10)
     calls("failed", 9)
     leave()
     assert.deepStrictEqual(turns, [])
-    calls("failed", 1)
+    call("failed", anothers)
     assert.strictEqual(shutFor(), 1000)
-    assert.deepStrictEqual(turns, [{ _tag: "Opened", failed: 10, calls: 10, millis: 1000 }])
+    assert.deepStrictEqual(turns, [{ _tag: "Opened", failed: 10, calls: 20, millis: 1000 }])
   })
 
   it("stays closed while fewer than half of the calls fail", () => {
@@ -53,9 +64,9 @@ describe("the breaker before Tasker", () => {
 
   it("forgets what is older than half a minute", () => {
     const { calls, clock, leave } = make()
-    calls("failed", 9)
+    calls("failed", 19)
     clock.now += 30_001
-    calls("failed", 9)
+    calls("failed", 19)
     leave()
   })
 
@@ -66,8 +77,8 @@ describe("the breaker before Tasker", () => {
   })
 
   it("lets one call through as a probe, and all once it is answered", () => {
-    const { calls, clock, turns, leave, admit, end } = make()
-    calls("failed", 10)
+    const { clock, turns, leave, admit, end, open } = make()
+    open()
     clock.now += 1000
     const probe = leave()
     assert.isTrue(probe.probe)
@@ -81,16 +92,16 @@ describe("the breaker before Tasker", () => {
   })
 
   it("lets the next call probe where the probe was given up", () => {
-    const { calls, clock, leave, end } = make()
-    calls("failed", 10)
+    const { clock, leave, end, open } = make()
+    open()
     clock.now += 1000
     end(leave(), "untold")
     assert.isTrue(leave().probe)
   })
 
   it("doubles the wait with each probe that fails, to half a minute at most", () => {
-    const { call, calls, clock, shutFor } = make()
-    calls("failed", 10)
+    const { call, clock, shutFor, open } = make()
+    open()
     const waits = Array.from({ length: 8 }, () => {
       const millis = shutFor()
       clock.now += millis
@@ -101,15 +112,15 @@ describe("the breaker before Tasker", () => {
   })
 
   it("lengthens each wait by up to half at random", () => {
-    const { calls, shutFor } = make(0.999)
-    calls("failed", 10)
+    const { shutFor, open } = make(0.999)
+    open()
     assert.strictEqual(Math.round(shutFor()), 1500)
   })
 
   it("waits longer where Tasker fails again right after, and starts over where it held for a while", () => {
-    const { call, calls, clock, shutFor } = make()
+    const { call, clock, shutFor, open } = make()
     const goDown = () => {
-      calls("failed", 10)
+      open()
       const millis = shutFor()
       clock.now += millis
       call("answered")
@@ -121,20 +132,20 @@ describe("the breaker before Tasker", () => {
     assert.strictEqual(goDown(), 1000)
   })
 
-  it("leaves the probe to a read for a second, then a write may be it", () => {
-    const { calls, clock, shutFor, leave } = make()
-    calls("failed", 10)
-    assert.strictEqual(shutFor(true), 2000)
+  it("lets a read probe first, and a write after another second", () => {
+    const { clock, shutFor, leave, open } = make()
+    open()
+    assert.strictEqual(shutFor(write), 2000)
     clock.now += 1000
-    assert.strictEqual(shutFor(true), 1000)
+    assert.strictEqual(shutFor(write), 1000)
     clock.now += 1000
-    assert.isTrue(leave(true).probe)
+    assert.isTrue(leave(write).probe)
   })
 
   it("heeds nothing that a call from before tells while it is open or after", () => {
-    const { calls, clock, leave, admit, end } = make()
+    const { clock, leave, admit, end, open } = make()
     const older = Array.from({ length: 40 }, () => leave())
-    calls("failed", 10)
+    open()
     for (const given of older.slice(0, 20)) end(given, "answered")
     assert.isTrue(isShut(admit()))
     clock.now += 1000
@@ -143,11 +154,33 @@ describe("the breaker before Tasker", () => {
     leave()
   })
 
+  it("stays closed to all where the calls of one agent alone fail and others' are answered", () => {
+    const { call, calls, leave } = make()
+    for (let n = 0; n < 100; n++) {
+      call("answered", anothers)
+      calls("failed", 20)
+    }
+    leave()
+    leave(anothers)
+  })
+
+  it("lets another agent probe first where the calls of one alone had failed, and then stays closed", () => {
+    const { call, calls, clock, shutFor, leave } = make()
+    calls("failed", 20)
+    assert.strictEqual(shutFor(anothers), 1000)
+    assert.strictEqual(shutFor(), 2000)
+    clock.now += 1000
+    assert.strictEqual(shutFor(), 1000)
+    call("answered", anothers)
+    calls("failed", 40)
+    leave(anothers)
+  })
+
   it("holds all calls back for as long as Tasker asks, a minute at most, and tells it once", () => {
     const { breaker, clock, shutFor, leave, turns } = make()
     breaker.hold(5000, clock.now)
     assert.strictEqual(shutFor(), 5000)
-    assert.strictEqual(shutFor(true), 5000)
+    assert.strictEqual(shutFor(write), 5000)
     breaker.hold(2000, clock.now)
     assert.strictEqual(shutFor(), 5000)
     breaker.hold(3_600_000, clock.now)
