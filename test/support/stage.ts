@@ -14,4 +14,4 @@ export const layer = Layer.effect(
     const scene = yield* makeScene
     return Stage.of({ scene, agent: yield* newAgent([termsOf(scene, allScopes)]) })
   })
-).pipe(Layer.provideMerge(served()))
+).pipe(Layer.provideMerge(served({ RATE_LIMIT_WRITES_PER_MINUTE: "0" })))

@@ -32,7 +32,7 @@ const Kind = Schema.Literals([
   "html",
   /** Carried out, answered with several MB. */
   "huge",
-  /** 409 as of something that exists under the key, with the id `names`, which is something else; not carried out. */
+  /** 409 as of something that exists under the key, with an id of `names`, which is something else; not carried out. */
   "foreign"
 ])
 
@@ -49,8 +49,8 @@ export const Fault = Schema.Struct({
   delay_ms: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   /** Seconds, 1 unless given. */
   retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-  /** Of `foreign`: the id that it says. */
-  names: Schema.optionalKey(Uuid)
+  /** Of `foreign`: what it says, by the project that is asked. */
+  names: Schema.optionalKey(Schema.Record(Schema.String, Uuid))
 })
 export type Fault = typeof Fault.Type
 

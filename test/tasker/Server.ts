@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { ByteSize, Cause, Effect, Fiber, Redacted } from "effect"
+import { ByteSize, Cause, Effect, Fiber, Predicate, Redacted } from "effect"
 import { HttpIncomingMessage, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { answer } from "./Answer.ts"
 import { basePath, type Call, calls } from "./Api.ts"
@@ -107,6 +107,7 @@ export const apiRoutes = (accessToken: Redacted.Redacted) =>
               : Effect.fail(new Refusal({ status: 400, error: "invalid", detail: "The body is not JSON." }))
             return yield* strike(
               fault,
+              String(Predicate.hasProperty(body.value, "project_id") ? body.value.project_id : ""),
               // A refusal is an answer like any other: it too can be spoilt.
               Effect.catchTag(execute, "Refusal", (refusal) =>
                 Effect.succeed(answer(refusal.status, refusal.body))

@@ -23,21 +23,26 @@ export const htmlNotFound = page(404, "Not Found")
 const eightMegabytes = 8 * 1024 * 1024
 
 /**
- * Carries out a call as `fault` has it. `execute` is told nothing of the fault: it is run before, not at
+ * Carries out a call on a project as `fault` has it. `execute` is told nothing of the fault: it is run before, not at
  * all, or its answer is spoilt.
  */
 export const strike = <E, R>(
   fault: Fault | undefined,
+  project: string,
   execute: Effect.Effect<Answer, E, R>
 ): Effect.Effect<Reply, E, R> => {
   if (fault === undefined) return Effect.map(execute, respond)
   const wait = Effect.sleep(fault.delay_ms ?? 0)
   return fault.fault === "delay_after"
     ? Effect.tap(Effect.map(execute, respond), () => wait)
-    : Effect.andThen(wait, spoil(fault, execute))
+    : Effect.andThen(wait, spoil(fault, project, execute))
 }
 
-const spoil = <E, R>(fault: Fault, execute: Effect.Effect<Answer, E, R>): Effect.Effect<Reply, E, R> => {
+const spoil = <E, R>(
+  fault: Fault,
+  project: string,
+  execute: Effect.Effect<Answer, E, R>
+): Effect.Effect<Reply, E, R> => {
   switch (fault.fault) {
     case "refuse":
       return Effect.succeed(respond(answer(422, { error: "refused", detail: "Refused on purpose." })))
@@ -73,7 +78,7 @@ const spoil = <E, R>(fault: Fault, execute: Effect.Effect<Answer, E, R>): Effect
         respond(answer(status, { padding: "x".repeat(eightMegabytes), ...JSON.parse(body) }))
       )
     case "foreign":
-      return Effect.succeed(respond(answer(409, { error: "already_exists", id: fault.names })))
+      return Effect.succeed(respond(answer(409, { error: "already_exists", id: fault.names?.[project] })))
     default:
       return Effect.map(execute, respond)
   }

@@ -27,10 +27,13 @@ export const administration = ({ agents, goesOn, owner, proberOf, random }: Admi
     const fresh = await owner.issue(agent)
     if (oldest === undefined || fresh === undefined) return
     agent.tokens = [...agent.tokens.slice(1), fresh]
-    if ((await owner.revoke(agent, oldest)) === undefined) return
     const project = random.pick(agent.projects)
     const prober = proberOf(agent)
-    await prober.probe(oldest, "tasker_list_issues", { project_id: project.id, limit: 1 })
+    const read = () => prober.probe(oldest, "tasker_list_issues", { project_id: project.id, limit: 1 })
+    // Used on every instance a moment ago: one that remembers what it knew of it would still let it in.
+    await read()
+    if ((await owner.revoke(agent, oldest)) === undefined) return
+    await read()
     await prober.probeWrite(oldest, project)
   }
 
@@ -62,8 +65,10 @@ export const administration = ({ agents, goesOn, owner, proberOf, random }: Admi
 
   const disable = async (agent: TorturedAgent) => {
     const token = agent.tokens.at(-1)
+    const look = async () => token && proberOf(agent).probe(token, "tasker_get_session", {})
+    await look()
     if ((await owner.setStatus(agent, "disabled")) && token !== undefined) {
-      await proberOf(agent).probe(token, "tasker_get_session", {})
+      await look()
       await proberOf(agent).probeWrite(token, random.pick(agent.projects))
     }
     await pause(random.between(100, 700))

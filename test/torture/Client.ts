@@ -26,7 +26,7 @@ export interface ToolCall {
 }
 
 /** A client gives a reply up after this; a gateway answers well before, unless something holds it up. */
-const patience = 6000
+const patience = 4500
 
 const agents = new Map<number, Agent>()
 const agentOf = (port: number): Agent => {

@@ -1,13 +1,18 @@
 import { parseArgs } from "node:util"
-import { sabotages } from "./sabotage/Sabotages.ts"
+import { everyKind } from "./Plan.ts"
+import { sabotages, tellingFaults } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
   readonly seed: number
   readonly instances: number
   readonly sabotage: string | undefined
-  /** Seconds that a lease lasts beyond the longest call; undefined: as the product has it. */
-  readonly leaseMargin: number | undefined
+  /** Milliseconds that a lease lasts; undefined: as the product has it. */
+  readonly lease: number | undefined
+  /** Kinds of faults that strike more often than the others. */
+  readonly focus: ReadonlyArray<string>
+  /** Whether a slow machine is given the time that it needs; sabotaged runs always are. */
+  readonly unhurried: boolean
   readonly out: string
 }
 
@@ -16,9 +21,17 @@ export const usage = `npm run torture -- [options]
   --seconds <n>        how long the faults last (60)
   --seed <n>           of the plan and the workload (a random one, which is printed)
   --instances <n>      gateways (3)
-  --sabotage <name>    builds a fault into them: ${Object.keys(sabotages).join(", ")}
-  --lease-margin <s>   seconds that a lease lasts beyond the longest call, instead of the product's
+  --sabotage <name>    builds a fault into them: ${Object.keys(sabotages).join(", ")};
+                       all: each in turn, which ends well where each was found and none where there is none
+  --lease <ms>         how long a lease lasts, instead of as long as the product's (with a sabotage 500)
+  --focus <kind,…>     kinds of faults that strike more often (with a sabotage: those under which one shows)
+  --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage)
   --out <folder>       where the history and the logs go (.torture/<seed>)`
+
+/** Of sabotaged runs, in milliseconds. */
+const shortLease = 500
+
+export const everySabotage = "all"
 
 /** Throws with words for whoever called where an option is not what it should be. */
 export const optionsOf = (args: ReadonlyArray<string>): Options => {
@@ -29,7 +42,9 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
       seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
       instances: { type: "string", default: "3" },
       sabotage: { type: "string" },
-      "lease-margin": { type: "string" },
+      lease: { type: "string" },
+      focus: { type: "string" },
+      unhurried: { type: "boolean", default: false },
       out: { type: "string" }
     }
   })
@@ -41,17 +56,27 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return value
   }
   const { sabotage } = values
-  if (sabotage !== undefined && !Object.hasOwn(sabotages, sabotage)) {
+  if (sabotage !== undefined && sabotage !== everySabotage && !Object.hasOwn(sabotages, sabotage)) {
     throw new Error(`--sabotage: expected one of ${Object.keys(sabotages).join(", ")}`)
   }
+  const focus =
+    values.focus?.split(",").filter((kind) => kind !== "") ?? (sabotage === undefined ? [] : tellingFaults)
+  const unknown = focus.find((kind) => !everyKind.includes(kind))
+  if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)
-  const margin = values["lease-margin"]
   return {
     seconds: number("seconds", values.seconds, 3, 86_400),
     seed,
     instances: number("instances", values.instances, 1, 16),
     sabotage,
-    leaseMargin: margin === undefined ? undefined : number("lease-margin", margin, 0, 60),
+    focus,
+    unhurried: values.unhurried,
+    lease:
+      values.lease !== undefined
+        ? number("lease", values.lease, 100, 60_000)
+        : sabotage === undefined
+          ? undefined
+          : shortLease,
     out: values.out ?? `.torture/${seed}${sabotage === undefined ? "" : `-${sabotage}`}`
   }
 }

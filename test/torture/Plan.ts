@@ -94,82 +94,112 @@ export const everyKind: ReadonlyArray<string> = [
 
 /** A clock that is off by more than this is what every operator notices. */
 const mostShift = 180_000
-/** Before the first strike the agents are made and have something to lose. */
+/** Before the first strike the agents have begun, and have something to lose. */
 const calm = 1500
 
-export const planOf = (options: Pick<Plan, "seed" | "seconds" | "instances">): Plan => {
-  const { instances, seconds, seed } = options
-  const track = (name: string, every: number, strike: (random: Random) => (at: number) => Strike) => {
-    const random = randomOf(seed, `plan.${name}`)
-    const dealt = strike(random)
-    const strikes: Array<Strike> = []
-    for (let at = calm; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
-      strikes.push(dealt(Math.round(at)))
-    }
-    return strikes
-  }
-  const strikes = [
-    ...track("instances", 4500, instanceStrikes(instances)),
-    ...track("links", 1500, linkStrikes(instances)),
-    ...track("answers", 1800, taskerAnswers),
+/** Strikes one after the other, of kinds that are dealt in turn, `every` so many milliseconds on average. */
+interface Track {
+  readonly name: string
+  readonly every: number
+  readonly kinds: ReadonlyArray<string>
+}
+
+const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> => [
+  {
+    name: "instances",
+    every: 4500,
+    kinds: [...Array(4).fill("instance.kill"), "instance.stop", "instance.freeze"]
+  },
+  { name: "links", every: 1500, kinds: everyKind.filter((kind) => kind.startsWith("link.")) },
+  {
+    name: "answers",
+    every: 1800,
+    // With short leases a write is always being carried out by two: see `withoutLies`.
+    kinds: everyKind.filter(
+      (kind) => /^tasker\.(answers|lacks)/.test(kind) && (lease === undefined || !kind.endsWith(".refuse"))
+    )
+  },
+  {
+    name: "outages",
     // A database that dies more often than five times a minute is not started again.
-    ...track("outages", Math.min(20_000, Math.max(5000, (seconds * 1000) / 8)), outages)
-  ]
+    every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
+    kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
+  },
+  ...(focus.length === 0 ? [] : [{ name: "focus", every: 1200, kinds: focus }])
+]
+
+export interface PlanOptions extends Pick<Plan, "seed" | "seconds" | "instances"> {
+  /** Kinds that strike more often than the others. */
+  readonly focus: ReadonlyArray<string>
+  /** Set where leases end while calls are still at work, in milliseconds. */
+  readonly lease?: number | undefined
+}
+
+export const planOf = (options: PlanOptions): Plan => {
+  const { instances, seconds, seed } = options
+  const strikes = tracksOf(options).flatMap(({ every, kinds, name }) => {
+    const random = randomOf(seed, `plan.${name}`)
+    const kind = deckOf(random, kinds)
+    const instance = deckOf(random, [...Array(instances).keys()])
+    const made: Array<Strike> = []
+    for (let at = calm; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
+      made.push(strikeOf(kind(), Math.round(at), instance(), random))
+    }
+    return made
+  })
   const random = randomOf(seed, "plan.clocks")
   return {
-    ...options,
+    seed,
+    seconds,
+    instances,
     clocks: Array.from({ length: instances }, () => random.between(-mostShift, mostShift)),
     strikes: withoutLies(strikes).toSorted((one, other) => one.at - other.at)
   }
 }
 
-const instanceStrikes = (instances: number) => (random: Random) => {
-  const what = deckOf(random, ["kill", "kill", "kill", "kill", "stop", "freeze"] as const)
-  const whom = deckOf(random, [...Array(instances).keys()])
-  return (at: number): Strike => {
-    const [kind, instance] = [what(), whom()]
-    return kind === "freeze"
-      ? { at, kind: "instance.freeze", instance, lasts: random.between(800, 4000) }
-      : { at, kind: `instance.${kind}`, instance }
+const strikeOf = (kind: string, at: number, instance: number, random: Random): Strike => {
+  const [who, what, how] = kind.split(".")
+  switch (`${who}.${what}`) {
+    case "instance.freeze":
+      return { at, kind: "instance.freeze", instance, lasts: random.between(1000, 6000) }
+    case "instance.kill":
+    case "instance.stop":
+      return { at, kind: `instance.${what as "kill" | "stop"}`, instance }
+    case "tasker.answers": {
+      const wrong = how as WrongAnswer
+      return {
+        at,
+        kind: "tasker.answers",
+        wrong,
+        // As many failures as would make the gateway leave Tasker alone would be a quiet run.
+        every: wrong === "foreign" ? 1 : random.between(3, 5),
+        lasts: random.between(1200, 2600)
+      }
+    }
+    case "tasker.lacks":
+      return {
+        at,
+        kind: "tasker.lacks",
+        lack: how as (typeof lacks)[number],
+        lasts: random.between(2000, 4500)
+      }
+    case "tasker.kill":
+    case "tasker.stop":
+      return { at, kind: `tasker.${what as "kill" | "stop"}` }
   }
-}
-
-const linkStrikes = (instances: number) => (random: Random) => {
-  const what = deckOf(
-    random,
-    links.flatMap((link) => linkFaults.map((fault) => ({ link, fault })))
-  )
-  return (at: number): Strike => ({
+  if (who === "postgres") {
+    return { at, kind: `postgres.${what as "fast" | "immediate" | "kill" | "backends"}` }
+  }
+  if (who !== "link") throw new Error(`There is no fault called ${kind}`)
+  return {
     at,
     kind: "link",
-    ...what(),
-    instance: random.between(0, instances - 1),
+    link: what as Link,
+    fault: how as LinkFault,
+    instance,
     chance: random.between(10, 40) / 100,
     lasts: random.between(800, 2500)
-  })
-}
-
-const taskerAnswers = (random: Random) => {
-  const what = deckOf(random, [...wrongAnswers, ...lacks])
-  return (at: number): Strike => {
-    const dealt = what()
-    const lasts = random.between(700, 1600)
-    return dealt === "dedupe_key" || dealt === "no_comments_listing"
-      ? { at, kind: "tasker.lacks", lack: dealt, lasts: lasts * 3 }
-      : { at, kind: "tasker.answers", wrong: dealt, every: random.between(2, 4), lasts }
   }
-}
-
-const outages = (random: Random) => {
-  const what = deckOf(random, [
-    "postgres.fast",
-    "postgres.immediate",
-    "postgres.kill",
-    "postgres.backends",
-    "tasker.kill",
-    "tasker.stop"
-  ] as const)
-  return (at: number): Strike => ({ at, kind: what() })
 }
 
 /** For how long a request that was held up may still be on its way. */

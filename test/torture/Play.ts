@@ -17,6 +17,7 @@ export interface Playing {
   readonly folder: string
   readonly history: History
   readonly say: (text: string) => void
+  readonly opened: (close: () => Promise<void>) => void
 }
 
 export interface Played {
@@ -26,31 +27,35 @@ export interface Played {
 }
 
 const agentCount = 12
-const workersEach = 2
+const workersEach = 3
 const owners = 2
 /** When, as a part of the run, one agent is disabled for good. */
 const retirement = 0.6
 /** Of the writes of the run, how many are asked for once more when all is well. */
 const askedAgain = 150
 
+/** Where a start takes longer than on a quiet machine, a plan is played the slower, so that as much is up as is meant to. */
+const paceOf = ({ startTook }: Stage): number => Math.min(5, Math.max(1, startTook / 4000))
+
 const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
 
 /** One run from its beginning to where there is nothing left but to compare. The stage is left up. */
-export const play = async ({ folder, history, options, plan, say }: Playing): Promise<Played> => {
+export const play = async ({ folder, history, opened, options, plan, say }: Playing): Promise<Played> => {
   const phase = (name: string) => {
     history.write({ ev: "phase", phase: name })
     say(`${(history.now() / 1000).toFixed(1).padStart(6)} s  ${name}`)
   }
   phase("setting the stage")
-  const sabotaged = options.sabotage !== undefined || options.leaseMargin !== undefined
+  const sabotaged = options.sabotage !== undefined || options.lease !== undefined
   const stage = await setStage({
     plan,
     folder,
     history,
+    opened,
     preload: sabotaged ? ["sabotage/hook.ts"] : [],
     environment: {
       ...(options.sabotage === undefined ? {} : { TORTURE_SABOTAGE: options.sabotage }),
-      ...(options.leaseMargin === undefined ? {} : { TORTURE_LEASE_MARGIN: String(options.leaseMargin) })
+      ...(options.lease === undefined ? {} : { TORTURE_LEASE_MS: String(options.lease) })
     }
   })
   try {
@@ -62,8 +67,9 @@ export const play = async ({ folder, history, options, plan, say }: Playing): Pr
     let running = true
     const goesOn = () => running
     const randomFor = (name: string) => randomOf(plan.seed, `work.${name}`)
+    const isUp = (instance: number) => stage.instances[instance]?.program.isUp() === true
     const working = (agent: TorturedAgent, name: string): Worker =>
-      workerOf(agent, { history, ports, nextId, nextMark, goesOn, random: randomFor(name) })
+      workerOf(agent, { history, ports, isUp, nextId, nextMark, goesOn, random: randomFor(name) })
 
     const owner = ownerOf({
       history,
@@ -89,14 +95,15 @@ export const play = async ({ folder, history, options, plan, say }: Playing): Pr
       Array.from({ length: workersEach }, (_, each) => working(agent, `${at}.${each}`))
     )
 
-    phase("the plan begins")
-    const strikes = striking(plan, stage, history)
+    const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)
+    phase(`the plan begins${pace > 1 ? `, ${pace.toFixed(1)} times slower than written` : ""}`)
+    const strikes = striking(plan, stage, history, pace)
     strikes.start()
     const under = [
       ...workers.map((worker) => worker.work()),
       ...Array.from({ length: owners }, () => administrated.work())
     ]
-    const length = plan.seconds * 1000
+    const length = plan.seconds * 1000 * pace
     await pause(length * retirement)
     const leaving = agents.at(-1)
     const leave = leaving === undefined ? undefined : administrated.retire(leaving)

@@ -5,8 +5,9 @@ import type { History } from "./History.ts"
 /** A program that is started again whenever it ends, as a supervisor does, until it is retired. */
 export interface Program {
   readonly name: string
+  /** Whether it has answered since it was started, and is neither frozen nor told to end. */
   readonly isUp: () => boolean
-  /** Resolves once it answers; rejects where that takes longer than half a minute. */
+  /** Resolves once it answers; rejects where that takes longer than a minute and a half. */
   readonly up: () => Promise<void>
   /** False where there was nothing to strike. */
   readonly signal: (name: NodeJS.Signals) => boolean
@@ -27,7 +28,7 @@ export interface ProgramOptions {
   readonly history: History
 }
 
-const startBound = 30_000
+const startBound = 90_000
 const restartPause = 250
 
 /** What still runs when the harness itself has to end. */
@@ -43,6 +44,7 @@ export const startProgram = (options: ProgramOptions): Program => {
   let answers = false
   let retired = false
   let told = false
+  let frozen = false
   let surprises = 0
   let waiting: Array<() => void> = []
 
@@ -66,6 +68,7 @@ export const startProgram = (options: ProgramOptions): Program => {
 
   const start = () => {
     told = false
+    frozen = false
     answers = false
     const { PATH = "", HOME = "", LANG = "C.UTF-8" } = process.env
     const spawned = spawn(process.execPath, [...args], {
@@ -91,7 +94,7 @@ export const startProgram = (options: ProgramOptions): Program => {
 
   return {
     name,
-    isUp: () => answers,
+    isUp: () => answers && !frozen && !told,
     up: () =>
       new Promise((up, late) => {
         if (answers) return up()
@@ -107,6 +110,7 @@ export const startProgram = (options: ProgramOptions): Program => {
     signal: (signal) => {
       if (child === undefined) return false
       told ||= signal === "SIGKILL" || signal === "SIGTERM"
+      frozen = (frozen || signal === "SIGSTOP") && signal !== "SIGCONT"
       return child.kill(signal)
     },
     endedByItself: () => surprises,

@@ -22,6 +22,8 @@ export interface Stage {
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
+  /** How long Tasker and the first instance took to start, in milliseconds: how fast this machine is just now. */
+  readonly startTook: number
   readonly close: () => Promise<void>
 }
 
@@ -38,6 +40,8 @@ export interface StageOptions {
   /** Preloaded into the instances, besides the clock. */
   readonly preload: ReadonlyArray<string>
   readonly environment: Readonly<Record<string, string>>
+  /** Told, as soon as there is something to close, how everything that is up is closed. */
+  readonly opened: (close: () => Promise<void>) => void
 }
 
 /** Shared by all runs: an instance that was killed is back the sooner. */
@@ -47,7 +51,7 @@ const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
 /** Short, so that what is given up by a timeout is many writes and not few. */
-const timing = { TASKER_TIMEOUT_MS: "1000", CALL_DEADLINE_MS: "3000" }
+const timing = { TASKER_TIMEOUT_MS: "1000", CALL_DEADLINE_MS: "3000", SHUTDOWN_GRACE_SECONDS: "4" }
 
 /** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
 const unlimited = {
@@ -61,8 +65,9 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
   const postgres = await startPostgres()
   const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
   const close = async () => {
-    for (const closing of closers.toReversed()) await closing()
+    for (let last = closers.pop(); last !== undefined; last = closers.pop()) await last()
   }
+  options.opened(close)
   try {
     await rows(postgres.url, "create database reference_tasker")
     const taskerDatabaseUrl = redirected(postgres.url, { database: "reference_tasker" })
@@ -83,6 +88,9 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       history
     })
     closers.push(() => tasker.retire())
+    const startedAt = performance.now()
+    let startTook = 0
+    await tasker.up()
     const instances: Array<Instance> = []
     for (let at = 0; at < plan.instances; at++) {
       const port = await freePort()
@@ -135,9 +143,12 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       closers.push(() => program.retire())
       instances.push({ program, proxies })
       // The first makes the tables; the others would only wait for it.
-      if (at === 0) await program.up()
+      if (at === 0) {
+        await program.up()
+        startTook = performance.now() - startedAt
+      }
     }
-    await Promise.all([tasker, ...instances.map(({ program }) => program)].map((program) => program.up()))
+    await Promise.all(instances.map(({ program }) => program.up()))
     const taskerApi = taskerAt(`http://127.0.0.1:${taskerPort}`, accessToken)
     const projects: Array<Project> = []
     for (let at = 1; at <= projectCount; at++) projects.push(await taskerApi.project(at))
@@ -150,6 +161,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       instances,
       projects,
       internalToken,
+      startTook,
       close
     }
   } catch (error) {

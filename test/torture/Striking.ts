@@ -3,8 +3,11 @@ import { kindOf, type Plan, type Strike } from "./Plan.ts"
 import { rows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
-/** Plays a plan on a stage. What is wrong for a while is put right again when its time is over. */
-export const striking = (plan: Plan, stage: Stage, history: History) => {
+/**
+ * Plays a plan on a stage, `pace` times slower than it is written. What is wrong for a while is put right again
+ * when its time is over.
+ */
+export const striking = (plan: Plan, stage: Stage, history: History, pace: number) => {
   const timers = new Set<NodeJS.Timeout>()
   const wrong = new Set<Extract<Strike, { kind: "tasker.answers" }>>()
   const lacking = new Set<Extract<Strike, { kind: "tasker.lacks" }>>()
@@ -23,13 +26,11 @@ export const striking = (plan: Plan, stage: Stage, history: History) => {
   let telling: Promise<boolean> = Promise.resolve(true)
   const tell = (): Promise<boolean> => {
     telling = telling.then(async () => {
-      const foreign = stage.projects[wrong.size % stage.projects.length]?.foreign
-      if (foreign === undefined) return false
       return stage.taskerApi
         .misbehave(
           [...wrong],
           [...lacking].map(({ lack }) => lack),
-          foreign
+          stage.projects
         )
         .then(
           () => true,
@@ -113,7 +114,7 @@ export const striking = (plan: Plan, stage: Stage, history: History) => {
 
   const start = () => {
     for (const strike of plan.strikes) {
-      after(strike.at, () => {
+      after(strike.at * pace, () => {
         const doing = turn(strike)
           .then(() => !over && carryOut(strike))
           .catch(() => false)

@@ -107,20 +107,25 @@ export const taskerAt = (url: string, accessToken: string) => {
   const misbehave = async (
     faults: ReadonlyArray<{ readonly wrong: WrongAnswer; readonly every: number }>,
     lacks: ReadonlyArray<string>,
-    foreign: Project["foreign"]
+    projects: ReadonlyArray<Project>
   ): Promise<void> => {
+    const queued = faults.flatMap(({ every, wrong }) =>
+      opsStruckBy(wrong, lacks).map((op) => ({
+        op,
+        every,
+        fault: wrong,
+        delay_ms: delays[wrong] ?? 0,
+        ...(wrong === "foreign"
+          ? {
+              names: Object.fromEntries(
+                projects.map(({ foreign, id }) => [id, op === "comment" ? foreign.comment : foreign.issue])
+              )
+            }
+          : {})
+      }))
+    )
     await send("DELETE", "/control/faults")
-    for (const { every, wrong } of faults) {
-      const common = { fault: wrong, every, delay_ms: delays[wrong] ?? 0 }
-      const struck = wrong === "drop" || wrong === "foreign" ? (["create", "comment"] as const) : writes
-      for (const op of struck) {
-        if (wrong === "drop" && op === "comment") continue
-        // Of a Tasker that names a wrong comment and lists none, nobody could find out that it is wrong.
-        if (wrong === "foreign" && op === "comment" && lacks.includes("no_comments_listing")) continue
-        const names = op === "comment" ? foreign.comment : foreign.issue
-        await send("POST", "/control/faults", { ...common, op, ...(wrong === "foreign" ? { names } : {}) })
-      }
-    }
+    await Promise.all(queued.map((fault) => send("POST", "/control/faults", fault)))
     const switches = {
       ...(lacks.includes("dedupe_key") ? { dedupe_key: false } : {}),
       ...(lacks.includes("no_comments_listing") ? { no_comments_listing: true } : {})
@@ -133,6 +138,13 @@ export const taskerAt = (url: string, accessToken: string) => {
 
 /** The calls that change something: reads are made wrong by what happens to connections. */
 const writes = ["create", "update", "move", "labels", "assignees", "comment"] as const
+
+const opsStruckBy = (wrong: WrongAnswer, lacks: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (wrong === "drop") return ["create"]
+  if (wrong !== "foreign") return writes
+  // Of a Tasker that names a wrong comment and lists none, nobody could find out that it is wrong.
+  return lacks.includes("no_comments_listing") ? ["create"] : ["create", "comment"]
+}
 
 /** Milliseconds; longer than the gateway waits for Tasker, so that it finds out by looking. */
 const delays: Partial<Record<WrongAnswer, number>> = { delay: 1500, delay_after: 1500 }

@@ -8,6 +8,8 @@ import { type Wanted, type WorkedCard, writesOf } from "./Writes.ts"
 export interface WorkOptions {
   readonly history: History
   readonly ports: ReadonlyArray<number>
+  /** Whether an instance answers, as far as what stands before them knows. */
+  readonly isUp: (instance: number) => boolean
   readonly random: Random
   readonly nextId: () => string
   readonly nextMark: () => string
@@ -75,7 +77,12 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     return outcome
   }
 
-  const anyInstance = () => random.between(0, ports.length - 1)
+  /** Mostly one that answers, as a balancer chooses; the others are tried too. */
+  const anyInstance = (): number => {
+    const all = [...ports.keys()]
+    const up = all.filter(options.isUp)
+    return random.pick(up.length === 0 || random.chance(straying) ? all : up)
+  }
 
   const repeat = (op: Underway) => {
     const token = agent.tokens.length === 0 ? undefined : random.pick(agent.tokens)
@@ -172,11 +179,11 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     const old = remembered.length === 0 ? undefined : random.pick(remembered)
     const dice = random.next()
     if (dice < 0.18) return read()
-    if (dice < 0.3) return write(begin(anyWrite()), random.between(2, 4))
-    if (dice < 0.38 && old !== undefined) return repeat(old)
+    if (dice < 0.28) return write(begin(anyWrite()), random.between(2, 4))
+    if (dice < 0.35 && old !== undefined) return repeat(old)
     // The same key with other arguments: never a second write, never the first one's answer.
     if (dice < 0.41 && old !== undefined) return repeat(begin(anyWrite(), old.key))
-    if (dice < 0.46 && old?.tool === "tasker_create_issue" && old.twin_of === null) {
+    if (dice < 0.47 && old?.tool === "tasker_create_issue" && old.twin_of === null) {
       return write(begin(writes.twin(old.wanted, random.chance(0.2)), undefined, old))
     }
     return write(begin(anyWrite()))
@@ -209,6 +216,9 @@ export type Worker = ReturnType<typeof workerOf>
 
 /** Of writes that were given up, how many clients go on with their card all the same. */
 const meddling = 0.08
+
+/** Of calls, how many go to any instance, whether it answers or not. */
+const straying = 0.1
 
 const open = new Set([
   "tasker.outcome_unknown",

@@ -3,23 +3,23 @@
  * several instances that are killed, cut off and misled; then all is let heal, and what clients were told, what
  * the gateway's database says and what Tasker has are held against each other. Ends with 1 where they differ.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { verifyChain } from "./check/Chain.ts"
-import { check } from "./check/Checker.ts"
+import { check, type Verdict } from "./check/Checker.ts"
 import { readRecords } from "./check/Records.ts"
 import { histories, report } from "./check/Report.ts"
 import { historyIn } from "./History.ts"
-import { type Options, optionsOf, usage } from "./Options.ts"
+import { everySabotage, type Options, optionsOf, usage } from "./Options.ts"
 import { kindOf, planOf } from "./Plan.ts"
 import { play } from "./Play.ts"
+import { everySabotageFound, type WrittenVerdict } from "./sabotage/found.ts"
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 const torture = async (options: Options): Promise<boolean> => {
   const folder = resolve(options.out)
-  if (existsSync(folder)) rmSync(folder, { recursive: true })
-  mkdirSync(folder, { recursive: true })
+  emptied(folder)
   const plan = planOf(options)
   writeFileSync(join(folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`)
   say(
@@ -32,7 +32,14 @@ const torture = async (options: Options): Promise<boolean> => {
   }
   const history = historyIn(join(folder, "history.ndjson"), { options, plan })
   try {
-    const { healedInSeconds, retired, stage } = await play({ options, plan, folder, history, say })
+    const { healedInSeconds, retired, stage } = await play({
+      options,
+      plan,
+      folder,
+      history,
+      say,
+      opened: closeWhenTold
+    })
     try {
       const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl)
       const verdict = check({ events: history.events, records, begun: history.begun, retired })
@@ -40,6 +47,7 @@ const torture = async (options: Options): Promise<boolean> => {
       const told = { verdict, events: history.events, records, chain, healedInSeconds }
       say(`\n${report(told)}`)
       const clean = verdict.findings.length === 0 && chain?.verified !== false
+      writeFileSync(join(folder, "verdict.json"), JSON.stringify(verdictOf(clean, verdict)))
       if (!clean) say(`\nseed ${plan.seed}: not clean\n\n${histories(told)}`)
       say(`\nhistory: ${history.file}`)
       return clean
@@ -50,6 +58,28 @@ const torture = async (options: Options): Promise<boolean> => {
     await history.close()
   }
 }
+
+/** Whoever stops a run halfway gets rid of all that it has started. */
+const closeWhenTold = (close: () => Promise<void>): void => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void close().finally(() => process.exit(130)))
+  }
+}
+
+/** What an earlier run left there is thrown away; anybody else's folder is not. */
+const emptied = (folder: string): void => {
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    if (!existsSync(join(folder, "plan.json"))) throw new Error(`${folder} holds something else than a run`)
+    rmSync(folder, { recursive: true })
+  }
+  mkdirSync(folder, { recursive: true })
+}
+
+const verdictOf = (clean: boolean, { counts, findings }: Verdict): WrittenVerdict => ({
+  clean,
+  acknowledged: counts["acknowledged writes"],
+  found: [...new Set(findings.map(({ rule }) => rule))]
+})
 
 const detailsOf = (rest: object): string =>
   Object.entries(rest)
@@ -64,4 +94,5 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${usage}\n`)
   process.exit(2)
 }
-process.exit((await torture(options)) ? 0 : 1)
+const well = options.sabotage === everySabotage ? await everySabotageFound(options) : await torture(options)
+process.exit(well ? 0 : 1)

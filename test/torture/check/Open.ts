@@ -13,6 +13,7 @@ export interface Known {
  *
  * - its agent could not do it any more when it was looked at, for good or for a while, and Tasker does not
  *   show it: it must not be sent again;
+ * - Tasker said that something else stands under its key;
  * - its card was changed by another write since: whether it had been done before can't be told from the card,
  *   and to repeat it could undo the other.
  */
@@ -25,11 +26,21 @@ export const explain = (row: KeyRow, { records, retired, story }: Known): string
   const done = records.writes.some(({ effect }) => effect === told.effect)
   if (changedMeanwhile(told, records, story)) return "its card was changed meanwhile"
   if (retired.has(row.agent_id) && !done) return "its agent was disabled"
+  if (row.state === "unresolved" && named(told, story)) return "Tasker named something else for its key"
   if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
     return "its agent could not do it when it was looked at"
   }
   return undefined
 }
+
+/** Whether Tasker was made to name another card or comment since it was asked for. */
+const named = ({ calls, tool }: Told, { lastForeign }: Story): boolean =>
+  (tool === "tasker_create_issue" || tool === "tasker_add_comment") &&
+  lastForeign !== null &&
+  lastForeign + lastsLong > (calls[0]?.t ?? 0)
+
+/** As long as any fault of Tasker's does, in milliseconds. */
+const lastsLong = 5000
 
 /** Whether its agent lost the right to it, be it for a moment, at any time after it was asked for. */
 const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {

@@ -6,6 +6,8 @@ export interface Story {
   readonly operations: ReadonlyMap<string, Told>
   readonly calls: ReadonlyArray<Call>
   readonly acts: ReadonlyArray<ActTold>
+  /** When Tasker was last made to name something else in a 409; null: never. */
+  readonly lastForeign: number | null
 }
 
 export interface Told extends Operation {
@@ -30,8 +32,12 @@ export const tell = (events: ReadonlyArray<Event>): Story => {
   const operations = new Map<string, Told & { calls: Array<Call>; gaveUp: boolean }>()
   const calls = new Map<string, { -readonly [Name in keyof Call]: Call[Name] }>()
   const acts = new Map<string, { -readonly [Name in keyof ActTold]: ActTold[Name] }>()
+  let lastForeign: number | null = null
   for (const event of events) {
     switch (event.ev) {
+      case "strike":
+        if (event.kind === "tasker.answers.foreign" && event.done) lastForeign = event.t
+        break
       case "operation":
         operations.set(event.op, { ...event, calls: [], gaveUp: false })
         break
@@ -66,7 +72,7 @@ export const tell = (events: ReadonlyArray<Event>): Story => {
       }
     }
   }
-  return { operations, calls: [...calls.values()], acts: [...acts.values()] }
+  return { operations, calls: [...calls.values()], acts: [...acts.values()], lastForeign }
 }
 
 export const succeeded = ({ reply }: Call): boolean => reply !== null && reply.code === null

@@ -4,12 +4,12 @@ import { frames, texts } from "../../support/postgres-proxy.ts"
 import type { Exchange, Trace, Watch } from "./Watch.ts"
 
 /**
- * A way to PostgreSQL that takes each exchange whole, so that a call can be stopped at each of its moments. The unit is
- * what the protocol commits and answers as one: all messages up to a Sync, and all answers up to
- * ReadyForQuery (PostgreSQL, "Extended Query" in "Message Flow").
+ * A way to PostgreSQL that takes each exchange whole, so that a call can be stopped at each of its
+ * moments. The unit is what the protocol commits and answers as one: all messages up to a Sync, and all
+ * answers up to ReadyForQuery (PostgreSQL, "Extended Query" in "Message Flow").
  *
- * A statement is of a call where one of its parameters holds the call's key or request id; the gateway's
- * other business, such as recovery's look for what is due, shares the connections and passes.
+ * A statement is of a call where one of its parameters names it: its key, its agent, its token. The
+ * gateway's other business, such as recovery's look for what is due, shares the connections and passes.
  */
 export interface DatabaseTap {
   readonly url: string

@@ -37,6 +37,14 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
     } satisfies Holding as Holding
   }).pipe(Effect.orDie)
 
+/** What the database keeps the call under, if it has come that far. */
+export const operationIdOf = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<string | undefined> =>
+  sql<{ id: string }>`
+    select id from idempotency_keys where agent_id = ${agentId} and key = ${key}`.pipe(
+    Effect.map(([row]) => row?.id),
+    Effect.orDie
+  )
+
 /** As if whoever holds the key had been silent for longer than its lease lasts. */
 export const runOut = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
   sql`

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import type { WriteRow } from "../../support/writes.ts"
 import { type Gateway, startGateway } from "./Gateway.ts"
-import { type Holding, look, runOut } from "./Holding.ts"
+import { type Holding, look, operationIdOf, runOut } from "./Holding.ts"
 import type { Place } from "./Place.ts"
-import { callOf, type Scene, setScene, type Told } from "./Scene.ts"
+import { callOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
 import { until } from "./until.ts"
 import { type Point, pointName, type Trace } from "./Watch.ts"
 
@@ -78,7 +78,8 @@ interface Started {
 
 const all = { concurrency: "unbounded" } as const
 
-export const makeLane = (place: Place): Effect.Effect<Lane, never, Scope.Scope> =>
+/** `onKill` is told of each gateway that is killed. */
+export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, never, Scope.Scope> =>
   Effect.gen(function* () {
     const laneScope = yield* Effect.scope
     let gateway: Gateway
@@ -93,7 +94,8 @@ export const makeLane = (place: Place): Effect.Effect<Lane, never, Scope.Scope> 
     /** Begins a scene's call, which is followed to a point or to its end. */
     const begin = Effect.fnUntraced(function* (scene: Scene, stop: Point | undefined) {
       const requestId = randomUUID()
-      const trace = gateway.watch.follow({ requestId, key: scene.key }, stop)
+      const signs = signsOf(scene, yield* operationIdOf(place, scene))
+      const trace = gateway.watch.follow({ requestId, signs }, stop)
       return { scene, trace, told: yield* Effect.forkIn(callOf(gateway, scene, requestId), laneScope) }
     })
 
@@ -113,6 +115,7 @@ export const makeLane = (place: Place): Effect.Effect<Lane, never, Scope.Scope> 
         )
       }
       yield* gateway.kill
+      onKill()
       yield* Scope.close(living, Exit.void)
       return yield* Effect.forEach(started, ({ told }) => Fiber.join(told))
     })
@@ -165,7 +168,12 @@ export const makeLane = (place: Place): Effect.Effect<Lane, never, Scope.Scope> 
       const first = yield* callOf(gateway, scene)
       const settled = yield* look(place, scene)
       const second = yield* callOf(gateway, scene)
-      return { atOnce: atOnce as Told | undefined, settled, answers: [first, second] as const, end: yield* look(place, scene) }
+      return {
+        atOnce: atOnce as Told | undefined,
+        settled,
+        answers: [first, second] as const,
+        end: yield* look(place, scene)
+      }
     })
 
     const nobodyCalls = Effect.fnUntraced(function* (scene: Scene) {
@@ -177,7 +185,12 @@ export const makeLane = (place: Place): Effect.Effect<Lane, never, Scope.Scope> 
       const settled = yield* look(place, scene)
       const first = yield* callOf(gateway, scene)
       const second = yield* callOf(gateway, scene)
-      return { atOnce: undefined as Told | undefined, settled, answers: [first, second] as const, end: yield* look(place, scene) }
+      return {
+        atOnce: undefined as Told | undefined,
+        settled,
+        answers: [first, second] as const,
+        end: yield* look(place, scene)
+      }
     })
 
     return { record, crash }

@@ -36,7 +36,7 @@ export interface Recorded {
 export interface Matrix {
   readonly recorded: ReadonlyArray<Recorded>
   readonly tried: ReadonlyArray<Tried>
-  /** Gateway processes that were killed. */
+  /** Gateway processes that were killed, those included whose death is only the beginning of a stage. */
   readonly kills: number
 }
 
@@ -48,11 +48,17 @@ export interface Options {
   readonly onTried?: (tried: ReadonlyArray<Tried>, left: number) => void
 }
 
-/** What dies together: the calls of one tool and stage that stop at one moment, each of another exchange. */
+/** What dies together: calls that stop at the same moment, each of another exchange or tool. */
 interface Batch {
   readonly ending: Ending
   readonly plans: ReadonlyArray<Plan>
 }
+
+/**
+ * A call that stops between gateway and database keeps one of the gateway's ten connections, which are
+ * three of each tool's calls at a moment; those that go on need one, too.
+ */
+const toolsAtOnce = 2
 
 /**
  * Records a call of every tool and stage, then has it die at every point that it passed, for each way in
@@ -62,7 +68,10 @@ export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options):
   Effect.scoped(
     Effect.gen(function* () {
       const variables = { NODE_COMPILE_CACHE: yield* temporaryFolder }
-      const open = openLane(makePlace(serverUrl, variables))
+      let kills = 0
+      const open = openLane(makePlace(serverUrl, variables), () => {
+        kills += 1
+      })
       yield* Effect.scoped(Effect.flatMap(makePlace(serverUrl, variables), warmUp))
 
       const first = yield* open
@@ -72,7 +81,6 @@ export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options):
       }
       const waiting = batchesOf(recorded)
       const tried: Array<Tried> = []
-      let kills = 0
 
       const work = Effect.fnUntraced(function* (opened: Opened) {
         let { close, lane } = opened
@@ -82,7 +90,6 @@ export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options):
             ? exit.value.map((crash) => ({ plan: crash.plan, crash, faults: faultsOf(crash) }))
             : batch.plans.map((plan) => ({ plan, crash: undefined, faults: [Cause.pretty(exit.cause)] }))
           tried.push(...outcome)
-          kills += 1
           onTried?.(outcome, waiting.length)
           if (Exit.isSuccess(exit)) continue
           // What is left there must not be taken for the next one's.
@@ -97,16 +104,24 @@ export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options):
   )
 
 const batchesOf = (recorded: ReadonlyArray<Recorded>): Array<Batch> =>
-  recorded.flatMap(({ points, row, stage }) =>
-    endings.flatMap((ending) =>
-      moments.map((moment) => ({
-        ending,
-        plans: points
-          .filter((point) => point.moment === moment)
-          .map((point) => ({ row, stage, point, ending }))
-      }))
+  stages.flatMap((stage) => {
+    const ofStage = recorded.filter((each) => each.stage === stage)
+    const groups = Array.from({ length: Math.ceil(ofStage.length / toolsAtOnce) }, (_, at) =>
+      ofStage.slice(at * toolsAtOnce, (at + 1) * toolsAtOnce)
     )
-  )
+    return groups.flatMap((group) =>
+      endings.flatMap((ending) =>
+        moments.map((moment) => ({
+          ending,
+          plans: group.flatMap(({ points, row }) =>
+            points
+              .filter((point) => point.moment === moment)
+              .map((point): Plan => ({ row, stage, point, ending }))
+          )
+        }))
+      )
+    )
+  })
 
 interface Opened {
   readonly lane: Lane
@@ -114,11 +129,12 @@ interface Opened {
 }
 
 const openLane = (
-  place: Effect.Effect<Place, never, Scope.Scope>
+  place: Effect.Effect<Place, never, Scope.Scope>,
+  onKill: () => void
 ): Effect.Effect<Opened, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.fork(yield* Effect.scope)
-    const lane = yield* Effect.flatMap(place, makeLane).pipe(Scope.provide(scope))
+    const lane = yield* Effect.flatMap(place, (at) => makeLane(at, onKill)).pipe(Scope.provide(scope))
     return { lane, close: Scope.close(scope, Exit.void) }
   })
 

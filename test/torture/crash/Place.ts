@@ -16,8 +16,14 @@ export interface Place {
   readonly isDeserted: Effect.Effect<boolean>
 }
 
-const client = (url: string) =>
-  PgClient.make({ url: Redacted.make(url), maxConnections: 2, applicationName: "crash-matrix" }).pipe(
+/** On a connection of its own: a pool whose scope is closing opens none any more. */
+const administer = (
+  serverUrl: string,
+  statement: (sql: PgClient.PgClient) => Effect.Effect<unknown, unknown>
+) =>
+  PgClient.makeClient({ url: Redacted.make(serverUrl) }).pipe(
+    Effect.flatMap(statement),
+    Effect.scoped,
     Effect.provide(Reactivity.layer),
     Effect.orDie
   )
@@ -28,15 +34,17 @@ export const makePlace = (
   variables: Place["variables"]
 ): Effect.Effect<Place, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const server = yield* client(serverUrl)
     const name = `crash_${randomUUID().replaceAll("-", "")}`
     yield* Effect.acquireRelease(
-      Effect.orDie(server`create database ${server(name)} template template0`),
-      () => Effect.orDie(server`drop database if exists ${server(name)} with (force)`)
+      administer(serverUrl, (server) => server`create database ${server(name)} template template0`),
+      () => administer(serverUrl, (server) => server`drop database if exists ${server(name)} with (force)`)
     )
     const url = new URL(serverUrl)
     url.pathname = `/${name}`
-    const sql = yield* client(url.href)
+    const sql = yield* PgClient.make({ url: Redacted.make(url.href), maxConnections: 2 }).pipe(
+      Effect.provide(Reactivity.layer),
+      Effect.orDie
+    )
     return {
       databaseUrl: url.href,
       variables,

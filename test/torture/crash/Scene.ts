@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto"
+import { createHash, randomBytes, randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import type { AgentId } from "../../../src/domain/Ids.ts"
 import { upstreamKey } from "../../../src/domain/Operation.ts"
@@ -19,6 +19,19 @@ export interface Scene {
   readonly upstreamKey: string
   readonly tool: string
   readonly args: object
+}
+
+/** What stands in the parameters of statements of the scene's call, as text and as PostgreSQL's binary form has it. */
+export const signsOf = (
+  { agentId, key, token }: Scene,
+  operationId: string | undefined
+): ReadonlyArray<Buffer> => {
+  const tokenHash = createHash("sha256").update(token).digest("hex")
+  const ids = [agentId, ...(operationId === undefined ? [] : [operationId])]
+  return [
+    Buffer.from(key),
+    ...[tokenHash, ...ids].flatMap((id) => [Buffer.from(id), Buffer.from(id.replaceAll("-", ""), "hex")])
+  ]
 }
 
 /** What a client was told; `Cut`: the connection broke before there was an answer. */

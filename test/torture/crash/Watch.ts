@@ -29,7 +29,8 @@ export const pointName = ({ exchange, moment }: Point): string => `${exchange.na
 /** A call as it can be told from all others in whatever it makes the gateway say. */
 export interface Mark {
   readonly requestId: string
-  readonly key: string
+  /** What stands in parameters of its statements and of no other's: its key, its agent, its token, what it is kept under. */
+  readonly signs: ReadonlyArray<Buffer>
 }
 
 /** One call on its way through a gateway, followed up to a point or to its end. */
@@ -66,7 +67,9 @@ export const makeWatch = (): Watch => {
       return trace
     },
     owner: (bytes) =>
-      followed.find(({ mark }) => bytes.includes(mark.key) || bytes.includes(mark.requestId))?.trace,
+      followed.find(({ mark }) =>
+        [Buffer.from(mark.requestId), ...mark.signs].some((sign) => bytes.includes(sign))
+      )?.trace,
     ownerOfRequest: (requestId) => followed.find(({ mark }) => mark.requestId === requestId)?.trace
   }
 }

@@ -10,11 +10,12 @@ import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { Effect, Logger, Redacted } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect, Logger, Redacted } from "effect"
 import * as EmbeddedPostgres from "../../../src/layers/EmbeddedPostgres.ts"
 import { writeRows } from "../../support/writes.ts"
 import { runMatrix } from "./Matrix.ts"
-import { summaryOf, tablesOf } from "./table.ts"
+import { faultLinesOf, summaryOf, tablesOf } from "./table.ts"
 
 const { values } = parseArgs({
   options: {
@@ -32,26 +33,26 @@ if (rows.length === 0 || !Number.isInteger(lanes) || lanes < 1) {
   process.exit(2)
 }
 
-const started = performance.now()
 const dataDir = await mkdtemp(join(tmpdir(), "gateway-crash-"))
-const matrix = await Effect.runPromise(
-  Effect.gen(function* () {
-    const { url } = yield* EmbeddedPostgres.start({ dataDir })
-    return yield* runMatrix(Redacted.value(url), {
-      lanes,
-      rows,
-      onTried: (tried, left) =>
-        process.stderr.write(
-          `${tried.some(({ faults }) => faults.length > 0) ? "x" : "."}${left % 10 === 0 ? ` ${left} left\n` : ""}`
-        )
-    })
-  }).pipe(
-    Effect.scoped,
-    Effect.ensuring(Effect.ignore(EmbeddedPostgres.discard({ dataDir }))),
-    Effect.provide(Logger.layer([]))
-  )
+
+const main = Effect.gen(function* () {
+  const started = performance.now()
+  const { url } = yield* EmbeddedPostgres.start({ dataDir })
+  const matrix = yield* runMatrix(Redacted.value(url), {
+    lanes,
+    rows,
+    onTried: (tried, left) => {
+      const mark = tried.some(({ faults }) => faults.length > 0) ? "x" : "."
+      process.stderr.write(`${mark}${left % 10 === 0 ? ` ${left} left\n` : ""}`)
+    }
+  })
+  const seconds = Math.round((performance.now() - started) / 1000)
+  yield* Console.log(`${tablesOf(matrix)}\n\n${summaryOf(matrix)}\nseconds                    ${seconds}`)
+  if (faultLinesOf(matrix.tried).length > 0) process.exitCode = 1
+}).pipe(
+  Effect.scoped,
+  Effect.ensuring(Effect.ignore(EmbeddedPostgres.discard({ dataDir }))),
+  Effect.provide(Logger.layer([]))
 )
 
-const seconds = Math.round((performance.now() - started) / 1000)
-process.stdout.write(`${tablesOf(matrix)}\n\n${summaryOf(matrix)}\nseconds                    ${seconds}\n`)
-process.exit(matrix.tried.every(({ faults }) => faults.length === 0) ? 0 : 1)
+NodeRuntime.runMain(main)

@@ -1,26 +1,45 @@
 import { type Crash, type Ending, type Stage, stages } from "./Lane.ts"
 import type { Matrix, Recorded, Tried } from "./Matrix.ts"
 import { said } from "./verdict.ts"
-import { pointName } from "./Watch.ts"
+import { type Point, pointName, samePoint } from "./Watch.ts"
 
-/** The matrix in Markdown, a table for each stage: one row a point, tools that went the same way together. */
+/**
+ * The matrix in Markdown, a table for each stage. Tools that went the same way stand together, and so do
+ * the moments of an exchange that left and came to the same.
+ */
 export const tablesOf = (matrix: Matrix): string =>
   stages.map((stage) => `Killed in ${stage}\n\n${tableOf(matrix, stage)}`).join("\n\n")
+
+interface Line {
+  readonly exchange: string
+  readonly moments: ReadonlyArray<string>
+  /** All that stands in the row besides. */
+  readonly cells: ReadonlyArray<string>
+}
 
 const tableOf = (matrix: Matrix, stage: Stage): string => {
   const recorded = matrix.recorded.filter((each) => each.stage === stage)
   const all = recorded.map(({ row }) => row.tool)
-  const rows = inOrder(recorded).flatMap((name) => {
-    const byCells = new Map<string, Array<string>>()
-    for (const tool of all) {
-      const cells = cellsOf(matrix, stage, tool, name)
-      if (cells === undefined) continue
-      const line = cells.join(" | ")
-      byCells.set(line, [...(byCells.get(line) ?? []), tool])
+  const lines: Array<Line> = []
+  for (const point of inOrder(recorded)) {
+    const name = pointName(point)
+    const toolsOf = Map.groupBy(all, (tool) => JSON.stringify(cellsOf(matrix, stage, tool, name)))
+    for (const [key, tools] of toolsOf) {
+      if (key === undefined) continue
+      const cells = [toolsCell(tools, all), ...(JSON.parse(key) as ReadonlyArray<string>)]
+      const same = lines.findIndex(
+        ({ cells: other, exchange }) =>
+          exchange === point.exchange.name && JSON.stringify(other) === JSON.stringify(cells)
+      )
+      const before = lines[same]
+      if (before === undefined) lines.push({ exchange: point.exchange.name, moments: [point.moment], cells })
+      else lines[same] = { ...before, moments: [...before.moments, point.moment] }
     }
-    return [...byCells].map(([line, tools]) => [`${name}`, toolsCell(tools, all), ...line.split(" | ")])
-  })
-  return markdown([heads, ...rows])
+  }
+  return markdown([
+    heads,
+    ...lines.map(({ cells, exchange, moments }) => [`${exchange}: ${moments.join(", ")}`, ...cells])
+  ])
 }
 
 const heads = [
@@ -30,19 +49,19 @@ const heads = [
   "database",
   "Tasker",
   "called again at once",
-  "called again when the lease has run out",
+  "and once the lease has run out",
   "nobody calls: recovery",
   "Tasker in the end"
 ]
 
-/** The names of all points in the order of the calls, points that only some tools pass among them. */
-const inOrder = (recorded: ReadonlyArray<Recorded>): ReadonlyArray<string> => {
-  const order: Array<string> = []
+/** All points in the order of the calls, points that only some tools pass among them. */
+const inOrder = (recorded: ReadonlyArray<Recorded>): ReadonlyArray<Point> => {
+  const order: Array<Point> = []
   for (const { points } of recorded) {
     let at = 0
-    for (const name of points.map(pointName)) {
-      const found = order.indexOf(name)
-      if (found < 0) order.splice(at, 0, name)
+    for (const point of points) {
+      const found = order.findIndex((other) => samePoint(other, point))
+      if (found < 0) order.splice(at, 0, point)
       at = (found < 0 ? at : Math.max(found, at)) + 1
     }
   }
@@ -102,19 +121,24 @@ const markdown = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   ].join("\n")
 }
 
+/** What ended as it should not, a line each. */
+export const faultLinesOf = (tried: ReadonlyArray<Tried>): ReadonlyArray<string> =>
+  tried
+    .filter(({ faults }) => faults.length > 0)
+    .map(
+      ({ faults, plan: { ending, point, row, stage } }) =>
+        `${row.tool}, ${stage}, killed at "${pointName(point)}", ${ending}: ${faults.join("; ")}`
+    )
+
 /** What every death came to, in one line a number. */
 export const summaryOf = ({ kills, recorded, tried }: Matrix): string => {
-  const faulty = tried.filter(({ faults }) => faults.length > 0)
-  const points = recorded.reduce((sum, each) => sum + each.points.length, 0)
+  const faults = faultLinesOf(tried)
   return [
     `tools                      ${new Set(recorded.map(({ row }) => row.tool)).size}`,
-    `points                     ${points}`,
+    `points                     ${recorded.reduce((sum, { points }) => sum + points.length, 0)}`,
     `calls that died            ${tried.length}`,
     `gateways killed            ${kills}`,
-    `ended as they should not   ${faulty.length}`,
-    ...faulty.map(
-      ({ faults, plan: { ending, point, row, stage } }) =>
-        `  ${row.tool}, ${stage}, killed at "${pointName(point)}", ${ending}: ${faults.join("; ")}`
-    )
+    `ended as they should not   ${faults.length}`,
+    ...faults.map((line) => `  ${line}`)
   ].join("\n")
 }

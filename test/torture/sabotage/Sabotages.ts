@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: snippets of source, templates among them
+import type { Rule } from "../check/Checker.ts"
+
 /**
  * Faults that are built into a gateway as it is loaded, to show that the checker would see them. Each
  * rewrites one snippet of one file of `src/`, which has to be there exactly once: where the product changes
@@ -7,6 +9,8 @@
 export interface Sabotage {
   /** What is wrong with a gateway of this kind. */
   readonly what: string
+  /** What the checker says of it: one of these at least. */
+  readonly shows: ReadonlyArray<Rule>
   readonly edits: ReadonlyArray<Edit>
 }
 
@@ -17,11 +21,21 @@ export interface Edit {
   readonly instead: string
 }
 
+/** Kinds of faults (`Plan.ts`) that strike more often in a sabotaged run, since these sabotages show under them. */
+export const tellingFaults: ReadonlyArray<string> = [
+  ...Array<string>(3).fill("tasker.answers.foreign"),
+  "tasker.answers.cut_after",
+  "link.database.delay",
+  "link.database.cut",
+  "postgres.backends"
+]
+
 const edit = (file: string, snippet: string, instead: string): Edit => ({ file, snippet, instead })
 
 export const sabotages: Readonly<Record<string, Sabotage>> = {
   "reserve-after-write": {
     what: "A write is sent to Tasker first, and reserved when that is done.",
+    shows: ["refused but done", "unaudited", "done though nobody asked"],
     edits: [
       edit(
         "src/tools/Writer.ts",
@@ -40,6 +54,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "outcome-apart-from-event": {
     what: "An outcome is committed first, and its audit event in a transaction of its own.",
+    shows: ["unaudited"],
     edits: [
       edit(
         "src/layers/IdempotencyPostgres.ts",
@@ -58,6 +73,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "no-fingerprint": {
     what: "A key stands for whatever is asked under it: arguments are not compared.",
+    shows: ["replies that differ for one key"],
     edits: [
       edit(
         "src/domain/Operation.ts",
@@ -68,10 +84,12 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "conflict-taken-for-done": {
     what: "The card that a 409 of Tasker's names is taken for the one asked for, without being compared.",
+    shows: ["lost", "answered with something else"],
     edits: [edit("src/tools/settle.ts", ": yield* ownCard(write, found)", ": issueDone(found)")]
   },
   "no-fence": {
     what: "An outcome is written by whoever comes, whether or not the lease has changed hands.",
+    shows: ["audited twice", "acknowledged but not on record", "unaudited"],
     edits: [
       edit(
         "src/layers/leases.ts",
@@ -82,6 +100,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "cached-revocation": {
     what: "Who holds a token, and what it may, is remembered for five seconds where no key is asked about.",
+    shows: ["passed after a revocation was acknowledged"],
     edits: [
       edit(
         "src/layers/TokenStorePostgres.ts",
@@ -104,6 +123,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "recovery-guesses-not-done": {
     what: "Recovery takes for not done whatever it is to settle.",
+    shows: ["unaudited"],
     edits: [
       edit(
         "src/tools/Recovery.ts",
@@ -115,6 +135,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "dropped-event": {
     what: "One outcome in twenty leaves no audit event.",
+    shows: ["unaudited"],
     edits: [
       edit(
         "src/layers/IdempotencyPostgres.ts",
@@ -125,6 +146,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "key-per-token": {
     what: "A key is a token's, not its agent's: the same one with the agent's next token is another write.",
+    shows: ["doubled", "replies that differ for one key"],
     edits: [
       edit(
         "src/tools/Pipeline.ts",
@@ -138,6 +160,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "doubt-taken-for-refusal": {
     what: "A write whose reply got lost is taken for not done, and its key is freed.",
+    shows: ["refused but done", "unaudited"],
     edits: [
       edit(
         "src/tools/settle.ts",

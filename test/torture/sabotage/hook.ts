@@ -5,16 +5,16 @@
 import { registerHooks } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { leaseMargin } from "./leaseMargin.ts"
+import { leaseOf } from "./lease.ts"
 import { type Edit, sabotages } from "./Sabotages.ts"
 
 const root = join(import.meta.dirname, "../../..")
 
 const editsWanted = (): ReadonlyArray<Edit> => {
-  const { TORTURE_LEASE_MARGIN: margin, TORTURE_SABOTAGE: name } = process.env
+  const { TORTURE_LEASE_MS: lease, TORTURE_SABOTAGE: name } = process.env
   const sabotage = name === undefined ? undefined : sabotages[name]
   if (name !== undefined && sabotage === undefined) throw new Error(`There is no sabotage called ${name}`)
-  return [...(sabotage?.edits ?? []), ...(margin === undefined ? [] : [leaseMargin(Number(margin))])]
+  return [...(sabotage?.edits ?? []), ...(lease === undefined ? [] : [leaseOf(Number(lease))])]
 }
 
 const edits = Map.groupBy(editsWanted(), ({ file }) => pathToFileURL(join(root, file)).href)

@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import { writeRows } from "../support/writes.ts"
+import type { Holding } from "../torture/crash/Holding.ts"
+import type { Crash, Ending } from "../torture/crash/Lane.ts"
+import type { Told } from "../torture/crash/Scene.ts"
+import { faultsOf } from "../torture/crash/verdict.ts"
+
+/** A judge that finds nothing wrong proves nothing: each of these has one thing wrong with it. */
+
+const write = { op: "move", ours: true }
+const nothing: Holding = { key: "free", leased: false, events: [], writes: [] }
+const reserved: Holding = { ...nothing, key: "in_progress", leased: true }
+const sent: Holding = { ...reserved, writes: [write] }
+const done: Holding = { key: "executed", leased: false, events: ["executed"], writes: [write] }
+
+const cut: Told = { _tag: "Cut" }
+const answer = { issue: { id: "one" } }
+const made: Told = { _tag: "Done", replayed: false, answer }
+const replayed: Told = { _tag: "Done", replayed: true, answer }
+const inProgress: Told = { _tag: "Refused", code: "idempotency.in_progress" }
+
+const [row] = writeRows
+if (row === undefined) throw new Error("There is no write tool")
+const planOf = (ending: Ending): Crash["plan"] => ({
+  row,
+  stage: "the first call",
+  point: { exchange: { between: "gateway and Tasker", name: "send" }, moment: "carried out" },
+  ending
+})
+
+/** Killed when Tasker had the write and the gateway not yet its answer; the agent calls again. */
+const calledAgain: Crash = {
+  plan: planOf("called again"),
+  told: cut,
+  after: sent,
+  atOnce: inProgress,
+  settled: done,
+  answers: [made, replayed],
+  end: done
+}
+/** The same, where recovery finds it. */
+const nobodyCalls: Crash = {
+  ...calledAgain,
+  plan: planOf("nobody calls"),
+  atOnce: undefined,
+  answers: [replayed, replayed]
+}
+
+const convicts = (name: string, crash: Crash, words: RegExp) =>
+  it(`convicts ${name}`, () => {
+    assert.match(faultsOf(crash).join("\n"), words)
+  })
+
+describe("the judge of the crash matrix", () => {
+  it("acquits a write that was settled once, whoever settled it", () => {
+    assert.deepStrictEqual(faultsOf(calledAgain), [])
+    assert.deepStrictEqual(faultsOf(nobodyCalls), [])
+  })
+
+  it("acquits a write that never began, and one that was done before", () => {
+    const never = { ...calledAgain, after: nothing, atOnce: made, answers: [replayed, replayed] as const }
+    assert.deepStrictEqual(faultsOf(never), [])
+    const before = { ...never, told: made, after: done, atOnce: replayed }
+    assert.deepStrictEqual(faultsOf(before), [])
+    assert.deepStrictEqual(
+      faultsOf({ ...nobodyCalls, after: nothing, settled: nothing, answers: [made, replayed] }),
+      []
+    )
+  })
+
+  convicts(
+    "a write that Tasker has twice",
+    { ...calledAgain, end: { ...done, writes: [write, write] } },
+    /doubled: in the end/
+  )
+  convicts(
+    "a write under another key",
+    { ...calledAgain, settled: { ...done, writes: [{ ...write, ours: false }] } },
+    /under a key that is not this call's/
+  )
+  convicts(
+    "a write that is on record and not in Tasker",
+    { ...nobodyCalls, settled: { ...done, writes: [] } },
+    /lost: after recovery/
+  )
+  convicts(
+    "a write without its event",
+    { ...nobodyCalls, settled: { ...done, events: [] } },
+    /the key is executed, with 0 events/
+  )
+  convicts(
+    "an event without its outcome",
+    { ...calledAgain, after: { ...sent, events: ["executed"] } },
+    /right after the key is in_progress, with 1 events/
+  )
+  convicts(
+    "two events of one write",
+    { ...calledAgain, end: { ...done, events: ["executed", "executed"] } },
+    /2 events of one write/
+  )
+  convicts(
+    "a success that was told before it was on record",
+    { ...calledAgain, told: made },
+    /before it was on record/
+  )
+  convicts(
+    "a second caller who is let in before the lease has run out",
+    { ...calledAgain, atOnce: made, answers: [replayed, replayed] },
+    /before the lease had run out/
+  )
+  convicts(
+    "a write that nobody settles",
+    { ...nobodyCalls, settled: { ...sent, leased: false, key: "unknown" } },
+    /left undecided: the key is unknown/
+  )
+  convicts(
+    "a key that is freed while Tasker has the write",
+    { ...nobodyCalls, settled: { ...nothing, writes: [write] } },
+    /left undecided: the key is free/
+  )
+  convicts(
+    "a key that recovery frees though its agent may write",
+    { ...nobodyCalls, settled: nothing, answers: [made, replayed] },
+    /recovery freed the key/
+  )
+  convicts(
+    "answers to one key that differ",
+    { ...calledAgain, answers: [made, { ...replayed, answer: { issue: { id: "two" } } }] },
+    /answers to one key differ/
+  )
+  convicts(
+    "a repeat that is carried out instead of answered",
+    { ...calledAgain, answers: [made, made] },
+    /not given the answer that there is/
+  )
+  convicts(
+    "a call that is refused for ever",
+    { ...calledAgain, answers: [inProgress, inProgress] },
+    /was told/
+  )
+})
