@@ -106,8 +106,13 @@ const inDatabase = ({ after: { events, key, leased } }: Crash): string =>
 const writes = (count: number): string =>
   count === 0 ? "nothing" : count === 1 ? "1 write" : `${count} writes`
 
-const toolsCell = (tools: ReadonlyArray<string>, all: ReadonlyArray<string>): string =>
-  tools.length === all.length ? "all" : tools.map((tool) => tool.replace(/^tasker_/, "")).join(", ")
+const toolsCell = (tools: ReadonlyArray<string>, all: ReadonlyArray<string>): string => {
+  const short = (names: ReadonlyArray<string>) =>
+    names.map((tool) => `\`${tool.replace(/^tasker_/, "")}\``).join(", ")
+  const others = all.filter((tool) => !tools.includes(tool))
+  if (others.length === 0) return "all"
+  return others.length < tools.length ? `all but ${short(others)}` : short(tools)
+}
 
 const markdown = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = heads.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)))
