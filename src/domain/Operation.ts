@@ -76,7 +76,7 @@ export const keyInProgress = (): IdempotencyRefused =>
     details: { retry_after_seconds: 1 }
   })
 
-export const keyReused = (operation: Operation): IdempotencyRefused =>
+const keyReused = (operation: Operation): IdempotencyRefused =>
   new IdempotencyRefused({
     reason: "key_reused",
     message: `This idempotency_key already stands for another call (${operation.tool}, with other arguments or another project). Nothing was changed. Use a new key for a new change, and the same key only to repeat the same one.`

@@ -72,6 +72,10 @@ export type AddComment = typeof AddComment.Type
 export const IssueChange = Schema.Union([UpdateIssue, MoveIssue, SetLabels, SetAssignees])
 export type IssueChange = typeof IssueChange.Type
 
+/** Whether a write is one to a card that exists, which somebody else may change too. */
+export const isChange = (write: Write): write is IssueChange =>
+  write._tag !== "CreateIssue" && write._tag !== "AddComment"
+
 /** A change whose answer is a card. */
 export const IssueWrite = Schema.Union([CreateIssue, UpdateIssue, MoveIssue, SetLabels, SetAssignees])
 export type IssueWrite = typeof IssueWrite.Type

@@ -3,6 +3,7 @@ import { Settings } from "../Config.ts"
 import { type AuditEntry, auditEntry, outcomeOf } from "../domain/AuditEvent.ts"
 import { codeOf, type Failure, type GatewayUnavailable } from "../domain/Failure.ts"
 import { firstLook, mostLooks, pauseAfter, pauseWhileOut } from "../domain/Recovery.ts"
+import { issueOf } from "../domain/Write.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
@@ -13,7 +14,7 @@ import { makeBoard } from "./Board.ts"
 import { unresolved } from "./doubts.ts"
 import { persisting } from "./persist.ts"
 import { find } from "./registry.ts"
-import { type Settled, settle } from "./settle.ts"
+import { outOfTime, type Settled, settle } from "./settle.ts"
 
 /** How many writes one instance settles at a time: a backlog must not crowd out those who call now. */
 const atOnce = 4
@@ -55,24 +56,19 @@ export const layer = Layer.effectDiscard(
         )
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
         const ticket = { ...who, upstreamKey: due.lease.upstreamKey }
-        const settled = yield* Effect.interruptible(
-          settle(due.write, {
-            tasker,
-            who,
-            key: due.lease.upstreamKey,
-            send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
-          })
-        ).pipe(
-          Effect.onInterrupt(() => handOver(due)),
+        const settled = yield* settle(due.write, {
+          tasker,
+          who,
+          key: due.lease.upstreamKey,
+          send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
+        }).pipe(
           Effect.timeoutOrElse({
             duration: settings.callDeadline,
-            orElse: () =>
-              Effect.succeed<Settled>({
-                _tag: "Undecided",
-                because: "Tasker did not answer in time.",
-                asked: true
-              })
-          })
+            orElse: () => Effect.succeed(outOfTime)
+          }),
+          Effect.interruptible,
+          // Around the time-out, which interrupts the settling too: what ran out of time is no hand-over.
+          Effect.onInterrupt(() => handOver(due))
         )
         return yield* give(due, settled)
       }).pipe(
@@ -163,7 +159,7 @@ const entryOf = ({ agent, operation, requestId, tokenId, write }: Due, outcome: 
     agent,
     token: { id: tokenId },
     project_id: operation.project_id,
-    issue_id: write._tag === "CreateIssue" ? null : write.issue_id,
+    issue_id: issueOf(write),
     idempotency_key: operation.key,
     arguments_sha256: operation.fingerprint,
     request_id: requestId,

@@ -5,7 +5,7 @@ import { type Answer, judgeKey, keyInProgress, type Lease, type Operation } from
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
-import type { Write, Written } from "../domain/Write.ts"
+import { isChange, type Write, type Written } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Doubt, Idempotency } from "../services/Idempotency.ts"
@@ -13,12 +13,12 @@ import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { type Board, makeBoard, unaskedBoard } from "./Board.ts"
-import { changedSince, isChange, withCard } from "./conflict.ts"
+import { changedSince, withCard } from "./conflict.ts"
 import { outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
 import { entryOf, failureEntry } from "./entries.ts"
 import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
-import { attempt, type Settled, settle } from "./settle.ts"
+import { attempt, outOfTime, type Settled, settle } from "./settle.ts"
 import { type Change, type Output, showAnswer, showChange } from "./show.ts"
 import type { WriteRequest, WriteTool } from "./Tool.ts"
 import type { ToolCall, ToolResult } from "./Tools.ts"
@@ -206,8 +206,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     return yield* Effect.timeoutOrElse(settling, {
       duration: Math.max(left, Duration.toMillis(settings.taskerTimeout)),
-      orElse: () =>
-        Effect.succeed<Settled>({ _tag: "Undecided", because: "Tasker did not answer in time.", asked: true })
+      orElse: () => Effect.succeed(outOfTime)
     })
   })
 

@@ -1,13 +1,9 @@
 import { Effect } from "effect"
 import { TaskerFailure } from "../domain/Failure.ts"
-import type { IssueChange, Write } from "../domain/Write.ts"
+import type { IssueChange } from "../domain/Write.ts"
 import type { Board } from "./Board.ts"
 import { showIssue } from "./show.ts"
 import { unmet } from "./unmet.ts"
-
-/** Whether a write is one to a card that exists, which somebody else may have changed. */
-export const isChange = (write: Write): write is IssueChange =>
-  write._tag !== "CreateIssue" && write._tag !== "AddComment"
 
 /** The card is not the one that the caller read. */
 export const changedSince = (expected: string, seen: string): TaskerFailure =>

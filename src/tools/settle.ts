@@ -2,7 +2,15 @@ import { Effect } from "effect"
 import { type GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import { CommentId, IssueId, type ProjectId } from "../domain/Ids.ts"
 import type { ListedComment, Page, TaskerIssue } from "../domain/Tasker.ts"
-import type { AddComment, CommentWritten, CreateIssue, IssueChange, Write, Written } from "../domain/Write.ts"
+import {
+  type AddComment,
+  type CommentWritten,
+  type CreateIssue,
+  type IssueChange,
+  isChange,
+  type Write,
+  type Written
+} from "../domain/Write.ts"
 import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { holds, sameWords } from "./unmet.ts"
 
@@ -47,6 +55,13 @@ const undecided = (failure: TaskerError): Settled => ({
   asked: !isOut(failure)
 })
 
+/** What is said of a write that could not be sent or settled in the time there was. */
+export const outOfTime: Settled = {
+  _tag: "Undecided",
+  because: "Tasker did not answer in time.",
+  asked: true
+}
+
 /** Tasker was not there, or took no call: it says nothing about this write in particular. */
 const isOut = (failure: TaskerError): boolean =>
   failure._tag === "TaskerFailure" &&
@@ -72,7 +87,7 @@ export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> 
  */
 const afterRefusal = (write: Write, sending: Looking, failure: TaskerError): Effect.Effect<Settled> => {
   const isRace = failure._tag === "TaskerFailure" && failure.reason === "conflict"
-  if (!isRace || write._tag === "CreateIssue" || write._tag === "AddComment") {
+  if (!isRace || !isChange(write)) {
     return Effect.succeed(notDone(failure))
   }
   return whileLooking(
@@ -173,7 +188,7 @@ const settleCreate = Effect.fnUntraced(function* (
 const own = (write: Write, written: Written, looking: Looking): Effect.Effect<Settled> => {
   if (write._tag === "CreateIssue" && written._tag === "Issue") return ownCard(write, written.issue)
   if (write._tag === "AddComment" && written._tag === "Comment") return ownComment(write, written.comment)
-  if (write._tag !== "CreateIssue" && write._tag !== "AddComment" && written._tag === "Issue") {
+  if (isChange(write) && written._tag === "Issue") {
     return isReplay(write, written.issue) ? lookAgain(write, looking) : Effect.succeed(done(written))
   }
   return Effect.succeed(done(written))

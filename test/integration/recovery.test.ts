@@ -8,7 +8,17 @@ import * as Recovery from "../../src/tools/Recovery.ts"
 import { eventually, keyRow, trail, writesUnder } from "../support/evidence.ts"
 import { lose } from "../support/lost.ts"
 import { owner } from "../support/tasker.ts"
-import { type Actor, act, call, grantTerms, recovering, World, layer as world } from "../support/world.ts"
+import {
+  type Actor,
+  act,
+  call,
+  grantTerms,
+  hastyRecovery,
+  recovering,
+  shortTimeout,
+  World,
+  layer as world
+} from "../support/world.ts"
 import { writeRows } from "../support/writes.ts"
 
 const unknown = "unknown tasker.outcome_unknown"
@@ -160,6 +170,29 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
     })
   )
 })
+
+layer(hastyRecovery, { timeout: "60 seconds", excludeTestServices: true })(
+  "recovery that runs out of time",
+  (it) => {
+    it.effect("counts the look, and is not taken for one that was handed over", () =>
+      Effect.gen(function* () {
+        const { actor, tasker } = yield* World
+        const agent = yield* actor()
+        const { key } = yield* lose(agent, "update", "cut_before")
+        // The look, the repeat that is cut and the look after it are each in time, all of them together are not.
+        const slow = { delay_ms: 0.8 * shortTimeout }
+        yield* tasker.fault({ op: "list", fault: "delay", times: 20, ...slow })
+        yield* tasker.fault({ op: "update", fault: "cut_before", times: 20, ...slow })
+        yield* due(agent, key)
+        yield* eventually(
+          "it is put back",
+          Effect.map(row(agent, key), (found) => found?.state === "unknown" && found.fence > 1)
+        )
+        assert.strictEqual((yield* row(agent, key))?.looks, 1)
+      })
+    )
+  }
+)
 
 /** Recovery is started by the tests here, so that what it does first is known. */
 layer(world, { timeout: "60 seconds", excludeTestServices: true })("the queue of recovery", (it) => {

@@ -152,6 +152,9 @@ export const grantTerms = (
   max_writes_per_day: maxWrites
 })
 
+/** As short as a busy machine allows, so that a test of a timeout takes little. */
+export const shortTimeout = 1200
+
 /** Patient: a machine that is busy with other tests is no slow Tasker. */
 export const layer = world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000 })
 /** The same, where the gateway's statements pass through a proxy that tells them and breaks connections. */
@@ -164,12 +167,17 @@ export const recovering = world({
   deadlineMillis: 20_000,
   recovering: true
 })
+/** Recovery where a settling, of two looks that each take their time, runs out of its own. */
+export const hastyRecovery = world({
+  proxied: false,
+  taskerMillis: shortTimeout,
+  deadlineMillis: 2 * shortTimeout,
+  recovering: true
+})
 /** The same with settings of its own. */
 export const withVariables = (variables: Readonly<Record<string, string>>) =>
   world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables })
 
-/** As short as a busy machine allows, so that a test of a timeout takes little. */
-export const shortTimeout = 1200
 /** A gateway that soon gives a call to Tasker up. */
 export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 20_000 })
 /** The same, where a whole call may take hardly longer than one call to Tasker. */
