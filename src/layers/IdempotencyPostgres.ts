@@ -21,12 +21,12 @@ import {
   type Reservation
 } from "../services/Idempotency.ts"
 import { insertEvent } from "./auditSql.ts"
-import { CallerRow, callerRow, rated } from "./callerSql.ts"
+import { CallerRow, callerStatement } from "./callerSql.ts"
 import { held, leaseMillis } from "./leases.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { brokenConstraint, repeatable, storage } from "./storage.ts"
 import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
-import { returnTitle } from "./titleSql.ts"
+import { returnTitle, titlesReturned } from "./titleSql.ts"
 
 /**
  * Keeps the promise of `services/Idempotency.ts` with one statement a step, each a transaction of its
@@ -77,11 +77,7 @@ export const layer = Layer.effect(
     const operationOf = (intent: Intent) => {
       const asked = { ...askedOf(intent, settings), counting: undefined }
       return Effect.map(
-        storage(
-          repeatable(sql`with ${rated(sql, asked)} ${callerRow(sql, asked)}`).pipe(
-            Effect.flatMap(decodeCallers)
-          )
-        ),
+        storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeCallers))),
         ([row]) => row?.operation ?? undefined
       )
     }
@@ -223,17 +219,7 @@ export const layer = Layer.effect(
      * A write that was not done gives its title back and costs its grant nothing: in this order, in which
      * reserving takes both, so that the two never wait for each other.
      */
-    const unused = sql`, given_back as (
-        update recent_titles t
-        set operation_id = t.previous_operation_id, reserved_at = t.previous_reserved_at,
-            previous_operation_id = null, previous_reserved_at = null
-        from changed where t.operation_id = changed.id and t.previous_operation_id is not null
-        returning 1
-      ), untitled as (
-        delete from recent_titles t using changed
-        where t.operation_id = changed.id and t.previous_operation_id is null
-        returning 1
-      ), uncounted as (
+    const unused = sql`, ${titlesReturned(sql)}, uncounted as (
         update grant_writes w set writes = greatest(w.writes - 1, 0)
         from changed
         where changed.counted and w.grant_id = changed.grant_id

@@ -7,7 +7,7 @@ import { rateReached } from "../domain/Rate.ts"
 import { hash, type Token } from "../domain/Token.ts"
 import { CurrentRequest } from "../services/CurrentRequest.ts"
 import { type Caller, TokenStore } from "../services/TokenStore.ts"
-import { CallerRow, type Counting, callerRow, countingOf, rated } from "./callerSql.ts"
+import { CallerRow, type Counting, callerStatement, countingOf } from "./callerSql.ts"
 import { repeatable, storage } from "./storage.ts"
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
@@ -57,9 +57,7 @@ export const layer = Layer.effect(
 
     const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
       const asked = { hash: hash(token), key, counting, retention: settings.idempotencyRetention }
-      const [row] = yield* storage(
-        repeatable(sql`with ${rated(sql, asked)} ${callerRow(sql, asked)}`).pipe(Effect.flatMap(decodeRows))
-      )
+      const [row] = yield* storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeRows)))
       return row === undefined ? yield* unknownToken() : row
     })
 

@@ -106,6 +106,10 @@ export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => sq
   join agents a on a.id = t.agent_id
   where t.hash = ${asked.hash}`
 
+/** The row, and the call counted, as a statement of its own. */
+export const callerStatement = (sql: PgClient, asked: Asked): Statement<unknown> => sql`
+  with ${rated(sql, asked)} ${callerRow(sql, asked)}`
+
 const operationJson = (sql: PgClient, { key, retention }: Asked): Fragment =>
   key === undefined
     ? sql`null::json`

@@ -1,12 +1,23 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import type { Statement } from "effect/sql/Statement"
+import type { Fragment, Statement } from "effect/sql/Statement"
 
-/** A title that a write gave up is free, or again that of the write from which it was taken on purpose. */
-export const returnTitle = (sql: PgClient, operationId: string): Statement<unknown> => sql`
-  with given_back as (
-    update recent_titles
-    set operation_id = previous_operation_id, reserved_at = previous_reserved_at,
+/**
+ * The statement's parts that let go of the titles of the operations in `changed`: such a title is free, or
+ * again that of the write from which it was taken on purpose. Each part has a row for each title.
+ */
+export const titlesReturned = (sql: PgClient): Fragment => sql`
+  given_back as (
+    update recent_titles t
+    set operation_id = t.previous_operation_id, reserved_at = t.previous_reserved_at,
         previous_operation_id = null, previous_reserved_at = null
-    where operation_id = ${operationId}::uuid and previous_operation_id is not null
-  )
-  delete from recent_titles where operation_id = ${operationId}::uuid and previous_operation_id is null`
+    from changed where t.operation_id = changed.id and t.previous_operation_id is not null
+    returning 1
+  ), untitled as (
+    delete from recent_titles t using changed
+    where t.operation_id = changed.id and t.previous_operation_id is null
+    returning 1
+  )`
+
+/** The same as a statement of its own, for one operation. */
+export const returnTitle = (sql: PgClient, operationId: string): Statement<unknown> => sql`
+  with changed as (select ${operationId}::uuid as id), ${titlesReturned(sql)} select`

@@ -12,7 +12,7 @@ import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
 import * as AuditProofPostgres from "../../src/layers/AuditProofPostgres.ts"
 import * as AuditSealer from "../../src/layers/AuditSealer.ts"
 import { insertEvent } from "../../src/layers/auditSql.ts"
-import { keptNothing, newKey, verify } from "../support/audit.ts"
+import { eventOf, keptNothing, newKey, verify } from "../support/audit.ts"
 import { gateTo } from "../support/gate.ts"
 import { freshDatabase, signingKey } from "../support/gateway.ts"
 
@@ -43,23 +43,12 @@ const withTrail = <A, E>(
     })
   )
 
-const anEvent = (action = "agent.created"): AuditEvent => ({
-  id: randomUUID() as AuditEvent["id"],
-  at: new Date().toISOString(),
-  action,
-  outcome: "executed",
-  reason: null,
-  agent_id: null,
-  owner_user_id: 'Ольга 👩‍💻 "\\' as AuditEvent["owner_user_id"],
-  token_id: null,
-  project_id: null,
-  issue_id: null,
-  idempotency_key: null,
-  arguments_sha256: null,
-  request_id: "r",
-  via: "admin",
-  count: 1
-})
+const anEvent = (action = "agent.created"): AuditEvent =>
+  eventOf({
+    action,
+    at: new Date().toISOString(),
+    owner_user_id: 'Ольга 👩‍💻 "\\' as AuditEvent["owner_user_id"]
+  })
 
 const write = (sql: PgClient.PgClient, event = anEvent()) =>
   Effect.orDie(insertEvent(sql, event, sql`from (select 1) as always`))

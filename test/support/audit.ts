@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { Result } from "effect"
 import { beginning, type Checkpoint, type Digest, eventHash, linkOf } from "../../src/domain/AuditChain.ts"
 import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
@@ -11,6 +12,26 @@ import {
 import { linesOf } from "../../src/domain/Lines.ts"
 import { readSigningKey, type SigningKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
 import { signingKey } from "./gateway.ts"
+
+/** An event of a test, with whatever it says of it. */
+export const eventOf = (known: Partial<AuditEvent> = {}): AuditEvent => ({
+  id: randomUUID(),
+  at: "2027-01-01T00:00:00.000Z",
+  action: "agent.created",
+  outcome: "executed",
+  reason: null,
+  agent_id: null,
+  owner_user_id: null,
+  token_id: null,
+  project_id: null,
+  issue_id: null,
+  idempotency_key: null,
+  arguments_sha256: null,
+  request_id: "r",
+  via: "admin",
+  count: 1,
+  ...known
+})
 
 export const newKey = (): SigningKey => Result.getOrThrow(readSigningKey(signingKey()))
 

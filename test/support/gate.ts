@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
+import { joined, through } from "./sockets.ts"
 
 /**
  * A way to a server that can be shut: `shut` breaks what is open and refuses anew, `mute` lets nothing through
@@ -30,16 +31,11 @@ export const gateTo = (target: string): Effect.Effect<Gate, never, Scope.Scope> 
           [client, backend],
           [backend, client]
         ] as const) {
-          sockets.add(socket)
           socket.on("data", (chunk) => {
             if (state === "open") other.write(chunk)
           })
-          socket.on("error", () => undefined)
-          socket.on("close", () => {
-            sockets.delete(socket)
-            other.destroy()
-          })
         }
+        joined(client, backend, sockets)
       })
       const become = (next: typeof state) =>
         Effect.sync(() => {
@@ -47,13 +43,9 @@ export const gateTo = (target: string): Effect.Effect<Gate, never, Scope.Scope> 
           state = next
         })
       server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const url = new URL(target)
-        url.hostname = "127.0.0.1"
-        url.port = String(typeof address === "object" && address !== null ? address.port : 0)
         resume(
           Effect.succeed({
-            url: url.href,
+            url: through(server, target),
             shut: become("shut"),
             mute: become("mute"),
             open: become("open"),

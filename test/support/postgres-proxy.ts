@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from "node:net"
 import { Effect } from "effect"
+import { joined, through } from "./sockets.ts"
 
 /**
  * A PostgreSQL proxy that reads the protocol (PostgreSQL, chapter 55): it says which statements really
@@ -44,15 +45,7 @@ export const postgresProxy = (target: string) =>
       const server = createServer((client) => {
         const backend = connect(Number(upstream.port), upstream.hostname)
         const both = [client, backend]
-        for (const socket of both) {
-          sockets.add(socket)
-          socket.setNoDelay(true)
-          socket.on("error", () => undefined)
-          socket.on("close", () => {
-            sockets.delete(socket)
-            for (const other of both) other.destroy()
-          })
-        }
+        joined(client, backend, sockets)
         const statements = new Map<string, string>()
         const portals = new Map<string, string>()
         let withholding = false
@@ -98,13 +91,9 @@ export const postgresProxy = (target: string) =>
         )
       })
       server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const url = new URL(target)
-        url.port = String(typeof address === "object" && address !== null ? address.port : 0)
-        url.hostname = "127.0.0.1"
         resume(
           Effect.succeed({
-            url: url.href,
+            url: through(server, target),
             executed: Effect.sync(() => {
               const seen = executed
               executed = []

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from "node:crypto"
+import { generateKeyPairSync } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { eventHash, linkOf } from "../../src/domain/AuditChain.ts"
@@ -6,7 +6,7 @@ import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { asHex, writeEventLine, writeLine } from "../../src/domain/AuditExport.ts"
 import { AuditFault } from "../../src/domain/AuditVerification.ts"
 import { readVerifyingKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
-import { exportOf, keptNothing, newKey, verify } from "../support/audit.ts"
+import { eventOf, exportOf, keptNothing, newKey, verify } from "../support/audit.ts"
 
 const [first, second, stranger] = [newKey(), newKey(), newKey()] as const
 
@@ -53,23 +53,7 @@ const aTrail = fc
 
 const keysOf = { ...keptNothing, keys: [first.verifying, second.verifying] }
 
-const event = (action: string): AuditEvent => ({
-  id: randomUUID(),
-  at: "2027-01-01T00:00:00.000Z",
-  action,
-  outcome: "executed",
-  reason: null,
-  agent_id: null,
-  owner_user_id: null,
-  token_id: null,
-  project_id: null,
-  issue_id: null,
-  idempotency_key: null,
-  arguments_sha256: null,
-  request_id: "r",
-  via: "admin",
-  count: 1
-})
+const event = (action: string): AuditEvent => eventOf({ action })
 const events = (many: number) => Array.from({ length: many }, (_, n) => event(`act.${n + 1}`))
 
 const isFault = (said: unknown): said is AuditFault => said instanceof AuditFault

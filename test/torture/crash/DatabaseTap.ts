@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 import { frames, texts } from "../../support/postgres-proxy.ts"
+import { joined, through } from "../../support/sockets.ts"
 import type { Exchange, Trace, Watch } from "./Watch.ts"
 
 /**
@@ -46,16 +47,7 @@ export const databaseTap = (
 
       const server = createServer((client) => {
         const backend = connect(Number(upstream.port), upstream.hostname)
-        const both = [client, backend]
-        for (const socket of both) {
-          sockets.add(socket)
-          socket.setNoDelay(true)
-          socket.on("error", () => undefined)
-          socket.on("close", () => {
-            sockets.delete(socket)
-            for (const other of both) other.destroy()
-          })
-        }
+        joined(client, backend, sockets)
         const statements = new Map<string, string>()
         const cycles: Array<Cycle> = []
         /** Whose transaction is open. */
@@ -117,13 +109,9 @@ export const databaseTap = (
         )
       })
       server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        const url = new URL(target)
-        url.hostname = "127.0.0.1"
-        url.port = String(typeof address === "object" && address !== null ? address.port : 0)
         resume(
           Effect.succeed({
-            url: url.href,
+            url: through(server, target),
             letGo: () => {
               holding = undefined
               const all = waiting
