@@ -78,6 +78,7 @@ const story = Effect.gen(function* () {
     PORT: String(port),
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
     AUDIT_SIGNING_KEY: signingKey(),
+    PAIRING_PEPPER: secret(),
     NODEDC_TASKER_INTERNAL_URL: taskerUrl,
     NODEDC_INTERNAL_ACCESS_TOKEN: taskerToken
   })

@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { resolve } from "node:path"
 import { Array, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { isPlaceholderPepper, type Pepper, readPepper } from "./domain/Pepper.ts"
 import { isPlaceholder, readSigningKey, type SigningKey } from "./domain/SigningKey.ts"
 
 /** Every setting of the gateway, typed. Secrets are `Redacted` from here inwards. */
@@ -17,6 +18,8 @@ export class Settings extends Context.Service<
     readonly internalToken: Option.Option<Redacted.Redacted<string>>
     /** What this instance signs the audit trail with. */
     readonly auditSigningKey: Option.Option<SigningKey>
+    /** Keys the hashes of pairing codes, which are too short to be kept under a plain one. */
+    readonly pairingPepper: Option.Option<Pepper>
     readonly taskerUrl: Option.Option<URL>
     readonly taskerToken: Option.Option<Redacted.Redacted<string>>
     readonly taskerTimeout: Duration.Duration
@@ -30,6 +33,14 @@ export class Settings extends Context.Service<
     readonly duplicateWindow: Duration.Duration
     /** For how long an answer is kept for replay. */
     readonly idempotencyRetention: Duration.Duration
+    /** For how long the before and after of a change is kept. */
+    readonly changeRetention: Duration.Duration
+    /** How long an access token of `codex mcp login` lives before it has to be refreshed. */
+    readonly accessTokenLife: Duration.Duration
+    /** Hosts whose client ID metadata documents are fetched. */
+    readonly cimdHosts: ReadonlyArray<string>
+    /** Hosts, besides loopback, that an authorization code may be sent to. */
+    readonly redirectHosts: ReadonlyArray<string>
     /** How long calls under way may take once the gateway is told to stop. */
     readonly shutdownGrace: Duration.Duration
     /** Addresses and networks whose `X-Forwarded-For` is believed. */
@@ -124,6 +135,14 @@ const networks = (text: string): Result.Result<ReadonlyArray<string>, string> =>
       : Result.fail("expected IP addresses or networks such as 10.0.0.0/8, comma-separated")
   )
 
+/** Host names, with a port where it is not the usual one; nothing of a URL around them. */
+const hosts = (text: string): Result.Result<ReadonlyArray<string>, string> =>
+  Result.flatMap(list(text), (items) =>
+    items.every((item) => /^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(item))
+      ? Result.succeed(items)
+      : Result.fail("expected host names such as chatgpt.com, comma-separated")
+  )
+
 const isNetwork = (text: string): boolean => {
   const [address = "", prefix, ...rest] = text.split("/")
   const family = isIP(address)
@@ -147,6 +166,7 @@ export const variables = {
   logLevel: variable("LOG_LEVEL", withDefault<LogLevel>("info", oneOf(logLevels))),
   internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", optional(secretOf(1))),
   auditSigningKey: variable("AUDIT_SIGNING_KEY", optional(readSigningKey)),
+  pairingPepper: variable("PAIRING_PEPPER", optional(readPepper)),
   taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", optional(webUrl)),
   taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", optional(secretOf(1))),
   taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
@@ -156,6 +176,10 @@ export const variables = {
   suspendAfterDenials: variable("SUSPEND_AFTER_DENIALS", withDefault(100, integer(0, 1_000_000))),
   duplicateWindowMinutes: variable("DUPLICATE_WINDOW_MINUTES", withDefault(15, integer(0, 1440))),
   idempotencyRetentionHours: variable("IDEMPOTENCY_RETENTION_HOURS", withDefault(72, integer(1, 8760))),
+  changeRetentionDays: variable("CHANGE_RETENTION_DAYS", withDefault(90, integer(1, 3650))),
+  accessTokenSeconds: variable("OAUTH_ACCESS_TOKEN_SECONDS", withDefault(3600, integer(1, 86_400))),
+  cimdHosts: variable("OAUTH_CIMD_HOSTS", withDefault<ReadonlyArray<string>>(["chatgpt.com"], hosts)),
+  redirectHosts: variable("OAUTH_REDIRECT_HOSTS", withDefault<ReadonlyArray<string>>([], hosts)),
   shutdownGraceSeconds: variable("SHUTDOWN_GRACE_SECONDS", withDefault(20, integer(1, 600))),
   trustedProxies: variable("TRUSTED_PROXIES", withDefault<ReadonlyArray<string>>([], networks)),
   allowedHosts: variable("ALLOWED_HOSTS", withDefault<ReadonlyArray<string>>([], list)),
@@ -204,6 +228,7 @@ const readAll = (environment: Environment) => {
     logLevel: read(variables.logLevel),
     internalToken: read(variables.internalToken),
     auditSigningKey: read(variables.auditSigningKey),
+    pairingPepper: read(variables.pairingPepper),
     taskerUrl: read(variables.taskerUrl),
     taskerToken: read(variables.taskerToken),
     taskerTimeoutMs: read(variables.taskerTimeoutMs),
@@ -213,6 +238,10 @@ const readAll = (environment: Environment) => {
     suspendAfterDenials: read(variables.suspendAfterDenials),
     duplicateWindowMinutes: read(variables.duplicateWindowMinutes),
     idempotencyRetentionHours: read(variables.idempotencyRetentionHours),
+    changeRetentionDays: read(variables.changeRetentionDays),
+    accessTokenSeconds: read(variables.accessTokenSeconds),
+    cimdHosts: read(variables.cimdHosts),
+    redirectHosts: read(variables.redirectHosts),
     shutdownGraceSeconds: read(variables.shutdownGraceSeconds),
     trustedProxies: read(variables.trustedProxies),
     allowedHosts: read(variables.allowedHosts),
@@ -226,7 +255,7 @@ type Values = Result.Result.Success<ReturnType<typeof readAll>>
 
 /** What is wrong between values that are each right by themselves. */
 const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
-  const { auditSigningKey, databaseUrl, internalToken, migrationDatabaseUrl } = variables
+  const { auditSigningKey, databaseUrl, internalToken, migrationDatabaseUrl, pairingPepper } = variables
   const { taskerToken, taskerUrl, callDeadlineMs } = variables
   const faults: Array<Fault> = []
   if (values.nodeEnv === "production") {
@@ -243,6 +272,14 @@ const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
     } else if (isPlaceholder(values.auditSigningKey.value)) {
       faults.push({
         variable: auditSigningKey.name,
+        fault: "is the example's, which everyone knows: make one of your own for production"
+      })
+    }
+    if (Option.isNone(values.pairingPepper)) {
+      faults.push({ variable: pairingPepper.name, fault: "is required in production" })
+    } else if (isPlaceholderPepper(values.pairingPepper.value)) {
+      faults.push({
+        variable: pairingPepper.name,
         fault: "is the example's, which everyone knows: make one of your own for production"
       })
     }
@@ -274,7 +311,9 @@ export const fromEnvironment = (
   const faults = Result.isFailure(read) ? read.failure : faultsAmong(read.success)
   if (Result.isFailure(read) || faults.length > 0) return Effect.fail(new ConfigurationInvalid({ faults }))
   const {
+    accessTokenSeconds,
     callDeadlineMs,
+    changeRetentionDays,
     dataDir,
     duplicateWindowMinutes,
     idempotencyRetentionHours,
@@ -293,6 +332,8 @@ export const fromEnvironment = (
     callDeadline: Duration.millis(callDeadlineMs),
     duplicateWindow: Duration.minutes(duplicateWindowMinutes),
     idempotencyRetention: Duration.hours(idempotencyRetentionHours),
+    changeRetention: Duration.days(changeRetentionDays),
+    accessTokenLife: Duration.seconds(accessTokenSeconds),
     shutdownGrace: Duration.seconds(shutdownGraceSeconds),
     publicUrl: Option.orElse(
       Option.map(publicUrl, (parsed) => parsed.href.replace(/\/+$/, "")),

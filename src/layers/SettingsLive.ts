@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto"
-import { Effect, Layer, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted, type Result } from "effect"
 import { fromEnvironment, Settings } from "../Config.ts"
+import { readPepper } from "../domain/Pepper.ts"
 import { readSigningKey } from "../domain/SigningKey.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Logging from "./Logging.ts"
@@ -14,7 +15,8 @@ export const layer = (environment: Readonly<Record<string, string | undefined>>)
     Settings,
     Effect.gen(function* () {
       const settings = yield* fromEnvironment(environment)
-      if (Option.isSome(settings.internalToken) && Option.isSome(settings.auditSigningKey)) return settings
+      const wanted = [settings.internalToken, settings.auditSigningKey, settings.pairingPepper]
+      if (wanted.every((secret) => Option.isSome<unknown>(secret))) return settings
       const dataDir = yield* DataDir.acquire(settings.dataDir)
       const told: Array<string> = []
       const generated = (variable: string, name: string, generate: () => string) => {
@@ -25,18 +27,28 @@ export const layer = (environment: Readonly<Record<string, string | undefined>>)
       }
       const internalToken = Option.isSome(settings.internalToken)
         ? settings.internalToken.value
-        : yield* generated("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "internal-token", () =>
-            randomBytes(32).toString("base64url")
-          )
+        : yield* generated("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "internal-token", newSecret)
       const auditSigningKey = Option.isSome(settings.auditSigningKey)
         ? settings.auditSigningKey.value
         : yield* Effect.flatMap(generated("AUDIT_SIGNING_KEY", "audit-signing-key", newSigningKey), (text) =>
-            keptSigningKey(text, dataDir.path)
+            kept(text, readSigningKey, {
+              file: `${dataDir.path}/secrets/audit-signing-key`,
+              loss: "what the old one signed can still be verified"
+            })
+          )
+      const pairingPepper = Option.isSome(settings.pairingPepper)
+        ? settings.pairingPepper.value
+        : yield* Effect.flatMap(generated("PAIRING_PEPPER", "pairing-pepper", newSecret), (text) =>
+            kept(text, readPepper, {
+              file: `${dataDir.path}/secrets/pairing-pepper`,
+              loss: "pairing codes made before have to be made again"
+            })
           )
       const complete = {
         ...settings,
         internalToken: Option.some(internalToken),
-        auditSigningKey: Option.some(auditSigningKey)
+        auditSigningKey: Option.some(auditSigningKey),
+        pairingPepper: Option.some(pairingPepper)
       }
       // The log's own form is among the settings, so these lines have to bring it along.
       yield* Effect.forEach(told, (line) => Effect.logInfo(line)).pipe(
@@ -47,16 +59,22 @@ export const layer = (environment: Readonly<Record<string, string | undefined>>)
     })
   )
 
+const newSecret = (): string => randomBytes(32).toString("base64url")
+
 const newSigningKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }).toString()
 
-const keptSigningKey = (text: Redacted.Redacted<string>, dataDir: string) =>
-  Effect.fromResult(readSigningKey(Redacted.value(text))).pipe(
-    Effect.mapError(
-      (expected) =>
-        new DataDir.DataDirError({
-          reason: "secret_unreadable",
-          message: `The secret ${dataDir}/secrets/audit-signing-key can't be used: ${expected}. Restore it from a backup, or delete the file to have a new key generated: what the old one signed can still be verified.`
-        })
-    )
+/** A secret that was generated before, read again; `loss` is what deleting its file would mean. */
+const kept = <A>(
+  text: Redacted.Redacted<string>,
+  read: (text: string) => Result.Result<A, string>,
+  { file, loss }: { readonly file: string; readonly loss: string }
+) =>
+  Effect.mapError(
+    Effect.fromResult(read(Redacted.value(text))),
+    (expected) =>
+      new DataDir.DataDirError({
+        reason: "secret_unreadable",
+        message: `The secret ${file} can't be used: ${expected}. Restore it from a backup, or delete the file to have a new one generated: ${loss}.`
+      })
   )

@@ -7,7 +7,7 @@ import { tools } from "../../src/tools/registry.ts"
 import { eventually, minute } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { type Gate, gateTo } from "../support/gate.ts"
-import { freshDatabase, signingKey } from "../support/gateway.ts"
+import { freshDatabase, pepper, signingKey } from "../support/gateway.ts"
 import { launch, script } from "../support/programs.ts"
 import { administer, newAgent, type Reply, type Sent, Served, sendTo } from "../support/served.ts"
 import { freshTasker, type TaskerControl } from "../support/tasker.ts"
@@ -213,6 +213,7 @@ describe("no secret", () => {
             DATABASE_URL: database.guarded,
             NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
             AUDIT_SIGNING_KEY: signingKey(),
+            PAIRING_PEPPER: pepper(),
             NODEDC_TASKER_INTERNAL_URL: tasker.url,
             NODEDC_INTERNAL_ACCESS_TOKEN: taskerToken,
             TASKER_TIMEOUT_MS: "1000"

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { clusterOf, eventually, minute, postmasterOf, root, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
-import { freshDatabase, secret, signingKey } from "../support/gateway.ts"
+import { freshDatabase, pepper, secret, signingKey } from "../support/gateway.ts"
 import { alive, launch, type Program, script } from "../support/programs.ts"
 import { administer, auditOf, newAgent, Served, send } from "../support/served.ts"
 import { freshTasker } from "../support/tasker.ts"
@@ -120,6 +120,8 @@ describe("a configuration with faults", () => {
     NODE_ENV: "staging",
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `two words ${planted}`,
     AUDIT_SIGNING_KEY: `not a key ${planted}`,
+    PAIRING_PEPPER: `no pepper ${planted}`,
+    OAUTH_REDIRECT_HOSTS: `https://${planted}/`,
     NODEDC_INTERNAL_ACCESS_TOKEN: `ключ-${planted}`,
     NODEDC_TASKER_INTERNAL_URL: `http://user:${planted}@tasker.example`,
     NODEDC_AGENT_GATEWAY_PUBLIC_URL: "ftp://gateway.example",
@@ -163,7 +165,8 @@ describe("a database", () => {
     yield* onDatabase(url, (sql) => sql.unsafe(change))
     const internal = {
       NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
-      AUDIT_SIGNING_KEY: signingKey()
+      AUDIT_SIGNING_KEY: signingKey(),
+      PAIRING_PEPPER: pepper()
     }
     for (const file of ["src/main.ts", "src/cli/migrate.ts"]) {
       const program = yield* launch(script(file), { env: { DATABASE_URL: url, PORT: "0", ...internal } })
@@ -180,7 +183,8 @@ describe("a database", () => {
       url.password = "planted-password"
       const internal = {
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
-        AUDIT_SIGNING_KEY: signingKey()
+        AUDIT_SIGNING_KEY: signingKey(),
+        PAIRING_PEPPER: pepper()
       }
       const program = yield* launch(gateway, { env: { DATABASE_URL: url.href, PORT: "0", ...internal } })
       assert.strictEqual(yield* program.ended, 1)
@@ -224,6 +228,7 @@ describe(".env in the working folder", () => {
         PORT: "1",
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: `"${internalToken}"`,
         AUDIT_SIGNING_KEY: signingKey(),
+        PAIRING_PEPPER: pepper(),
         NODEDC_AGENT_GATEWAY_PUBLIC_URL: "https://named-in-env-file.example/"
       }
       const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`)

@@ -40,6 +40,9 @@ export const secret = (): string => randomBytes(24).toString("base64url")
 export const signingKey = (): string =>
   generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
 
+/** A `PAIRING_PEPPER`. */
+export const pepper = (): string => randomBytes(32).toString("hex")
+
 /** The same database by the role that may not touch what is written in the audit trail. */
 export const restricted = (owner: string): string => {
   const url = new URL(owner)

@@ -2,7 +2,7 @@ import * as Http from "node:http"
 import { Context, Effect, Layer } from "effect"
 import { Addresses } from "../../src/http/Addresses.ts"
 import { gateway } from "../../src/main.ts"
-import { freshDatabase, restricted, secret, signingKey } from "./gateway.ts"
+import { freshDatabase, pepper, restricted, secret, signingKey } from "./gateway.ts"
 import { freshTasker, owner, type TaskerControl } from "./tasker.ts"
 
 /** The gateway whole, as `npm start` puts it together, and what a program outside says to it over HTTP. */
@@ -34,6 +34,7 @@ export const start = Effect.fnUntraced(function* (variables: Variables) {
         // Where a test looked at `/readyz`, a quarter of it goes by before the gateway stops.
         SHUTDOWN_GRACE_SECONDS: "4",
         AUDIT_SIGNING_KEY: signingKey(),
+        PAIRING_PEPPER: pepper(),
         ...variables
       })
     )

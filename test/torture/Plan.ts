@@ -104,29 +104,33 @@ interface Track {
   readonly kinds: ReadonlyArray<string>
 }
 
-const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> => [
-  {
-    name: "instances",
-    every: 4500,
-    kinds: [...Array(4).fill("instance.kill"), "instance.stop", "instance.freeze"]
-  },
-  { name: "links", every: 1500, kinds: everyKind.filter((kind) => kind.startsWith("link.")) },
-  {
-    name: "answers",
-    every: 1800,
-    // With short leases a write is always being carried out by two: see `withoutLies`.
-    kinds: everyKind.filter(
-      (kind) => /^tasker\.(answers|lacks)/.test(kind) && (lease === undefined || !kind.endsWith(".refuse"))
-    )
-  },
-  {
-    name: "outages",
-    // A database that dies more often than five times a minute is not started again.
-    every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
-    kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
-  },
-  ...(focus.length === 0 ? [] : [{ name: "focus", every: 1200, kinds: focus }])
-]
+const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> => {
+  // A short run has to see every kind; a long one sees each often enough, and gets more done between them.
+  const thinning = seconds >= 180 ? 1.25 : 1
+  return [
+    {
+      name: "instances",
+      every: 4500 * thinning,
+      kinds: [...Array(4).fill("instance.kill"), "instance.stop", "instance.freeze"]
+    },
+    { name: "links", every: 1500 * thinning, kinds: everyKind.filter((kind) => kind.startsWith("link.")) },
+    {
+      name: "answers",
+      every: 1800 * thinning,
+      // With short leases a write is always being carried out by two: see `withoutLies`.
+      kinds: everyKind.filter(
+        (kind) => /^tasker\.(answers|lacks)/.test(kind) && (lease === undefined || !kind.endsWith(".refuse"))
+      )
+    },
+    {
+      name: "outages",
+      // A database that dies more often than five times a minute is not started again.
+      every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
+      kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
+    },
+    ...(focus.length === 0 ? [] : [{ name: "focus", every: 1200, kinds: focus }])
+  ]
+}
 
 export interface PlanOptions extends Pick<Plan, "seed" | "seconds" | "instances"> {
   /** Kinds that strike more often than the others. */

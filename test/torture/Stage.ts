@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto"
+import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -22,6 +22,8 @@ export interface Stage {
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
+  /** The public halves of what the instances sign the audit trail with. */
+  readonly auditKeys: ReadonlyArray<string>
   /** How long Tasker and the first instance took to start, in milliseconds: how fast this machine is just now. */
   readonly startTook: number
   readonly close: () => Promise<void>
@@ -92,6 +94,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     let startTook = 0
     await tasker.up()
     const instances: Array<Instance> = []
+    const auditKeys: Array<string> = []
     for (let at = 0; at < plan.instances; at++) {
       const port = await freePort()
       const targets = { client: port, tasker: taskerPort, database: Number(new URL(postgres.url).port) }
@@ -110,6 +113,8 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       ) as Record<Link, TcpProxy>
       const home = join(folder, `instance-${at}`)
       mkdirSync(home, { recursive: true })
+      const signing = signingKey()
+      auditKeys.push(signing.publicKey)
       const program = startProgram({
         name: `instance ${at}`,
         args: [
@@ -129,6 +134,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
           NODEDC_TASKER_INTERNAL_URL: `http://127.0.0.1:${proxies.tasker.port}`,
           NODEDC_INTERNAL_ACCESS_TOKEN: accessToken,
           NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
+          AUDIT_SIGNING_KEY: signing.privateKey,
           NODE_COMPILE_CACHE: compiled,
           TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
           ...timing,
@@ -161,12 +167,22 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       instances,
       projects,
       internalToken,
+      auditKeys,
       startTook,
       close
     }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** An Ed25519 key of one instance, both halves in base64 of their DER. */
+const signingKey = () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519")
+  return {
+    privateKey: privateKey.export({ type: "pkcs8", format: "der" }).toString("base64"),
+    publicKey: publicKey.export({ type: "spki", format: "der" }).toString("base64")
   }
 }
 

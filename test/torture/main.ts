@@ -43,7 +43,7 @@ const torture = async (options: Options): Promise<boolean> => {
     try {
       const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl)
       const verdict = check({ events: history.events, records, begun: history.begun, retired })
-      const chain = await verifyChain(stage.databaseUrl)
+      const chain = await verifyChain(stage.databaseUrl, stage.auditKeys)
       const told = { verdict, events: history.events, records, chain, healedInSeconds }
       say(`\n${report(told)}`)
       const clean = verdict.findings.length === 0 && chain?.verified !== false

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto"
+import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { inspect, parseEnv } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
@@ -78,7 +78,8 @@ describe("the configuration", () => {
       const short = {
         NODE_ENV: "production",
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "x".repeat(31),
-        AUDIT_SIGNING_KEY: pkcs8("ed25519", "der")
+        AUDIT_SIGNING_KEY: pkcs8("ed25519", "der"),
+        PAIRING_PEPPER: "0".repeat(64)
       }
       assert.include((yield* faultsOf(short)).message, "32 characters or more")
       const settings = yield* fromEnvironment({
@@ -142,6 +143,54 @@ describe("the configuration", () => {
       const { message } = yield* faultsOf({ ...production, AUDIT_SIGNING_KEY })
       assert.include(message, "AUDIT_SIGNING_KEY: is the example's, which everyone knows")
       assert.notInclude(message, AUDIT_SIGNING_KEY)
+    })
+  )
+
+  it.effect(
+    "takes a pepper of 32 bytes or more, in hex or base64, and says what it expects without the value",
+    () =>
+      Effect.gen(function* () {
+        const bytes = randomBytes(32)
+        for (const spelling of ["hex", "base64", "base64url"] as const) {
+          const { pairingPepper } = yield* fromEnvironment({ PAIRING_PEPPER: bytes.toString(spelling) })
+          const pepper = Option.getOrThrow(pairingPepper)
+          assert.deepStrictEqual(Buffer.from(Redacted.value(pepper)), bytes)
+          assert.notInclude(inspect(pepper, { depth: 9 }) + JSON.stringify(pepper), bytes.toString(spelling))
+        }
+        for (const wrong of ["short", bytes.toString("hex").slice(2), "не база", `${"a".repeat(50)}!`]) {
+          const { faults } = yield* faultsOf({ PAIRING_PEPPER: wrong })
+          assert.deepStrictEqual(faults, [
+            { variable: "PAIRING_PEPPER", fault: "expected 32 bytes or more, in base64 or hex" }
+          ])
+        }
+      })
+  )
+
+  it.effect("demands a pepper in production, and not the one that everyone knows", () =>
+    Effect.gen(function* () {
+      const production = { NODE_ENV: "production", AUDIT_SIGNING_KEY: pkcs8("ed25519", "der") }
+      assert.include((yield* faultsOf(production)).message, "PAIRING_PEPPER: is required in production")
+      const { PAIRING_PEPPER = "" } = parseEnv(readFileSync(".env.example", "utf8"))
+      const { message } = yield* faultsOf({ ...production, PAIRING_PEPPER })
+      assert.include(message, "PAIRING_PEPPER: is the example's, which everyone knows")
+      assert.notInclude(message, PAIRING_PEPPER)
+    })
+  )
+
+  it.effect("takes host names and nothing else for the hosts of documents and redirects", () =>
+    Effect.gen(function* () {
+      const { cimdHosts, redirectHosts } = yield* fromEnvironment({
+        OAUTH_CIMD_HOSTS: "Example.com, docs.example.org:8443",
+        OAUTH_REDIRECT_HOSTS: ""
+      })
+      assert.deepStrictEqual(cimdHosts, ["example.com", "docs.example.org:8443"])
+      assert.deepStrictEqual(redirectHosts, [])
+      for (const wrong of ["https://example.com", "example.com/x", "user@example.com", "*.example.com"]) {
+        assert.include(
+          (yield* faultsOf({ OAUTH_CIMD_HOSTS: wrong })).message,
+          "OAUTH_CIMD_HOSTS: expected host names"
+        )
+      }
     })
   )
 

@@ -45,6 +45,7 @@ const produced: Environment = {
   AUDIT_SIGNING_KEY: generateKeyPairSync("ed25519")
     .privateKey.export({ format: "der", type: "pkcs8" })
     .toString("base64"),
+  PAIRING_PEPPER: "e".repeat(64),
   NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "a".repeat(64),
   NODEDC_TASKER_INTERNAL_URL: "http://172.22.0.222:18090",
   NODEDC_INTERNAL_ACCESS_TOKEN: "c".repeat(64)
@@ -97,32 +98,33 @@ describe(".env.example", () => {
           taskerUrl: true,
           taskerToken: true,
           internalToken: true,
-          auditSigningKey: true
+          auditSigningKey: true,
+          pairingPepper: true
         }
         const settings = yield* fromEnvironment(example)
-        const { auditSigningKey, databaseUrl, taskerUrl, taskerToken, internalToken } = settings
+        const { auditSigningKey, databaseUrl, internalToken, pairingPepper, taskerToken, taskerUrl } =
+          settings
         const values: ReadonlyArray<Option.Option<unknown>> = [
           databaseUrl,
           taskerUrl,
           taskerToken,
           internalToken,
-          auditSigningKey
+          auditSigningKey,
+          pairingPepper
         ]
         for (const value of values) assert.isTrue(Option.isSome(value))
         assert.deepStrictEqual({ ...settings, ...own }, { ...(yield* fromEnvironment({})), ...own })
       })
   )
 
-  it.effect(
-    "has an internal token and a signing key that production refuses, since everyone knows them",
-    () =>
-      Effect.gen(function* () {
-        const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
-        assert.deepStrictEqual(
-          failure.faults.map(({ variable }) => variable),
-          ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY"]
-        )
-      })
+  it.effect("has secrets that production refuses, since everyone knows them", () =>
+    Effect.gen(function* () {
+      const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
+      assert.deepStrictEqual(
+        failure.faults.map(({ variable }) => variable),
+        ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY", "PAIRING_PEPPER"]
+      )
+    })
   )
 })
 
@@ -176,6 +178,7 @@ describe.each(files)("$file", ({ file, environment }) => {
     "POSTGRES_PASSWORD",
     "POSTGRES_CALLS_PASSWORD",
     "AUDIT_SIGNING_KEY",
+    "PAIRING_PEPPER",
     "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
     "NODEDC_INTERNAL_ACCESS_TOKEN"
   ])("is refused without %s", (name) => {
