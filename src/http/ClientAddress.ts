@@ -1,10 +1,16 @@
 import { BlockList, isIP, isIPv4 } from "node:net"
+import { Context } from "effect"
 
 /** Says whose a request is: the address of the peer, and what `X-Forwarded-For` holds, if it came along. */
 export type ClientAddress = (peer: string | undefined, forwarded: string | undefined) => string
 
 /** Stands for a peer that was gone before its address could be read. */
 const nobody = "unknown"
+
+/** The address that the request which this fiber works on came from: what `clientAddress` makes of it. */
+export const CurrentClient = Context.Reference<string>("tasker-codex-api/http/CurrentClient", {
+  defaultValue: () => nobody
+})
 
 /**
  * The address that a request is taken to come from: the peer's, or, where the peer is one of `trusted`,
@@ -37,22 +43,6 @@ export const clientAddress = (trusted: ReadonlyArray<string>): ClientAddress => 
     }
     return client
   }
-}
-
-/**
- * What shares one allowance: an IPv4 address, or the /64 of an IPv6 one, since a single host has all of
- * that to choose from (RFC 4291 section 2.5.4). Takes an address as `clientAddress` spells it.
- */
-export const neighbourhood = (address: string): string => {
-  if (!address.includes(":")) return address
-  const [head = "", tail] = address.split("::")
-  const groups = head === "" ? [] : head.split(":")
-  if (tail !== undefined) {
-    const after = tail === "" ? [] : tail.split(":")
-    while (groups.length + after.length < 8) groups.push("0")
-    groups.push(...after)
-  }
-  return `${groups.slice(0, 4).join(":")}::/64`
 }
 
 /** `192.0.2.1:4711` and `[2001:db8::1]:4711`, as some proxies write a hop; an address alone stays as it is. */

@@ -17,7 +17,8 @@ export interface Connections {
 export interface Bounds {
   /**
    * The most there may be at a time. Where one more comes, the one that has been quiet for longest makes
-   * room, so that holding connections open keeps nobody else out; where none is quiet, the newcomer does.
+   * room; where none is quiet, the one whose request has been arriving for longest; else the newcomer. So
+   * neither holding connections open nor sending requests by halves keeps anybody else out.
    */
   readonly most: number
   /** How long a client may take over reading a reply that is written whole, in milliseconds. */
@@ -43,12 +44,19 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
       underWay.delete(socket)
     })
     if (open <= most) return
-    for (const longest of quiet) {
-      quiet.delete(longest)
-      longest.destroy()
-      return
-    }
+    const [longest = socket] = quiet
+    const victim = longest === socket ? (halfSent() ?? socket) : longest
+    quiet.delete(victim)
+    victim.destroy()
   })
+
+  /** Whose request has been on its way for longest without being here whole. */
+  const halfSent = (): Socket | undefined => {
+    for (const request of active.values()) {
+      if (!request.complete && !request.socket.destroyed) return request.socket
+    }
+    return undefined
+  }
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request

@@ -1,5 +1,5 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Cause, Context, Effect, References } from "effect"
+import { Cause, Context, Effect, Exit, References } from "effect"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
@@ -7,12 +7,12 @@ import * as Response from "effect/http/HttpServerResponse"
 import { type Failure, RequestRefused } from "../domain/Failure.ts"
 import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
 import * as AccessLog from "./AccessLog.ts"
-import type { ClientAddress } from "./ClientAddress.ts"
+import { type ClientAddress, CurrentClient } from "./ClientAddress.ts"
 import { type Drain, stopping } from "./Drain.ts"
 import type { Paths } from "./Methods.ts"
 import { internal, isFailure, problem } from "./Problem.ts"
 import * as RequestId from "./RequestId.ts"
-import type { End, Strangers } from "./Strangers.ts"
+import type { Admitted, End, Strangers } from "./Strangers.ts"
 
 /** What the edge knows of the server that it stands in. */
 export interface Surroundings {
@@ -44,24 +44,31 @@ export const edge =
       AccessLog.watch(request, { path, requestId: id, client: asking.client, facts }, outer)
       const context = outer.pipe(
         Context.add(CurrentRequest, facts),
+        Context.add(CurrentClient, asking.client),
         Context.add(References.CurrentLogAnnotations, { request_id: id })
       )
-      // Whoever watches over the process is told that it lives, however much is asked of it.
-      const isLifeSign = path === "/healthz"
-      let looked = false
+      // Whoever watches over the process is told how it is, however much is asked of it.
+      const isLifeSign = path === "/healthz" || path === "/readyz"
+      let admitted: Admitted | undefined
       return Effect.suspend((): Effect.Effect<HttpServerResponse, E | Failure, R> => {
-        if (drain.stage() === "refusing" && !isLifeSign && path !== "/readyz") return Effect.fail(stopping())
-        const refusal = isLifeSign ? undefined : strangers.refusal(asking, performance.now())
-        if (refusal !== undefined) return Effect.fail(refusal)
-        looked = !isLifeSign
+        if (!isLifeSign) {
+          if (drain.stage() === "refusing") return Effect.fail(stopping())
+          const answer = strangers.admit(asking, performance.now())
+          if (answer._tag !== "Admitted") return Effect.fail(answer)
+          admitted = answer
+        }
         if (request.headers.host === undefined) return Effect.fail(withoutHost())
         return path === undefined ? Effect.fail(nothingHere()) : routes
       }).pipe(
         Effect.catchCause((cause) => settle(cause, request, id, paths)),
-        Effect.map((response) => {
-          if (looked) strangers.ended(asking, endOf(response.status, facts), performance.now())
-          return Response.setHeaders(response, { ...everywhere, [RequestId.header]: id })
-        }),
+        Effect.map((response) => Response.setHeaders(response, { ...everywhere, [RequestId.header]: id })),
+        // Also where its client left: who asks and does not wait costs as much.
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            const status = Exit.isSuccess(exit) ? exit.value.status : undefined
+            if (admitted !== undefined) strangers.ended(asking, admitted, endOf(status, facts))
+          })
+        ),
         Effect.provideContext(context)
       )
     })
@@ -69,10 +76,11 @@ export const edge =
 const peerOf = (request: HttpServerRequest): string | undefined =>
   NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress
 
-const endOf = (status: number, facts: RequestFacts): End => {
+/** No status: nobody was there any more to be told one. */
+const endOf = (status: number | undefined, facts: RequestFacts): End => {
   if (status === 401) return "refused"
   if (facts.agentId !== undefined || facts.operator) return "good"
-  return status >= 500 ? "undecided" : "open"
+  return status !== undefined && status >= 500 ? "undecided" : "open"
 }
 
 /** Every answer depends on who asks and when, and some hold a token: none is to be kept or guessed at. */

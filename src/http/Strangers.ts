@@ -1,11 +1,12 @@
 import { hash } from "node:crypto"
 import { LimitReached } from "../domain/Failure.ts"
-import { neighbourhood } from "./ClientAddress.ts"
+import { neighbourhood } from "../domain/Network.ts"
 
 /**
  * The limit on callers who have not shown who they are, by address, held before anything is looked up:
  * 600 requests at once, and then one for each tenth of a second that passes. What counts is a request
- * that no good credential came with: one refused with 401, whatever for, and one for what is open to all.
+ * that no good credential came with: one refused with 401, whatever for, one for what is open to all, and one
+ * whose client left before it was known who it is.
  *
  * A credential that was good here lately passes without being counted, so that whoever guesses tokens
  * behind the same address as an agent does not lock the agent out. That is all it opens: what it may do
@@ -14,10 +15,19 @@ import { neighbourhood } from "./ClientAddress.ts"
  * One process's own account, in bounded memory: several instances each give the allowance once.
  */
 export interface Strangers {
-  /** Why a request is not to be looked at, where it is not. `now` in milliseconds. */
-  readonly refusal: (request: Asking, now: number) => LimitReached | undefined
-  /** Takes note of how a request ended that was looked at. */
-  readonly ended: (request: Asking, end: End, now: number) => void
+  /**
+   * Lets a request in, and charges its address at once, so that no number of them at the same time passes
+   * uncounted; or says why it is not to be looked at. `now` in milliseconds.
+   */
+  readonly admit: (request: Asking, now: number) => Admitted | LimitReached
+  /** Takes note of how a request ended that was let in, whoever waits for its reply. */
+  readonly ended: (request: Asking, admitted: Admitted, end: End) => void
+}
+
+export interface Admitted {
+  readonly _tag: "Admitted"
+  /** Whether its address gave for it; a credential that was good lately costs nothing. */
+  readonly charged: boolean
 }
 
 export interface Asking {
@@ -46,23 +56,28 @@ export const make = (): Strangers => {
   const good = new Recent<true>()
 
   return {
-    refusal: ({ client, credential }, now) => {
-      const wait = (restored.get(neighbourhood(client)) ?? 0) - now - (quota - 1) * spacing
-      if (wait <= 0) return undefined
-      if (credential !== undefined && good.get(digest(credential)) !== undefined) return undefined
-      return tooMany(Math.ceil(wait / 1000))
-    },
-    ended: ({ client, credential }, end, now) => {
-      if (end === "undecided") return
-      if (credential !== undefined) {
-        if (end === "good") return good.set(digest(credential), true)
-        if (end === "refused") good.delete(digest(credential))
-      }
+    admit: ({ client, credential }, now) => {
       const address = neighbourhood(client)
-      restored.set(address, Math.max(restored.get(address) ?? 0, now) + spacing)
+      const until = restored.get(address) ?? 0
+      const wait = until - now - (quota - 1) * spacing
+      if (credential !== undefined && good.get(digest(credential)) !== undefined) return free
+      if (wait > 0) return tooMany(Math.ceil(wait / 1000))
+      restored.set(address, Math.max(until, now) + spacing)
+      return charged
+    },
+    ended: ({ client, credential }, admitted, end) => {
+      if (credential !== undefined && end === "good") good.set(digest(credential), true)
+      if (credential !== undefined && end === "refused") good.delete(digest(credential))
+      if (!admitted.charged || end === "refused" || end === "open") return
+      const address = neighbourhood(client)
+      const until = restored.get(address)
+      if (until !== undefined) restored.set(address, until - spacing)
     }
   }
 }
+
+const charged: Admitted = { _tag: "Admitted", charged: true }
+const free: Admitted = { _tag: "Admitted", charged: false }
 
 /** Only in memory, and only to be found again. */
 const digest = (credential: string): string => hash("sha256", credential, "base64")

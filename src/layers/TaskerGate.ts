@@ -76,7 +76,7 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
     if (place.since !== undefined) {
       return turns.length === 0 ? Effect.succeed(millis) : Effect.as(announce(turns.splice(0)), millis)
     }
-    return Effect.callback((resume) => {
+    const waited = Effect.callback<number, NotAsked>((resume) => {
       // A timer of its own, as the exchange has: what can't be interrupted has to end in time as well.
       const timer = setTimeout(() => resume(Effect.fail(notAsked("busy", patience))), patience)
       held.onSlot = () => {
@@ -89,6 +89,7 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
       }
       return Effect.sync(() => clearTimeout(timer))
     })
+    return turns.length === 0 ? waited : Effect.andThen(announce(turns.splice(0)), waited)
   }
 
   const leave = (
@@ -105,16 +106,21 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
       const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
       if (seconds !== undefined) breaker.hold(seconds * 1000, now)
     }
-    if (turns.length > 0) refuseLine(now)
+    // Taken first: whoever is refused leaves at once, and with it this line is gone through again.
+    const told = turns.splice(0)
+    if (told.length > 0) refuseLine(now)
     if (place !== undefined) slots.leave(place, now)
-    return turns.length === 0 ? Effect.void : announce(turns.splice(0))
+    return told.length === 0 ? Effect.void : announce(told)
   }
 
   /** Who waits for a Tasker that is not asked any more waits for nothing. */
   const refuseLine = (now: number): void => {
     const shut = breaker.shut(now)
     if (shut === undefined) return
-    for (const { onRefused } of slots.line()) onRefused(notAsked(shut.because, shut.millis))
+    for (const { leave, onRefused } of slots.line()) {
+      // The one call that tries whether Tasker answers again waits for its slot like any other.
+      if (leave?.probe !== true) onRefused(notAsked(shut.because, shut.millis))
+    }
   }
 
   return {

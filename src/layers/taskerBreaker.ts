@@ -14,6 +14,8 @@ const windowMillis = 30_000
 /** Fewer calls than this say nothing yet. */
 const leastCalls = 20
 const tooManyFailed = 0.5
+/** Others count as answered meanwhile for so long, however many calls of the one that fails came since. */
+const meanwhileMillis = 10_000
 
 const firstOpenMillis = 1000
 const longestOpenMillis = 30_000
@@ -130,7 +132,7 @@ export class Breaker {
   private judge(now: number, random: () => number): void {
     const { calls, failed } = this.outcomes
     if (calls < leastCalls || failed < calls * tooManyFailed) return
-    const { othersAnswered, suspect } = this.outcomes.suspicion()
+    const { othersAnswered, suspect } = this.outcomes.suspicion(now)
     if (othersAnswered) return
     this.suspect = suspect
     if (now >= this.calmFrom) this.openings = 0
@@ -141,6 +143,7 @@ export class Breaker {
 
   /** Tasker asks to be left alone. */
   hold(millis: number, now: number): void {
+    if (millis <= 0) return
     const until = now + Math.min(millis, longestHoldMillis)
     if (until <= this.heldUntil) return
     const isNew = now >= this.heldUntil
@@ -168,6 +171,8 @@ class Outcomes {
   private readonly times = new Float64Array(windowSize)
   private readonly failures = new Uint8Array(windowSize)
   private readonly agents: Array<string> = Array.from({ length: windowSize }, () => "")
+  /** The two agents answered last, and when: a flood of one agent's failures pushes them out of no ring. */
+  private answered: ReadonlyArray<{ readonly agent: string; readonly at: number }> = []
   private next = 0
   calls = 0
   failed = 0
@@ -181,20 +186,26 @@ class Outcomes {
     this.next = (this.next + 1) % windowSize
     this.calls++
     if (isFailure) this.failed++
+    else this.note(agent, now)
+  }
+
+  private note(agent: string, at: number): void {
+    const other = this.answered.find((known) => known.agent !== agent)
+    this.answered = other === undefined ? [{ agent, at }] : [{ agent, at }, other]
   }
 
   /** Who alone has failures, if it is one alone, and whether others were answered meanwhile. */
-  suspicion(): { readonly suspect: string | undefined; readonly othersAnswered: boolean } {
+  suspicion(now: number): { readonly suspect: string | undefined; readonly othersAnswered: boolean } {
     const failing = new Set<string>()
-    const answered = new Set<string>()
     for (let n = 0; n < this.calls; n++) {
-      const among = this.failures[this.at(n)] === 1 ? failing : answered
-      among.add(this.agents[this.at(n)] ?? "")
+      if (this.failures[this.at(n)] === 1) failing.add(this.agents[this.at(n)] ?? "")
     }
     const [suspect] = failing
     if (failing.size !== 1 || suspect === undefined) return { suspect: undefined, othersAnswered: false }
-    answered.delete(suspect)
-    return { suspect, othersAnswered: answered.size > 0 }
+    const othersAnswered = this.answered.some(
+      ({ agent, at }) => agent !== suspect && at >= now - meanwhileMillis
+    )
+    return { suspect, othersAnswered }
   }
 
   clear(): void {

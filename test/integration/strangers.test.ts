@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto"
+import { connect, type Socket } from "node:net"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { fromBytes } from "../../src/domain/Token.ts"
+import { onDatabase } from "../support/database.ts"
 import { freshDatabase, secret } from "../support/gateway.ts"
 import { type PostgresProxy, postgresProxy } from "../support/postgres-proxy.ts"
 import { newAgent, operate, type Sent, Served, send, start } from "../support/served.ts"
@@ -87,10 +89,46 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("who guesse
     })
   )
 
+  it.effect("is counted also where they hang up and wait for no answer", () =>
+    Effect.gen(function* () {
+      const served = yield* Served
+      const { databaseUrl, url } = served
+      const { hostname, port } = new URL(url)
+      /** As many guesses in one go as a connection takes, and nobody who reads the answers. */
+      const guesses = (times: number) =>
+        Effect.callback<Socket>((resume) => {
+          const socket = connect(Number(port), hostname, () => {
+            const heads = Array.from(
+              { length: times },
+              () =>
+                `GET /mcp HTTP/1.1\r\nHost: ${hostname}\r\nX-Forwarded-For: 203.0.113.20\r\nAuthorization: Bearer ${guessed()}\r\n\r\n`
+            )
+            socket.write(heads.join(""), () => resume(Effect.succeed(socket)))
+          })
+        })
+      // While the tokens are locked nobody finds out who asks, so that all of them are still on their way.
+      yield* onDatabase(databaseUrl, (sql) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`lock table tokens in access exclusive mode`
+            const sockets = yield* Effect.forEach(Array.from({ length: 70 }), () => guesses(10))
+            yield* from("203.0.113.20", "/openapi.json").pipe(
+              Effect.repeat({ until: ({ status }) => status === 429, times: 500 })
+            )
+            for (const socket of sockets) socket.destroy()
+          }).pipe(Effect.provideService(Served, served))
+        )
+      )
+      const counts = yield* statuses(100, from("203.0.113.20", "/openapi.json"))
+      assert.isAtLeast(counts[429] ?? 0, 1)
+    })
+  )
+
   it.effect("is answered of the process's life, however often, and holds nobody else up", () =>
     Effect.gen(function* () {
       yield* spent("203.0.113.2")
       assert.deepStrictEqual(yield* statuses(100, from("203.0.113.2", "/healthz")), { 200: 100 })
+      assert.deepStrictEqual(yield* statuses(100, from("203.0.113.2", "/readyz")), { 200: 100 })
       assert.strictEqual((yield* from("203.0.113.3", "/mcp", { body: {} })).status, 401)
       assert.strictEqual((yield* from("203.0.113.3", "/docs")).status, 200)
     })

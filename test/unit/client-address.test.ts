@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { clientAddress, neighbourhood } from "../../src/http/ClientAddress.ts"
+import { neighbourhood } from "../../src/domain/Network.ts"
+import { clientAddress } from "../../src/http/ClientAddress.ts"
 
 const behindProxies = clientAddress(["10.0.0.0/8", "192.0.2.7", "fd00::/8"])
 

@@ -80,6 +80,27 @@ describe("connections past the most there may be", () => {
     })
   )
 
+  it.live("take the place of the one whose request has been arriving for longest, where none is quiet", () =>
+    Effect.gen(function* () {
+      const { port, waiting } = yield* server({ most: 3 })
+      const whole = yield* client(port)
+      whole.get("/slow")
+      yield* until(() => waiting.length === 1)
+      const halves = [yield* client(port), yield* client(port)]
+      for (const [index, { socket }] of halves.entries()) {
+        socket.write("POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        yield* until(() => waiting.length === index + 2)
+      }
+      const newcomer = yield* client(port)
+      yield* until(() => halves[0]?.socket.closed === true)
+      newcomer.get("/")
+      yield* answered(newcomer)
+      waiting[0]?.end("ok")
+      yield* answered(whole)
+      assert.isFalse(halves[1]?.socket.closed)
+    })
+  )
+
   it.live("are refused where all of the others are in use", () =>
     Effect.gen(function* () {
       const { port, waiting } = yield* server({ most: 2 })

@@ -14,8 +14,9 @@ const ask = (
 ): number => {
   for (let i = 0; i < times; i++) {
     const asking = { client, credential }
-    if (strangers.refusal(asking, now) !== undefined) return i
-    strangers.ended(asking, end, now)
+    const admitted = strangers.admit(asking, now)
+    if (admitted._tag !== "Admitted") return i
+    strangers.ended(asking, admitted, end)
   }
   return times
 }
@@ -32,13 +33,25 @@ describe("strangers", () => {
     assert.strictEqual(ask(strangers, "192.0.2.1", 1000, { now: 60_500 }), 600)
   })
 
+  it("are counted as they come in, so that no more pass at once than one after the other", () => {
+    const strangers = make()
+    const asking = { client: "192.0.2.1", credential: "Bearer a guess" }
+    const answers = Array.from({ length: 1000 }, () => strangers.admit(asking, 0))
+    const admitted = answers.filter((answer) => answer._tag === "Admitted")
+    assert.lengthOf(admitted, 600)
+    for (const one of admitted.slice(0, 100)) strangers.ended(asking, one, "undecided")
+    for (const one of admitted.slice(100)) strangers.ended(asking, one, "refused")
+    assert.strictEqual(ask(strangers, "192.0.2.1", 1000, guess), 100)
+  })
+
   it("are told what the limit is and when to come back", () => {
     const strangers = make()
     ask(strangers, "192.0.2.1", 600)
-    const refusal = strangers.refusal({ client: "192.0.2.1", credential: undefined }, 0)
-    assert.strictEqual(refusal?.reason, "rate")
-    assert.isTrue(refusal?.retryable)
-    assert.deepStrictEqual(refusal?.details, {
+    const refusal = strangers.admit({ client: "192.0.2.1", credential: undefined }, 0)
+    if (refusal._tag === "Admitted") return assert.fail("It was let in")
+    assert.strictEqual(refusal.reason, "rate")
+    assert.isTrue(refusal.retryable)
+    assert.deepStrictEqual(refusal.details, {
       limit: { policy: "unauthenticated", quota: 600, window_seconds: 60, remaining: 0 },
       retry_after_seconds: 1
     })

@@ -164,6 +164,34 @@ describe("the breaker before Tasker", () => {
     leave(anothers)
   })
 
+  it("stays closed to all where a flood of one agent's failures comes between others' answers", () => {
+    const { call, calls, clock, leave } = make()
+    for (let n = 0; n < 20; n++) {
+      call("answered", anothers)
+      calls("failed", 300)
+      clock.now += 5000
+    }
+    call("answered", anothers)
+    calls("failed", 300)
+    leave()
+    leave(anothers)
+  })
+
+  it("opens where others have not been answered for long", () => {
+    const { admit, call, clock } = make()
+    call("answered", anothers)
+    clock.now += 11_000
+    while (!isShut(admit())) call("failed")
+  })
+
+  it("is not held back by a wait that is over", () => {
+    const { breaker, clock, leave, turns } = make()
+    breaker.hold(0, clock.now)
+    breaker.hold(-5, clock.now)
+    leave()
+    assert.deepStrictEqual(turns, [])
+  })
+
   it("lets another agent probe first where the calls of one alone had failed, and then stays closed", () => {
     const { call, calls, clock, shutFor, leave } = make()
     calls("failed", 20)

@@ -26,11 +26,11 @@ const unhurried = <A, E, R>(url: URL, use: (tasker: TaskerAdapter["Service"]) =>
 
 /** Keeps every request unanswered until the test answers it. */
 const patient = () => {
-  const asked: Array<{ readonly agent: string; readonly answer: () => void }> = []
+  const asked: Array<{ readonly agent: string; readonly answer: (reply?: Script) => void }> = []
   const now: Script = (socket: Socket, heard: Heard) => {
     asked.push({
       agent: heard.headers["x-nodedc-agent-id"] ?? "",
-      answer: () => json(200, list)(socket, heard)
+      answer: (reply = json(200, list)) => reply(socket, heard)
     })
   }
   return { asked, script: { now } }
@@ -183,6 +183,31 @@ describe("calls to Tasker under load", () => {
           }
           assert.strictEqual(tasker.heard.length, 17)
           yield* Fiber.interruptAll(flood)
+        })
+      )
+    })
+  )
+
+  it.live("that wait in the longest line are all refused, and every slot is there again afterwards", () =>
+    Effect.gen(function* () {
+      const { asked, script } = patient()
+      const tasker = yield* scripted(script)
+      yield* unhurried(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          const fibers = (yield* Effect.forEach(agents.slice(0, 4), (id) => callsOf(adapter, id, 80))).flat()
+          yield* until(() => asked.length === 64)
+          const keeping = script.now
+          script.now = json(200, list)
+          asked[0]?.answer(json(429, {}, { "retry-after": "1" }))
+          yield* until(() => fibers.filter((fiber) => fiber.pollUnsafe() !== undefined).length >= 256)
+          for (const { answer } of asked.slice(1)) answer()
+          const ends = yield* Fiber.joinAll(fibers)
+          assert.isAtLeast(ends.filter(Exit.isFailure).length, 256)
+          script.now = keeping
+          const next = (yield* Effect.forEach(agents.slice(0, 4), (id) => callsOf(adapter, id, 16))).flat()
+          yield* until(() => asked.length === 128)
+          for (const { answer } of asked.slice(64)) answer()
+          assert.isTrue((yield* Fiber.joinAll(next)).every(Exit.isSuccess))
         })
       )
     })
