@@ -87,7 +87,9 @@ const principal: Principal = {
   token: {
     id: TokenId.make(id),
     agent_id: AgentId.make(id),
+    kind: "agent",
     name: "bench",
+    scopes: null,
     created_at: instant,
     expires_at: null,
     revoked_at: null

@@ -20,7 +20,8 @@ const suites = vitest(
   ...process.argv.slice(2)
 )
 // What the shell that calls this has set for a gateway must not reach the tests.
-const { PATH, HOME, LANG, TERM, CI, TMPDIR, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID } = process.env
+const { PATH, HOME, LANG, TERM, CI, TMPDIR, CHROMIUM_PATH, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID } =
+  process.env
 const green = await run(suites, {
   PATH,
   HOME,
@@ -28,6 +29,7 @@ const green = await run(suites, {
   TERM,
   CI,
   TMPDIR,
+  CHROMIUM_PATH,
   ...(SMOKE_PROJECT_ID === undefined ? {} : { ...process.env, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID })
 })
 

@@ -12,13 +12,16 @@ import { environment } from "./layers/environment.ts"
 import * as GrantPolicyLive from "./layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "./layers/IdempotencyPostgres.ts"
 import * as Logging from "./layers/Logging.ts"
+import * as OAuthLive from "./layers/OAuthLive.ts"
 import * as OperationsPostgres from "./layers/OperationsPostgres.ts"
+import * as PairingPostgres from "./layers/PairingPostgres.ts"
 import * as ReadinessLive from "./layers/ReadinessLive.ts"
 import * as Reaper from "./layers/Reaper.ts"
 import * as RecoveryQueuePostgres from "./layers/RecoveryQueuePostgres.ts"
 import * as SettingsLive from "./layers/SettingsLive.ts"
 import * as SuspensionPostgres from "./layers/SuspensionPostgres.ts"
 import * as TaskerInternal from "./layers/TaskerInternal.ts"
+import * as TimelinePostgres from "./layers/TimelinePostgres.ts"
 import * as TokenStorePostgres from "./layers/TokenStorePostgres.ts"
 import * as McpRoute from "./mcp/Route.ts"
 import * as Pipeline from "./tools/Pipeline.ts"
@@ -37,9 +40,12 @@ const stored = Layer.mergeAll(
   RecoveryQueuePostgres.layer,
   Reaper.layer,
   SuspensionPostgres.layer,
-  AgentRegistryPostgres.layer,
-  OperationsPostgres.layer
+  OperationsPostgres.layer,
+  TimelinePostgres.layer,
+  OAuthLive.layer
 ).pipe(
+  Layer.provideMerge(PairingPostgres.layer),
+  Layer.provideMerge(AgentRegistryPostgres.layer),
   Layer.provideMerge(AuditLogPostgres.layer),
   Layer.provideMerge(GrantPolicyLive.layer),
   // Released after all that writes events, so that the last of them are sealed too.

@@ -129,6 +129,13 @@ const inDatabase = (url: string, verification: Verification) =>
     const proof = AuditProofPostgres.make(sql)
     const lines = yield* proof.export({ from: undefined, to: undefined })
     const found = yield* verified(verification, Stream.encodeText(lines))
+    const unsigned = yield* AuditProofPostgres.countUnsigned(sql)
+    if (unsigned > 0) {
+      return yield* new AuditFault({
+        line: undefined,
+        message: `${unsigned} ${unsigned === 1 ? "seal stands" : "seals stand"} after the last checkpoint, signed by nobody: put in, or the checkpoint was removed`
+      })
+    }
     const behind = yield* AuditProofPostgres.countUnsealedBehind(sql)
     if (behind > 0) {
       return yield* new AuditFault({
@@ -138,18 +145,22 @@ const inDatabase = (url: string, verification: Verification) =>
     }
     return { found, waiting: (yield* proof.unsealed).events }
   }).pipe(
-    Effect.catchTag("GatewayUnavailable", (failure) =>
+    Effect.catchTag(["GatewayUnavailable", "InputInvalid"], (failure) =>
       Effect.fail(asUnusable("The database can't be used")(failure))
     ),
     Effect.scoped,
     Effect.provide(Reactivity.layer)
   )
 
-const said = ({ first, last, signer }: Verified): string => {
+const said = ({ first, last, others, signer }: Verified): string => {
   const events = last - first + 1
   const range = events === 0 ? "" : `, sequence ${first}–${last}`
   const word = signer === "checked" ? "verified" : "consistent, signer not checked"
-  return `${word}: ${events} ${events === 1 ? "event" : "events"}${range}`
+  const besides =
+    others === undefined
+      ? ""
+      : `; also signed in between with ${others.length === 1 ? "a key that was" : "keys that were"} not given: ${others.join(", ")}`
+  return `${word}: ${events} ${events === 1 ? "event" : "events"}${range}${besides}`
 }
 
 const run = (args: ReadonlyArray<string>) =>

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { ClientClaims } from "./ClientClaims.ts"
 import type { Failure } from "./Failure.ts"
 import { AgentId, IssueId, ProjectId, TokenId, UserId, Uuid } from "./Ids.ts"
 import { type Agent, Instant, type TokenInfo } from "./Principal.ts"
@@ -28,8 +29,17 @@ export const AuditEvent = Schema.Struct({
   arguments_sha256: Schema.NullOr(Schema.String),
   request_id: Schema.String,
   via: Via,
-  /** More than one where equal denials of one minute were put together. */
-  count: Schema.Int
+  /** More than one where equal denials of one minute were put together; the rest is then the last one's. */
+  count: Schema.Int,
+  /**
+   * What follows is left out where it is not known, here and in the event's hash: events of before there was
+   * any of it are hashed as they ever were.
+   */
+  client: Schema.optionalKey(ClientClaims),
+  /** Of a write that was done: `changeHash` of its change, which is kept apart and for some time only. */
+  change_sha256: Schema.optionalKey(Schema.String),
+  /** From the call's receipt to this event, in milliseconds; of calls alone. */
+  duration_ms: Schema.optionalKey(Schema.Int)
 }).annotate({ identifier: "AuditEvent" })
 export type AuditEvent = typeof AuditEvent.Type
 
@@ -65,6 +75,7 @@ export const outcomeOf = (failure: Failure): Outcome => {
     case "idempotency":
     case "duplicate":
     case "limit":
+    case "pairing":
       return "denied"
     case "tasker":
       return failure.reason === "outcome_unknown" ? "unknown" : "failed"

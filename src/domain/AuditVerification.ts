@@ -23,6 +23,8 @@ export interface Verified {
   readonly last: number
   /** Whether the signatures were held against keys that were kept elsewhere. */
   readonly signer: "checked" | "not checked"
+  /** Ids of keys that signed too and are none of those, where there are any of both. */
+  readonly others?: ReadonlyArray<string>
 }
 
 /** Is given the lines of an export one after the other, without their line feeds. Keeps nothing of them. */
@@ -195,7 +197,13 @@ export const makeVerification = (kept: KeptElsewhere): Verification => {
           `sequence ${from}: from here on to sequence ${part.last} the trail is not signed with a key that was kept elsewhere`
         )
       }
-      return { first: part.first, last: part.last, signer: trusted.size > 0 ? "checked" : "not checked" }
+      const others = trusted.size > 0 ? [...keys.keys()].filter((id) => !trusted.has(id)) : []
+      return {
+        first: part.first,
+        last: part.last,
+        signer: trusted.size > 0 ? "checked" : "not checked",
+        ...(others.length > 0 && { others })
+      }
     }
   }
 }

@@ -112,6 +112,14 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()(
   readonly kind = "request"
 }
 
+/** A pairing code that connects nothing, or no more of them at a time. HTTP only. */
+export class PairingRefused extends Schema.TaggedError<PairingRefused>()(
+  "PairingRefused",
+  failure(["unknown", "used", "expired", "cancelled", "locked", "agent_disabled", "too_many"])
+) {
+  readonly kind = "pairing"
+}
+
 /** The gateway's database can't be reached, or it is being stopped: HTTP 503. Nothing was sent to Tasker. */
 export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()(
   "GatewayUnavailable",
@@ -133,7 +141,7 @@ export type ToolFailure =
 /** What a call can fail with once the gateway around the tool is counted in. */
 export type CallFailure = ToolFailure | GatewayUnavailable
 
-export type Failure = CallFailure | RequestRefused
+export type Failure = CallFailure | RequestRefused | PairingRefused
 
 /** The code that clients, the audit trail and the documentation use: `<kind>.<reason>`. */
 export const codeOf = (failure: Failure): string => `${failure.kind}.${failure.reason}`

@@ -34,11 +34,18 @@ export const Grant = Schema.Struct({
 }).annotate({ identifier: "Grant" })
 export type Grant = typeof Grant.Type
 
-/** A token as it is shown after it was issued: never the secret, never its hash. */
+/**
+ * A token as it is shown after it was issued: never the secret, never its hash. One of kind `oauth` is a
+ * login: its access tokens come and go, what stands here holds for all of them.
+ */
 export const TokenInfo = Schema.Struct({
   id: TokenId,
   agent_id: AgentId,
+  kind: Schema.Literals(["agent", "oauth"]),
+  /** Of a login: what the program called itself. */
   name: Schema.String,
+  /** Of a login: what it may use of that which the grants hold. Null: all. */
+  scopes: Schema.NullOr(Schema.Array(Scope)),
   created_at: Instant,
   expires_at: Schema.NullOr(Instant),
   revoked_at: Schema.NullOr(Instant)

@@ -3,19 +3,34 @@ import { crc32 } from "node:zlib"
 import { Option, Redacted } from "effect"
 
 /**
- * Agent tokens: `ndcat_`, 43 base62 characters of secret (256 bits), 6 base62 characters of CRC-32
- * over all that stands before them. The form is GitHub's: a prefix that scanners recognise, and a
- * checksum that tells a mistyped or made-up token from a real one without a look at the database.
+ * Tokens: a prefix, 43 base62 characters of secret (256 bits), 6 base62 characters of CRC-32 over all
+ * that stands before them. The form is GitHub's: a prefix that scanners recognise, and a checksum that
+ * tells a mistyped or made-up token from a real one without a look at the database.
+ *
+ * The prefix says what it is for: `ndcat_` an agent token, `ndcao_` the access token of a login, both
+ * good as a bearer; `ndcar_` the refresh token of a login, good at the token endpoint and nowhere else.
  */
 export type Token = Redacted.Redacted<string>
+
+export type TokenKind = "agent" | "access" | "refresh"
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 const secretLength = 43
 const checksumLength = 6
-const agentPrefix = "ndcat_"
 
 /** Every prefix under which the gateway issues secrets. */
-const prefixes = [agentPrefix, "ndcao_", "ndcar_"]
+const prefixes: Readonly<Record<TokenKind, string>> = {
+  agent: "ndcat_",
+  access: "ndcao_",
+  refresh: "ndcar_"
+}
+const kinds = Object.keys(prefixes) as ReadonlyArray<TokenKind>
+
+const labels: Readonly<Record<TokenKind, string>> = {
+  agent: "agent token",
+  access: "access token",
+  refresh: "refresh token"
+}
 
 const base62 = (value: bigint, length: number): string => {
   let rest = value
@@ -30,22 +45,32 @@ const base62 = (value: bigint, length: number): string => {
 const checksum = (text: string): string => base62(BigInt(crc32(text)), checksumLength)
 
 /** 62⁴³ is a little more than 2²⁵⁶, so 32 random bytes always fit. */
-export const fromBytes = (bytes: Uint8Array): Token => {
+export const fromBytes = (bytes: Uint8Array, kind: TokenKind = "agent"): Token => {
   const secret = base62(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), secretLength)
-  const body = agentPrefix + secret
-  return Redacted.make(body + checksum(body), { label: "agent token" })
+  const body = prefixes[kind] + secret
+  return Redacted.make(body + checksum(body), { label: labels[kind] })
 }
 
-const form = new RegExp(`^${agentPrefix}[0-9A-Za-z]{${secretLength + checksumLength}}$`)
+const rest = new RegExp(`^[0-9A-Za-z]{${secretLength + checksumLength}}$`)
 
-/** A token of the right form with the right checksum; none for anything else. */
-export const parse = (text: string): Option.Option<Token> => {
-  if (!form.test(text)) return Option.none()
+const kindIn = (text: string): TokenKind | undefined => kinds.find((kind) => text.startsWith(prefixes[kind]))
+
+/** What a token is for, by its prefix. */
+export const kindOf = (token: Token): TokenKind => kindIn(Redacted.value(token)) ?? "agent"
+
+/** Any token of ours of the right form with the right checksum; none for anything else. */
+export const parseAny = (text: string): Option.Option<Token> => {
+  const kind = kindIn(text)
+  if (kind === undefined || !rest.test(text.slice(prefixes[kind].length))) return Option.none()
   const body = text.slice(0, -checksumLength)
   return checksum(body) === text.slice(-checksumLength)
-    ? Option.some(Redacted.make(text, { label: "agent token" }))
+    ? Option.some(Redacted.make(text, { label: labels[kind] }))
     : Option.none()
 }
+
+/** A token that is good as a bearer: an agent token or an access token, never a refresh token. */
+export const parse = (text: string): Option.Option<Token> =>
+  Option.filter(parseAny(text), (token) => kindOf(token) !== "refresh")
 
 /**
  * What is stored and looked up. Plain SHA-256 is right for a secret of 256 bits (OWASP ASVS 5,
@@ -54,7 +79,10 @@ export const parse = (text: string): Option.Option<Token> => {
  */
 export const hash = (token: Token): Uint8Array => createHash("sha256").update(Redacted.value(token)).digest()
 
-const candidate = new RegExp(`(?:${prefixes.join("|")})[0-9A-Za-z]{${secretLength + checksumLength}}`, "g")
+const candidate = new RegExp(
+  `(?:${Object.values(prefixes).join("|")})[0-9A-Za-z]{${secretLength + checksumLength}}`,
+  "g"
+)
 
 /**
  * Whether a text holds a secret of ours, wherever in it. Every place where a prefix stands is tried,

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { Effect, Option, Redacted } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { AuthFailure } from "../domain/Failure.ts"
-import { parse, type Token } from "../domain/Token.ts"
+import { parse, parseAny, type Token } from "../domain/Token.ts"
 
 /**
  * `Authorization: Bearer …` (RFC 6750 section 2.1; neither a form field nor a query parameter is
@@ -44,7 +44,9 @@ export const agentToken = (request: HttpServerRequest): Effect.Effect<Token, Aut
       onNone: () =>
         Effect.fail(
           malformed(
-            "This is not an agent token: one starts with ndcat_ and goes on with 49 letters and digits, of which the last six are a checksum. Check that it was copied whole."
+            Option.isSome(parseAny(Redacted.value(value)))
+              ? "This is a refresh token: it opens nothing here. Exchange it at /oauth/token and send the access token."
+              : "This is not an agent token: one starts with ndcat_ (of a login: ndcao_) and goes on with 49 letters and digits, of which the last six are a checksum. Check that it was copied whole."
           )
         ),
       onSome: Effect.succeed

@@ -11,32 +11,68 @@ export const maxBytes = 256 * 1024
 /** How long a body may take to arrive, in milliseconds. Who is slower holds a socket and nothing else. */
 export const deadline = 10_000
 
-/** The request's body as one JSON value. */
-export const readJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest> = Effect.flatMap(
-  HttpServerRequest,
-  (request) => {
-    const refusal = mediaType(request.headers["content-type"], request.headers["content-encoding"])
-    if (refusal !== undefined) return Effect.fail(refusal)
-    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Effect.fail(tooLarge())
-    return Effect.flatMap(readText(request), (text) => {
-      const parsed = parseStrict(text)
-      return Result.isSuccess(parsed)
-        ? Effect.succeed(parsed.success)
-        : Effect.fail(malformed(parsed.failure))
-    })
-  }
-)
+interface MediaType {
+  readonly type: RegExp
+  /** What is said to who sends another. */
+  readonly named: string
+}
 
 /** RFC 8259 section 8.1: JSON between systems is UTF-8; a `charset` says nothing else, if it says anything. */
-const json = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i
+const json: MediaType = {
+  type: /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i,
+  named: "The body must be JSON in UTF-8: send Content-Type: application/json."
+}
 
-const mediaType = (type: string | undefined, encoding: string | undefined): RequestRefused | undefined => {
-  if (type === undefined || !json.test(type)) {
-    return new RequestRefused({
-      reason: "media_type",
-      message: "The body must be JSON in UTF-8: send Content-Type: application/json."
-    })
-  }
+const form: MediaType = {
+  type: /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i,
+  named: "The body must be a form: send Content-Type: application/x-www-form-urlencoded."
+}
+
+/** The largest body of strangers: forms and registrations of a login. */
+export const maxFormBytes = 16 * 1024
+
+const textOf = (
+  { named, type }: MediaType,
+  most: number
+): Effect.Effect<string, RequestRefused, HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest, (request) => {
+    const refusal = mediaType(
+      request.headers["content-type"],
+      request.headers["content-encoding"],
+      type,
+      named
+    )
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (Number(request.headers["content-length"] ?? 0) > most) return Effect.fail(tooLarge(most))
+    return readText(request, most)
+  })
+
+const jsonUpTo = (most: number): Effect.Effect<unknown, RequestRefused, HttpServerRequest> =>
+  Effect.flatMap(textOf(json, most), (text) => {
+    const parsed = parseStrict(text)
+    return Result.isSuccess(parsed) ? Effect.succeed(parsed.success) : Effect.fail(malformed(parsed.failure))
+  })
+
+/** The request's body as one JSON value. */
+export const readJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest> = jsonUpTo(maxBytes)
+
+/** The same of a stranger, who has less to say. */
+export const readSmallJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest> = jsonUpTo(maxFormBytes)
+
+/** The request's body as the fields of a form. */
+export const readForm: Effect.Effect<URLSearchParams, RequestRefused, HttpServerRequest> = Effect.map(
+  textOf(form, maxFormBytes),
+  (text) => new URLSearchParams(text)
+)
+
+const mediaType = (
+  type: string | undefined,
+  encoding: string | undefined,
+  wanted: RegExp,
+  named: string
+): RequestRefused | undefined => {
+  if (type === undefined || !wanted.test(type))
+    return new RequestRefused({ reason: "media_type", message: named })
   // Nothing is unpacked: a few kilobytes of gzip can hold gigabytes.
   return encoding === undefined || encoding.toLowerCase() === "identity"
     ? undefined
@@ -48,11 +84,11 @@ const mediaType = (type: string | undefined, encoding: string | undefined): Requ
 
 const malformed = (message: string): RequestRefused => new RequestRefused({ reason: "malformed", message })
 
-const tooLarge = (): RequestRefused =>
+const tooLarge = (most: number): RequestRefused =>
   new RequestRefused({
     reason: "too_large",
-    message: `The body is larger than ${maxBytes} bytes.`,
-    details: { max_bytes: maxBytes }
+    message: `The body is larger than ${most} bytes.`,
+    details: { max_bytes: most }
   })
 
 /** Leaves a leading byte order mark in, where JSON then stumbles over it (RFC 8259 section 8.1). */
@@ -70,7 +106,7 @@ const decode = (bytes: Uint8Array): Effect.Effect<string, RequestRefused> => {
  * Reads by Node's own events. The stream is left alive when reading ends early, by size or by time,
  * since the socket still has to carry the reply; the server closes it afterwards.
  */
-const readText = (request: HttpServerRequest): Effect.Effect<string, RequestRefused> =>
+const readText = (request: HttpServerRequest, most: number): Effect.Effect<string, RequestRefused> =>
   Effect.callback((resume) => {
     const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
     const response = NodeHttpServerRequest.toServerResponse(request)
@@ -82,7 +118,7 @@ const readText = (request: HttpServerRequest): Effect.Effect<string, RequestRefu
     }
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length
-      if (bytes > maxBytes) settle(Effect.fail(tooLarge()))
+      if (bytes > most) settle(Effect.fail(tooLarge(most)))
       else chunks.push(chunk)
     }
     const onEnd = (): void =>

@@ -10,6 +10,7 @@ import {
   IdempotencyRefused,
   InputInvalid,
   LimitReached,
+  PairingRefused,
   RequestRefused,
   TaskerFailure
 } from "../domain/Failure.ts"
@@ -71,6 +72,13 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "duplicate.possible_duplicate": kind(409, "The same card was made just now"),
   "limit.rate": kind(429, "Too many calls"),
   "limit.quota": kind(429, "The quota is used up"),
+  "pairing.unknown": kind(404, "No such pairing code"),
+  "pairing.used": kind(409, "The pairing code was used already"),
+  "pairing.expired": kind(410, "The pairing code has expired"),
+  "pairing.cancelled": kind(410, "The pairing code was cancelled"),
+  "pairing.locked": kind(410, "The pairing code is locked"),
+  "pairing.agent_disabled": kind(409, "The agent is disabled"),
+  "pairing.too_many": kind(409, "Too many pairing codes are pending"),
   "tasker.unavailable": kind(503, "Tasker can't be reached"),
   "tasker.timeout": kind(504, "Tasker did not answer in time"),
   "tasker.rejected": kind(422, "Tasker refused the change"),
@@ -166,6 +174,7 @@ const failures = [
   IdempotencyRefused,
   InputInvalid,
   LimitReached,
+  PairingRefused,
   RequestRefused,
   TaskerFailure
 ]

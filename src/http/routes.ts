@@ -9,8 +9,12 @@ import * as LifecycleHandlers from "./api/LifecycleHandlers.ts"
 import * as MetaHandlers from "./api/MetaHandlers.ts"
 import * as middlewares from "./api/middlewares.ts"
 import * as OperationsHandlers from "./api/OperationsHandlers.ts"
+import * as PairingHandlers from "./api/PairingHandlers.ts"
+import * as TimelineHandlers from "./api/TimelineHandlers.ts"
+import * as ConnectRoute from "./connect/Route.ts"
 import { docsPage } from "./docsPage.ts"
 import { Hosts } from "./Hosts.ts"
+import * as OAuthRoutes from "./oauth/routes.ts"
 import { problem } from "./Problem.ts"
 import { requestId } from "./RequestId.ts"
 
@@ -41,10 +45,12 @@ const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
     AgentHandlers.layer,
     AuditHandlers.layer,
     LifecycleHandlers.layer,
-    OperationsHandlers.layer
+    OperationsHandlers.layer,
+    TimelineHandlers.layer,
+    PairingHandlers.layer
   ]),
   Layer.provide(middlewares.layer)
 )
 
 /** All of the gateway's routes but `/mcp`. */
-export const layer = Layer.mergeAll(api, docs)
+export const layer = Layer.mergeAll(api, docs, ConnectRoute.layer, OAuthRoutes.layer)

@@ -1,11 +1,12 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { DateTime, Effect, Layer, Schedule, Schema } from "effect"
+import { Cause, DateTime, Effect, Layer, Option, Schedule, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { type AuditEntry, AuditEvent } from "../domain/AuditEvent.ts"
 import { Uuid } from "../domain/Ids.ts"
 import { AuditLog } from "../services/AuditLog.ts"
-import { insertEvent, shownEvent } from "./auditSql.ts"
-import { positionOf, take } from "./page.ts"
+import { eventRows } from "./auditPage.ts"
+import { insertEvent } from "./auditSql.ts"
+import { take } from "./page.ts"
 import { repeatable, storage } from "./storage.ts"
 
 /**
@@ -16,19 +17,19 @@ import { repeatable, storage } from "./storage.ts"
 /** Equal denials of one agent in one minute that are events of their own; the rest share one. */
 const singleDenials = 60
 
-const decodeTallies = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ denials: Schema.Int, last_event: AuditEvent }))
-)
+/** How many tallies one transaction closes: few enough to be done in time on a slow day. */
+const closedAtOnce = 50
 
-/** An event's place in the trail, as PostgreSQL counts: a bigint. */
-const largest = 9_223_372_036_854_775_807n
-const Position = Schema.String.check(
-  Schema.makeFilter((text: string) => /^\d{1,19}$/.test(text) && BigInt(text) <= largest)
-)
-const positionIn = positionOf(Position)
-
-const PageRow = Schema.Struct({ position: Schema.BigInt, item: AuditEvent })
-const decodePage = Schema.decodeUnknownEffect(Schema.Array(PageRow))
+const Tally = Schema.Struct({
+  agent_id: Schema.String,
+  action: Schema.String,
+  reason: Schema.String,
+  minute: Schema.String,
+  denials: Schema.Int,
+  last_event: Schema.Unknown
+})
+const decodeTallies = Schema.decodeUnknownEffect(Schema.Array(Tally))
+const asEvent = Schema.decodeUnknownOption(AuditEvent)
 
 export const layer = Layer.effect(
   AuditLog,
@@ -63,48 +64,74 @@ export const layer = Layer.effect(
     })
 
     /**
-     * Turns the tallies of minutes that are over into events, whichever instance comes first. An event's
-     * hash is made here and not in PostgreSQL, so it takes more than a statement.
+     * Turns the tallies of minutes that are over into events, whichever instance comes first, so many at a
+     * time. An event's hash is made here and not in PostgreSQL, so it takes more than a statement. One that
+     * can't be read is left as it is and said: it keeps none of the others waiting. Tells the last it saw.
      */
-    const close = sql.withTransaction(
-      Effect.gen(function* () {
-        const closed = yield* Effect.flatMap(
-          sql`
-            delete from denial_tallies where minute < date_trunc('minute', now())
-            returning denials, last_event`,
-          decodeTallies
-        )
-        for (const { denials, last_event } of closed) {
-          if (denials <= singleDenials) continue
-          const id = Uuid.make(yield* random.uuidV7())
-          const event = { ...last_event, id, count: denials - singleDenials }
-          yield* insertEvent(sql, event, sql`from (select 1) as always`)
-        }
-      })
-    )
-
-    const closeTallies = storage(
-      Effect.gen(function* () {
-        const over = yield* sql`select from denial_tallies where minute < date_trunc('minute', now()) limit 1`
-        if (over.length > 0) yield* close
-      })
-    )
-
-    const list = Effect.fnUntraced(function* (request: Parameters<AuditLog["Service"]["list"]>[0]) {
-      const before = (yield* positionIn(request.cursor)) ?? largest.toString()
-      const rows = yield* storage(
+    const close = Effect.fnUntraced(function* (after: typeof Tally.Type | undefined) {
+      const beyond =
+        after === undefined
+          ? sql``
+          : sql`and (minute, agent_id, action, reason) > (
+              ${after.minute}::timestamptz, ${after.agent_id}::uuid, ${after.action}, ${after.reason}
+            )`
+      const over = yield* Effect.flatMap(
         sql`
-          select e.position, ${shownEvent(sql)} as item
-          from audit_events e
-          where e.agent_id = ${request.agentId} and e.position < ${before}::bigint
-          order by e.position desc
-          limit ${request.limit + 1}::integer`.pipe(Effect.flatMap(decodePage))
+          select agent_id, action, reason, minute::text as minute, denials, last_event
+          from denial_tallies where minute < date_trunc('minute', now()) ${beyond}
+          order by denial_tallies.minute, agent_id, action, reason limit ${closedAtOnce}::integer
+          for update skip locked`,
+        decodeTallies
       )
-      return take(rows, request.limit, ({ position }) => position.toString())
+      const closed: Array<unknown> = []
+      for (const { last_event, ...tally } of over) {
+        const event = asEvent(last_event)
+        if (Option.isNone(event) && tally.denials > singleDenials) {
+          yield* Effect.logError(
+            `A tally of ${tally.denials} denials of the agent ${tally.agent_id} can't be read, so the trail holds the first ${singleDenials} alone`
+          )
+          continue
+        }
+        closed.push(tally)
+        if (Option.isNone(event) || tally.denials <= singleDenials) continue
+        const id = Uuid.make(yield* random.uuidV7())
+        const rest = { ...event.value, id, count: tally.denials - singleDenials }
+        yield* insertEvent(sql, rest, sql`from (select 1) as always`)
+      }
+      if (closed.length > 0) {
+        yield* sql`
+          delete from denial_tallies t
+          using jsonb_to_recordset(${sql.json(closed)})
+            as closed (agent_id uuid, action text, reason text, minute timestamptz)
+          where (t.agent_id, t.action, t.reason, t.minute)
+            = (closed.agent_id, closed.action, closed.reason, closed.minute)`
+      }
+      return over.length < closedAtOnce ? undefined : over.at(-1)
     })
+
+    const closeTallies = Effect.gen(function* () {
+      const over = yield* storage(
+        sql`select from denial_tallies where minute < date_trunc('minute', now()) limit 1`
+      )
+      if (over.length === 0) return
+      let last: typeof Tally.Type | undefined
+      do last = yield* storage(sql.withTransaction(close(last)))
+      while (last !== undefined)
+    })
+
+    const list = (request: Parameters<AuditLog["Service"]["list"]>[0]) =>
+      Effect.map(eventRows(sql, request), (rows) =>
+        take(rows, request.limit, ({ position }) => position.toString())
+      )
 
     yield* closeTallies.pipe(
       Effect.catchTag("GatewayUnavailable", () => Effect.void),
+      // Whatever went wrong once, denials of later minutes are to become events.
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.logError("Denials of the last minutes could not be put together into events", cause)
+      ),
       Effect.repeat(Schedule.spaced("20 seconds")),
       Effect.forkScoped
     )

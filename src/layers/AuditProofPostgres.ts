@@ -2,8 +2,9 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { beginning, Checkpoint } from "../domain/AuditChain.ts"
 import { asHex, writeEventLine, writeLine } from "../domain/AuditExport.ts"
+import { InputInvalid } from "../domain/Failure.ts"
 import { AuditProof, mostCounted, type Part, PublishedKey } from "../services/AuditProof.ts"
-import { horizon, isUnsealed, shownEvent } from "./auditSql.ts"
+import { horizon, isUnsealed, sealing, shownEvent } from "./auditSql.ts"
 import { storage } from "./storage.ts"
 
 /** How many events an export reads at once. */
@@ -31,6 +32,12 @@ const SealedRow = Schema.Struct({
   event: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
 })
 const decodeSealed = rowsOf(SealedRow)
+
+const notYet = (to: string) =>
+  new InputInvalid({
+    reason: "invalid",
+    message: `to: ${to} is still to come by the clock of the database. A part of the trail ends at an instant that is over: ask again then, or leave it out.`
+  })
 
 /** Reads what proves the trail. It asks for what the restricted role may, and changes nothing. */
 export const make = (sql: PgClient): AuditProof["Service"] => {
@@ -75,8 +82,7 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
    * that meet in time meet in the trail. Of nothing, `first` is one more than `last`.
    */
   const bounds = (part: Part) =>
-    storage(
-      sql`
+    sql`
         with ends as (
           select
             coalesce((
@@ -91,6 +97,23 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
         select before::float8 + 1 as first, greatest(last, before)::float8 as last,
           (select link from audit_seals where sequence = before) as previous
         from ends`.pipe(Effect.flatMap(decodeBounds))
+
+  /**
+   * The same of a part that ends at an instant, once every batch of before it is there: a batch is dated when
+   * its transaction begins. What comes after this may be dated no earlier than now, so `to` may not be later.
+   */
+  const boundsTo = (part: Part & { readonly to: string }) =>
+    storage(
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`set transaction isolation level read committed`
+          yield* sql`select pg_advisory_xact_lock_shared(${sealing}::bigint)`
+          const [passed] = yield* sql`
+            select where ${part.to}::timestamptz <= date_trunc('milliseconds', clock_timestamp())`
+          if (passed === undefined) return yield* notYet(part.to)
+          return yield* bounds(part)
+        })
+      )
     )
 
   const signers = (first: number, last: number) =>
@@ -149,7 +172,9 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
   })
 
   const exported = Effect.fnUntraced(function* (part: Part) {
-    const [{ first, last, previous } = { first: 1, last: 0, previous: null }] = yield* bounds(part)
+    const [{ first, last, previous } = { first: 1, last: 0, previous: null }] = yield* part.to === undefined
+      ? storage(bounds(part))
+      : boundsTo({ ...part, to: part.to })
     const head = [
       writeLine({
         type: "trail",
@@ -193,6 +218,15 @@ export const countUnsealedBehind = (sql: PgClient) =>
     select count(*)::integer as events from audit_events e
     where e.position <= ${horizon(sql)}
       and not exists (select from audit_seals s where s.position = e.position)`.pipe(
+    Effect.flatMap(decodeCount),
+    Effect.map(([found]) => found?.events ?? 0)
+  )
+
+/** How many seals come after the last checkpoint: none is signed, and no export has them. */
+export const countUnsigned = (sql: PgClient) =>
+  sql`
+    select count(*)::integer as events from audit_seals
+    where sequence > coalesce((select max(sequence) from audit_checkpoints), 0)`.pipe(
     Effect.flatMap(decodeCount),
     Effect.map(([found]) => found?.events ?? 0)
   )

@@ -19,15 +19,24 @@ const auditTables: ReadonlySet<string> = new Set([
 /** Any constant serves, so long as nothing else in the database takes the same. */
 const lock = 7_305_402_613
 
-const decodeTables = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ name: Schema.String })))
+const decodeTables = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      /** All but those that PostgreSQL itself gives a value: an event's place in the table is one. */
+      columns: Schema.Array(Schema.String)
+    })
+  )
+)
 
 const Standing = Schema.Struct({
   schema: Schema.String,
-  database: Schema.String,
-  owns_database: Schema.Boolean,
   superuser: Schema.Boolean,
   owns_tables: Schema.Boolean,
-  creates: Schema.Boolean
+  creates: Schema.Boolean,
+  temporary: Schema.Boolean,
+  /** Audit tables that are another's, whose rights could not be set. */
+  foreign_tables: Schema.Int
 })
 const decodeStanding = Schema.decodeUnknownEffect(Schema.Array(Standing))
 
@@ -58,41 +67,64 @@ const create = Effect.fnUntraced(function* (sql: PgClient, url: Redacted.Redacte
   )
 })
 
-const rightsOn = (table: string): string => {
-  if (table === "schema_migrations") return "select"
-  return auditTables.has(table) ? "select, insert" : "select, insert, update, delete"
+/**
+ * An event's position may not be said by who adds it: one of far ahead would have everything before it taken
+ * for sealed (`auditHorizon.ts`). So it is the columns that may be inserted into.
+ */
+const rightsOn = (sql: PgClient, { columns, name }: { name: string; columns: ReadonlyArray<string> }) => {
+  if (name === "schema_migrations") return sql`select`
+  if (name === "audit_events")
+    return sql`select, insert (${sql.csv(columns.map((column) => sql`${sql(column)}`))})`
+  return auditTables.has(name) ? sql`select, insert` : sql`select, insert, update, delete`
 }
 
 const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {
   yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
   const tables = yield* Effect.flatMap(
     sql`
-      select relname as name from pg_class
+      select relname as name, array(
+          select attname::text from pg_attribute
+          where attrelid = pg_class.oid and attnum > 0 and not attisdropped and attidentity = ''
+          order by attnum
+        ) as columns
+      from pg_class
       where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')
         and relowner = current_user::regrole
       order by relname`,
     decodeTables
   )
-  for (const { name } of tables) {
-    yield* sql`revoke all on table ${sql(name)} from ${sql(role)}`
-    yield* sql`grant ${sql.literal(rightsOn(name))} on table ${sql(name)} to ${sql(role)}`
+  for (const table of tables) {
+    const name = sql(table.name)
+    yield* sql`revoke all on table ${name} from ${sql(role)}`
+    yield* sql`grant ${rightsOn(sql, table)} on table ${name} to ${sql(role)}`
+  }
+  // PostgreSQL looks for a table among the temporary ones first: one called audit_events would swallow events.
+  const [ours] = yield* Effect.flatMap(
+    sql`
+      select datname as name, '{}'::text[] as columns from pg_database
+      where datname = current_database() and datdba = current_user::regrole`,
+    decodeTables
+  )
+  if (ours !== undefined) {
+    yield* sql`revoke temporary on database ${sql(ours.name)} from public, ${sql(role)}`
   }
   const [standing] = yield* Effect.flatMap(
     sql`
-      select current_schema() as schema, d.datname as database,
-        d.datdba = current_user::regrole as owns_database, r.rolsuper as superuser,
-        pg_has_role(r.oid, current_user, 'member') as owns_tables,
-        has_schema_privilege(r.oid, current_schema(), 'create') as creates
-      from pg_roles r, pg_database d
-      where r.rolname = ${role} and d.datname = current_database()`,
+      select current_schema() as schema, r.rolsuper as superuser,
+        pg_has_role(r.oid, current_user, 'member')
+          or coalesce(bool_or(pg_has_role(r.oid, c.relowner, 'member')), false) as owns_tables,
+        has_schema_privilege(r.oid, current_schema(), 'create') as creates,
+        has_database_privilege(r.oid, current_database(), 'temporary') as temporary,
+        count(*) filter (where c.relowner <> current_user::regrole)::integer as foreign_tables
+      from pg_roles r
+        left join pg_class c on c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
+          and c.relname in ${sql.in([...auditTables])}
+      where r.rolname = ${role}
+      group by r.oid, r.rolsuper`,
     decodeStanding
   )
   if (standing === undefined) return undefined
   yield* sql`grant usage on schema ${sql(standing.schema)} to ${sql(role)}`
-  // PostgreSQL looks for a table among the temporary ones first: one called audit_events would swallow events.
-  if (standing.owns_database) {
-    yield* sql`revoke temporary on database ${sql(standing.database)} from public`
-  }
   return standing
 })
 
@@ -109,15 +141,21 @@ export const admit = (
     if (yield* create(sql, url)) yield* Effect.logInfo(`Made the database role ${role} for calls`)
     const standing = yield* sql.withTransaction(grant(sql, role))
     if (standing === undefined) return
-    const { creates, owns_tables, superuser } = standing
-    if (superuser || owns_tables || creates) {
-      const why = superuser
-        ? "it is a superuser"
-        : owns_tables
-          ? "it may act as their owner"
-          : "it may create tables"
+    const why = excessOf(standing)
+    if (why !== undefined) {
       yield* Effect.logWarning(
-        `The database role ${role}, which calls run under, could get at the audit trail: ${why}. Name another one in DATABASE_URL.`
+        `The database role ${role}, which calls run under, could get at the audit trail: ${why}. Name another one in DATABASE_URL, or take that right away.`
       )
     }
   })
+
+/** What the role may do that it should not, by other ways than what it is given here. */
+const excessOf = (standing: typeof Standing.Type): string | undefined => {
+  if (standing.superuser) return "it is a superuser"
+  if (standing.owns_tables) return "it may act as the owner of its tables"
+  if (standing.creates) return "it may create tables"
+  if (standing.temporary) return "it may create temporary tables, which stand before the others"
+  return standing.foreign_tables > 0
+    ? "tables of it belong to another than who migrates, so what it may do there could not be set right"
+    : undefined
+}

@@ -30,7 +30,9 @@ export const layer = Layer.succeed(
         ? Effect.succeed(grant)
         : denied(
             "scope_missing",
-            `The grant for project ${projectId} lacks the scope ${scope}. Nothing was changed. ${owner} can add it.`,
+            principal.token?.scopes?.includes(scope) === false
+              ? `This login was not given the scope ${scope}. Nothing was changed. Log in again and ask ${owner} to tick it.`
+              : `The grant for project ${projectId} lacks the scope ${scope}. Nothing was changed. ${owner} can add it.`,
             { project_id: projectId, required_scope: scope, granted_scopes: grant.scopes }
           )
     },

@@ -5,6 +5,7 @@ import { SqlError } from "effect/sql"
 import type { Fragment } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
+import { type Change, ChangedFields } from "../domain/Change.ts"
 import { GatewayUnavailable } from "../domain/Failure.ts"
 import { type AgentId, IssueId, OperationId, type ProjectId } from "../domain/Ids.ts"
 import { type Answer, keyInProgress, type Lease, type Operation, upstreamKey } from "../domain/Operation.ts"
@@ -22,6 +23,7 @@ import {
 } from "../services/Idempotency.ts"
 import { insertEvent } from "./auditSql.ts"
 import { CallerRow, callerStatement } from "./callerSql.ts"
+import { insertChange } from "./changeSql.ts"
 import { held, leaseMillis } from "./leases.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { brokenConstraint, repeatable, storage } from "./storage.ts"
@@ -40,7 +42,7 @@ import { returnTitle, titlesReturned } from "./titleSql.ts"
 const decodeReserved = Schema.decodeUnknownEffect(Schema.Array(ReservedRow))
 const decodeCallers = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
 const decodeClaimed = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write }))
+  Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write, before: Schema.NullOr(ChangedFields) }))
 )
 const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ recorded: Schema.Boolean })]))
 const decodeMade = Schema.decodeUnknownEffect(
@@ -97,7 +99,7 @@ export const layer = Layer.effect(
         reservedUnheard
       )
       const [row] = rows
-      if (row === undefined) return yield* unknownToken()
+      if (row === undefined) return yield* unknownToken(intent.token)
       const { principal, operation } = yield* judge(row)
       yield* withinRate(row, askedOf(intent, settings).counting)
       const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
@@ -167,15 +169,16 @@ export const layer = Layer.effect(
               lease_until = now() + ${lease}::integer * interval '1 millisecond'
           where id = ${operation.id} and fence = ${operation.fence}
             and (state in ('unknown', 'unresolved') or (state = 'in_progress' and lease_until <= now()))
-          returning fence, intent`).pipe(Effect.flatMap(decodeClaimed))
+          returning fence, intent, before`).pipe(Effect.flatMap(decodeClaimed))
       )
-      return Option.map(Option.fromUndefinedOr(rows[0]), ({ fence, intent }) => ({
+      return Option.map(Option.fromUndefinedOr(rows[0]), ({ before, fence, intent }) => ({
         lease: {
           operationId: operation.id,
           fence,
           upstreamKey: upstreamKey(operation.agent_id, operation.key)
         } satisfies Lease,
-        write: intent
+        write: intent,
+        before
       }))
     })
 
@@ -204,15 +207,18 @@ export const layer = Layer.effect(
       return before.recorded ? ("Recorded" as const) : ("LeaseLost" as const)
     })
 
-    const complete = (lease: Lease, answer: Answer, event: AuditEvent) =>
+    const complete = (lease: Lease, answer: Answer, event: AuditEvent, change?: Change) =>
       record(
         event,
         sql`
           update idempotency_keys
           set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${event.issue_id}::uuid,
-              intent = null, reason = null, lease_until = null, settled_at = now()
+              intent = null, before = null, reason = null, lease_until = null, settled_at = now()
           where ${held(sql, lease)}
-          returning id`
+          returning id`,
+        change === undefined
+          ? sql``
+          : sql`, kept as (${insertChange(sql, event, change, answer.issue, sql`from changed`)})`
       )
 
     /**
@@ -241,8 +247,8 @@ export const layer = Layer.effect(
         event,
         sql`
           update idempotency_keys
-          set state = 'not_executed', intent = null, reason = ${because}, lease_until = null,
-              settled_at = now()
+          set state = 'not_executed', intent = null, before = null, reason = ${because},
+              lease_until = null, settled_at = now()
           where ${held(sql, lease)}
           returning id, grant_id, created_at, counted`,
         unused

@@ -2,6 +2,7 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Layer, Schema } from "effect"
 import { Settings } from "../Config.ts"
 import { AuditEvent, auditEntry } from "../domain/AuditEvent.ts"
+import { changeHash } from "../domain/Change.ts"
 import { judgeDecision } from "../domain/Decision.ts"
 import { codeOf, RequestRefused } from "../domain/Failure.ts"
 import { OperationId } from "../domain/Ids.ts"
@@ -12,6 +13,7 @@ import { AuditLog } from "../services/AuditLog.ts"
 import { Operations, type Settlement } from "../services/Operations.ts"
 import { makeActing } from "./administrativeAct.ts"
 import { shownEvent } from "./auditSql.ts"
+import { insertChange } from "./changeSql.ts"
 import {
   type Found,
   forDecision,
@@ -113,7 +115,7 @@ export const layer = Layer.effect(
       if (verdict._tag === "Refused") return yield* verdict.failure
       if (verdict._tag === "Standing") return { _tag: "Standing", operation: found.operation }
       const write = yield* Effect.orDie(decodeWrite(found.intent))
-      return { _tag: "Undecided", undecided: { agent: found.agent, write } }
+      return { _tag: "Undecided", undecided: { agent: found.agent, write, before: found.before } }
     })
 
     const settle: Service["settle"] = Effect.fn("Operations.settle")((act, id, decision, settlement) =>
@@ -135,7 +137,8 @@ export const layer = Layer.effect(
             { body: decision, projectId: project_id }
           )
           // The write's own end, told as those that settle by themselves: a card has exactly one `executed`.
-          yield* audit.record(
+          const change = settlement.outcome === "executed" ? settlement.change : undefined
+          const event = yield* audit.stamp(
             auditEntry({
               action: tool,
               outcome: settlement.outcome === "executed" ? "executed" : "failed",
@@ -147,9 +150,15 @@ export const layer = Layer.effect(
               idempotency_key,
               arguments_sha256: found.fingerprint,
               request_id: operation.request_id,
-              via: "admin"
+              via: "admin",
+              ...(found.client === null ? {} : { client: found.client }),
+              ...(change === undefined ? {} : { change_sha256: changeHash(change) })
             })
           )
+          yield* audit.append(event)
+          if (settlement.outcome === "executed" && change !== undefined) {
+            yield* insertChange(sql, event, change, settlement.answer.issue, sql`from (select 1) as always`)
+          }
           return operation
         })
       )

@@ -3,6 +3,8 @@ import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import type { Statement } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
 import { keyLifetime } from "./administrativeAct.ts"
+import { oauthReaped } from "./oauthReaped.ts"
+import { answeredAgainSeconds } from "./pairingFound.ts"
 import { storage } from "./storage.ts"
 
 /** Rows a statement: short enough that nobody waits for it. */
@@ -12,6 +14,9 @@ const interval = "1 minute"
 
 /** For how long a key still stands once its answer is kept no longer. */
 const tombstone = "30 days"
+
+/** For how long the owner still sees a pairing code that nobody used. */
+const unusedCode = "30 days"
 
 const decodeReaped = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ reaped: Schema.Int })]))
 
@@ -23,7 +28,7 @@ const decodeReaped = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ re
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const sql = yield* PgClient
-    const { duplicateWindow, idempotencyRetention } = yield* Settings
+    const { changeRetention, duplicateWindow, idempotencyRetention } = yield* Settings
     const seconds = (duration: Duration.Duration) =>
       sql`${Duration.toSeconds(duration)}::integer * interval '1 second'`
 
@@ -34,7 +39,7 @@ export const layer = Layer.effectDiscard(
         where state = 'executed' and expired_at is null and settled_at <= now() - ${seconds(idempotencyRetention)}
         order by settled_at limit ${batch}::integer for update skip locked
       ), reaped as (
-        update idempotency_keys k set answer = null, expired_at = now() from due where k.id = due.id
+        update idempotency_keys k set answer = null, before = null, expired_at = now() from due where k.id = due.id
         returning 1
       )
       select count(*)::integer as reaped from reaped`
@@ -57,6 +62,16 @@ export const layer = Layer.effectDiscard(
         order by settled_at limit ${batch}::integer for update skip locked
       ), reaped as (
         delete from idempotency_keys k using due where k.id = due.id returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    /** Before and after of changes: their hashes stay in the trail. */
+    const changes = sql`
+      with due as (
+        select event_id from changes where created_at <= now() - ${seconds(changeRetention)}
+        order by created_at limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from changes c using due where c.event_id = due.event_id returning 1
       )
       select count(*)::integer as reaped from reaped`
 
@@ -90,6 +105,44 @@ export const layer = Layer.effectDiscard(
       )
       select 0 as reaped`
 
+    /** What a redemption is answered again with; the minute is judged where it is asked for. */
+    const pairingAnswers = sql`
+      with due as (
+        select id from pairing_codes
+        where wrapped_token is not null
+          and used_at <= now() - ${answeredAgainSeconds}::integer * interval '1 second'
+        order by used_at limit ${batch}::integer for update skip locked
+      ), reaped as (
+        update pairing_codes p set nonce_hash = null, wrapped_token = null from due where p.id = due.id
+        returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    /** Those that were used stay: they say how a token came to be. */
+    const unusedCodes = sql`
+      with due as (
+        select id from pairing_codes
+        where used_at is null and expires_at <= now() - ${unusedCode}::interval
+        order by expires_at limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from pairing_codes p using due where p.id = due.id returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    /** What is looked back on when a code is guessed are some minutes. */
+    const guesses = sql`
+      with due as (
+        select account, minute from pairing_guesses where minute < now() - interval '1 hour'
+        order by minute limit ${batch}::integer for update skip locked
+      ), reaped as (
+        delete from pairing_guesses g using due where g.account = due.account and g.minute = due.minute
+        returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
+    const pairing = [pairingAnswers, unusedCodes, guesses]
+    const oauth = oauthReaped(sql, batch)
+
     /** To the end of what there is, batch by batch; what fails keeps none of the others from being reaped. */
     const reap = (statement: Statement<unknown>) =>
       Effect.repeat(
@@ -99,8 +152,12 @@ export const layer = Layer.effectDiscard(
         Effect.catchCause((cause) => Effect.logError("What has had its time could not be let go of", cause))
       )
 
-    yield* Effect.forEach([answers, tombstones, notExecuted, titles, lifecycleKeys, denials], reap, {
-      discard: true
-    }).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
+    yield* Effect.forEach(
+      [answers, tombstones, notExecuted, changes, titles, lifecycleKeys, denials, ...pairing, ...oauth],
+      reap,
+      {
+        discard: true
+      }
+    ).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
   })
 )

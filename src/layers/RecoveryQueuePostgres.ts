@@ -1,6 +1,8 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { Array, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Settings } from "../Config.ts"
+import { ChangedFields } from "../domain/Change.ts"
+import { ClientClaims } from "../domain/ClientClaims.ts"
 import { OperationId, ProjectId, TokenId } from "../domain/Ids.ts"
 import { upstreamKey } from "../domain/Operation.ts"
 import { Agent, StandingGrant } from "../domain/Principal.ts"
@@ -21,6 +23,8 @@ const DueRow = Schema.Struct({
   fence: Schema.Int,
   looks: Schema.Int,
   intent: Schema.Unknown,
+  before: Schema.NullOr(ChangedFields),
+  client: Schema.NullOr(ClientClaims),
   agent: Agent,
   grants: Schema.Array(StandingGrant)
 })
@@ -55,7 +59,7 @@ export const layer = Layer.effect(
           )
           select
             k.id, k.key, k.tool, k.project_id, k.fingerprint, k.token_id, k.request_id, k.fence, k.looks,
-            k.intent, ${agentJson(sql)} as agent,
+            k.intent, k.before, k.client, ${agentJson(sql)} as agent,
             coalesce((
               select json_agg(${standingGrantJson(sql)} order by g.created_at, g.id)
               from grants g
@@ -69,7 +73,7 @@ export const layer = Layer.effect(
 
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
     const read = Effect.fnUntraced(function* (row: typeof DueRow.Type) {
-      const { agent, fence, grants, intent, looks, request_id, token_id, ...operation } = row
+      const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...operation } = row
       const lease = { operationId: operation.id, fence, upstreamKey: upstreamKey(agent.id, operation.key) }
       const write = yield* Effect.option(decodeWrite(intent))
       if (Option.isNone(write)) {
@@ -83,6 +87,8 @@ export const layer = Layer.effect(
         operation,
         lease,
         write: write.value,
+        before,
+        client,
         agent,
         grants,
         tokenId: token_id,

@@ -5,10 +5,10 @@ import { auditEntry } from "../domain/AuditEvent.ts"
 import { codeOf } from "../domain/Failure.ts"
 import { AgentId, TokenId, UserId } from "../domain/Ids.ts"
 import { mostRefusals, sameRefused, suspensionMinutes, tooManyDenials, weigh } from "../domain/Suspension.ts"
-import { hash } from "../domain/Token.ts"
 import { AuditLog } from "../services/AuditLog.ts"
 import { type FailedCall, Suspension } from "../services/Suspension.ts"
 import { insertEvent } from "./auditSql.ts"
+import { holder } from "./holderSql.ts"
 import { storage } from "./storage.ts"
 
 const CountedRow = Schema.Struct({
@@ -36,10 +36,9 @@ export const layer = Layer.effect(
         sql`
           with holder as materialized (
             select a.id as agent_id, a.owner_user_id, t.id as token_id
-            from tokens t
+            from ${holder(sql, token).from}
             join agents a on a.id = t.agent_id
-            where t.hash = ${hash(token)} and t.revoked_at is null
-              and (t.expires_at is null or t.expires_at > now()) and a.status = 'active'
+            where ${holder(sql, token).isLive} and a.status = 'active'
           ), denied as (
             insert into denial_counts as d (agent_id, minute, denials)
             select agent_id, date_trunc('minute', now()), 1 from holder where ${weight.denial}::boolean

@@ -15,7 +15,7 @@ import { storage } from "./storage.ts"
 export const keyLifetime = "1 day"
 
 /** What an act was asked to do, as a digest: tells a repeat from another request, and goes into the trail. */
-const digestOf = (body: unknown): Buffer => createHash("sha256").update(canonicalJson(body)).digest()
+export const digestOf = (body: unknown): Buffer => createHash("sha256").update(canonicalJson(body)).digest()
 
 export type Acting = ReturnType<typeof makeActing>
 

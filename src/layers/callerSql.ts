@@ -5,6 +5,8 @@ import type { Settings } from "../Config.ts"
 import { Operation } from "../domain/Operation.ts"
 import { Agent, StandingGrant, TokenInfo } from "../domain/Principal.ts"
 import type { CallClass } from "../domain/Rate.ts"
+import type { Token } from "../domain/Token.ts"
+import { holder } from "./holderSql.ts"
 import { agentJson, standingGrantJson, tokenJson } from "./principalJson.ts"
 
 /**
@@ -41,7 +43,7 @@ export const countingOf = (
 
 /** Which call it is about. */
 export interface Asked {
-  readonly hash: Uint8Array
+  readonly token: Token
   readonly key: string | undefined
   readonly counting: Counting | undefined
   /** For how long an answer is kept. */
@@ -52,16 +54,15 @@ export interface Asked {
  * The statement's part that counts the call: a live token's, and not where its key stands for
  * something known, since answering that again costs nobody anything. Stands in front of `callerRow`, among the statement's `with`.
  */
-export const rated = (sql: PgClient, { counting, hash, key }: Asked): Fragment =>
+export const rated = (sql: PgClient, { counting, key, token }: Asked): Fragment =>
   counting === undefined
     ? sql`rated as (select null::integer as calls where false)`
     : sql`rated as (
         insert into call_rates as r (agent_id, class, minute, calls)
         select t.agent_id, ${counting.class}, date_trunc('minute', now()), 1
-        from tokens t
+        from ${holder(sql, token).from}
         join agents a on a.id = t.agent_id
-        where t.hash = ${hash}
-          and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+        where ${holder(sql, token).isLive}
           and a.status = 'active'
           ${
             key === undefined
@@ -82,14 +83,16 @@ export const rated = (sql: PgClient, { counting, hash, key }: Asked): Fragment =
  * The row itself, where `rated` stands before it. The database's clock judges what has expired and when
  * a minute is over: the clocks of several instances need not agree.
  */
-export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => sql`
+export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => {
+  const { from, is, isExpired, isRevoked, scopes } = holder(sql, asked.token)
+  return sql`
   select
     ${agentJson(sql)} as agent,
     ${tokenJson(sql)} as token,
-    t.revoked_at is not null as revoked,
-    coalesce(t.expires_at <= now(), false) as expired,
+    ${isRevoked} as revoked,
+    ${isExpired} as expired,
     coalesce((
-      select json_agg(${standingGrantJson(sql)} order by g.created_at, g.id)
+      select json_agg(${standingGrantJson(sql, scopes)} order by g.created_at, g.id)
       from grants g
       where g.agent_id = a.id and g.revoked_at is null
     ), '[]'::json) as grants,
@@ -102,9 +105,10 @@ export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => sq
       )
       from rated
     ) as rate
-  from tokens t
+  from ${from}
   join agents a on a.id = t.agent_id
-  where t.hash = ${asked.hash}`
+  where ${is}`
+}
 
 /** The row, and the call counted, as a statement of its own. */
 export const callerStatement = (sql: PgClient, asked: Asked): Statement<unknown> => sql`

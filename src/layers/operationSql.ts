@@ -1,6 +1,8 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Duration, Effect, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
+import { ChangedFields } from "../domain/Change.ts"
+import { ClientClaims } from "../domain/ClientClaims.ts"
 import { OperationState } from "../domain/Decision.ts"
 import { type OperationId, TokenId } from "../domain/Ids.ts"
 import type { Answer } from "../domain/Operation.ts"
@@ -43,7 +45,9 @@ const Found = Schema.Struct({
   token_id: TokenId,
   fingerprint: Schema.String,
   /** The write, null once it is settled; as it was stored, which may be by another version of this gateway. */
-  intent: Schema.Unknown
+  intent: Schema.Unknown,
+  before: Schema.NullOr(ChangedFields),
+  client: Schema.NullOr(ClientClaims)
 })
 export type Found = typeof Found.Type
 
@@ -60,7 +64,7 @@ export const operationWithin = (
   sql`
     select
       ${operationJson(sql, retention)} as operation, k.state, ${agentJson(sql)} as agent, k.token_id,
-      k.fingerprint, k.intent
+      k.fingerprint, k.intent, k.before, k.client
     from idempotency_keys k
     join agents a on a.id = k.agent_id
     where k.id = ${id}::uuid ${reach === undefined ? sql`` : sql`and a.owner_user_id = ${reach}`} ${lock}`.pipe(
@@ -95,8 +99,8 @@ export const settleExecuted = (
     asOperations(sql`
       update idempotency_keys k
       set state = 'executed', fence = fence + 1, answer = ${sql.json(made.answer)},
-          issue_id = ${made.issueId}::uuid, intent = null, reason = ${note}, look_at = null,
-          settled_at = now()
+          issue_id = ${made.issueId}::uuid, intent = null, before = null, reason = ${note},
+          look_at = null, settled_at = now()
       where k.id = ${found.operation.id}::uuid
       returning ${operationJson(sql, retention)} as item`),
     settled(found)
@@ -117,8 +121,8 @@ export const settleNotExecuted = (sql: PgClient, retention: Duration.Duration, f
         and w.day = (k.created_at at time zone 'UTC')::date`
     const rows = yield* asOperations(sql`
       update idempotency_keys k
-      set state = 'not_executed', fence = fence + 1, intent = null, reason = ${note}, look_at = null,
-          settled_at = now()
+      set state = 'not_executed', fence = fence + 1, intent = null, before = null, reason = ${note},
+          look_at = null, settled_at = now()
       where k.id = ${id}::uuid
       returning ${operationJson(sql, retention)} as item`)
     return yield* settled(found)(rows)

@@ -15,22 +15,32 @@ export const agentJson = (sql: PgClient): Fragment => sql`
 /** Of a row named `t`. */
 export const tokenJson = (sql: PgClient): Fragment => sql`
   json_build_object(
-    'id', t.id, 'agent_id', t.agent_id, 'name', t.name, 'created_at', iso(t.created_at),
+    'id', t.id, 'agent_id', t.agent_id, 'kind', t.kind, 'name', t.name, 'scopes', t.scopes, 'created_at', iso(t.created_at),
     'expires_at', iso(t.expires_at), 'revoked_at', iso(t.revoked_at)
   )`
 
-const grantFields = (sql: PgClient): Fragment => sql`
+const grantFields = (sql: PgClient, scopes: Fragment): Fragment => sql`
   'id', g.id, 'agent_id', g.agent_id, 'workspace_slug', g.workspace_slug, 'project_id', g.project_id,
-  'scopes', g.scopes, 'expires_at', iso(g.expires_at), 'max_writes_per_day', g.max_writes_per_day,
+  'scopes', ${scopes}, 'expires_at', iso(g.expires_at), 'max_writes_per_day', g.max_writes_per_day,
   'created_at', iso(g.created_at), 'updated_at', iso(g.updated_at), 'revoked_at', iso(g.revoked_at)`
 
 /** Of a row named `g`. */
-export const grantJson = (sql: PgClient): Fragment => sql`json_build_object(${grantFields(sql)})`
+export const grantJson = (sql: PgClient): Fragment =>
+  sql`json_build_object(${grantFields(sql, sql`g.scopes`)})`
 
-/** The same with what only the moment says of it; judged by the database's clock. */
-export const standingGrantJson = (sql: PgClient): Fragment => sql`
+/**
+ * The same with what only the moment says of it; judged by the database's clock. `within`, an array or null,
+ * narrows the scopes to those of a login.
+ */
+export const standingGrantJson = (sql: PgClient, within: Fragment = sql`null::text[]`): Fragment => sql`
   json_build_object(
-    ${grantFields(sql)},
+    ${grantFields(
+      sql,
+      sql`array(
+        select u.scope from unnest(g.scopes) with ordinality as u (scope, n)
+        where ${within} is null or u.scope = any (${within}) order by u.n
+      )`
+    )},
     'expired', coalesce(g.expires_at <= now(), false),
     'writes_today', coalesce((
       select w.writes from grant_writes w

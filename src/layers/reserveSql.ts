@@ -3,10 +3,11 @@ import { Duration, Schema } from "effect"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import type { Settings } from "../Config.ts"
 import { OperationId } from "../domain/Ids.ts"
-import { hash } from "../domain/Token.ts"
 import { issueOf } from "../domain/Write.ts"
 import type { Intent } from "../services/Idempotency.ts"
+import { jsonOrNull } from "./auditSql.ts"
 import { type Asked, CallerRow, callerRow, countingOf, rated } from "./callerSql.ts"
+import { holder } from "./holderSql.ts"
 
 /** What reserving finds: who asks, and what came of it. */
 export const ReservedRow = Schema.Struct({
@@ -18,7 +19,7 @@ export const ReservedRow = Schema.Struct({
 
 /** What the caller's row is asked about for a reservation. */
 export const askedOf = (intent: Intent, settings: Settings["Service"]): Asked => ({
-  hash: hash(intent.token),
+  token: intent.token,
   key: intent.key,
   counting: intent.counted ? undefined : countingOf(settings, "writes"),
   retention: settings.idempotencyRetention
@@ -38,20 +39,21 @@ export const reserveStatement = (
   leaseMillis: number
 ): Statement<unknown> => {
   const asked = askedOf(intent, settings)
+  const { from, isLive, scopes } = holder(sql, intent.token)
   return sql`
     with ${rated(sql, asked)}, caller as materialized (
       ${callerRow(sql, asked)}
     ), allowed as (
       select t.id as token_id, t.agent_id, g.id as grant_id, g.max_writes_per_day
-      from tokens t
+      from ${from}
       join agents a on a.id = t.agent_id
       join grants g on g.agent_id = t.agent_id and g.revoked_at is null
-      where t.hash = ${asked.hash}
-        and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+      where ${isLive}
         and a.status = 'active'
         and g.project_id = ${intent.projectId}
         and (g.expires_at is null or g.expires_at > now())
         and ${intent.scope}::text = any (g.scopes)
+        and (${scopes} is null or ${intent.scope}::text = any (${scopes}))
         ${
           asked.counting === undefined
             ? sql``
@@ -62,13 +64,13 @@ export const reserveStatement = (
     ), reserved as (
       insert into idempotency_keys (
         id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
-        lease_until, intent, request_id, counted
+        lease_until, intent, before, client, request_id, counted
       )
       select
         ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
         ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
         now() + ${leaseMillis}::integer * interval '1 millisecond', ${sql.json(intent.write)},
-        ${intent.requestId}, max_writes_per_day is not null
+        ${jsonOrNull(sql, intent.before)}, ${jsonOrNull(sql, intent.client)}, ${intent.requestId}, max_writes_per_day is not null
       from allowed
       where exists (select from titled)
       on conflict (agent_id, key) where state <> 'not_executed' do nothing

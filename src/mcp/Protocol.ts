@@ -1,3 +1,4 @@
+import type { ClientClaims } from "../domain/ClientClaims.ts"
 import { holdsSecret } from "../domain/Token.ts"
 
 /**
@@ -41,7 +42,13 @@ export type Asked =
   | { readonly method: "ping" }
   | { readonly method: "server/discover" }
   | { readonly method: "tools/list" }
-  | { readonly method: "tools/call"; readonly name: string; readonly args: unknown }
+  | {
+      readonly method: "tools/call"
+      readonly name: string
+      readonly args: unknown
+      /** Left out where the client says nothing of itself. */
+      readonly client?: ClientClaims
+    }
 
 export interface Request {
   readonly kind: "request"

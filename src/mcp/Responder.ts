@@ -37,9 +37,9 @@ export const makeResponder =
       message.asked.method === "tools/call" &&
       tools.names.has(message.asked.name)
     ) {
-      const { args, name } = message.asked
+      const { method: _, ...called } = message.asked
       const { requestId, token } = exchange
-      return Effect.matchEffect(tools.call({ token, name, args, via: "mcp", requestId }), {
+      return Effect.matchEffect(tools.call({ ...called, token, via: "mcp", requestId }), {
         onSuccess: (result) => Effect.succeed(callResult(message, result)),
         onFailure: (failure) =>
           failure.kind === "auth" ? Effect.fail(failure) : Effect.succeed(callFailure(message, failure))

@@ -3,10 +3,12 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { RequestRefused } from "../domain/Failure.ts"
+import { Addresses } from "../http/Addresses.ts"
 import { makeAuthenticate } from "../http/authenticate.ts"
 import { agentToken } from "../http/Bearer.ts"
 import { readJson } from "../http/Body.ts"
 import { Hosts } from "../http/Hosts.ts"
+import { withChallenge } from "../http/oauth/challenge.ts"
 import { problem } from "../http/Problem.ts"
 import { requestId } from "../http/RequestId.ts"
 import { AuditLog } from "../services/AuditLog.ts"
@@ -29,6 +31,7 @@ export const layer = HttpRouter.use((router) =>
     const hosts = yield* Hosts
     const authenticate = makeAuthenticate(yield* TokenStore, yield* AuditLog)
     const respond = makeResponder(yield* Tools)
+    const challenged = withChallenge((yield* Addresses).publicUrl)
 
     const carryOut = (exchange: Exchange, message: Message) =>
       respond(exchange, message).pipe(
@@ -64,7 +67,9 @@ export const layer = HttpRouter.use((router) =>
     })
 
     yield* router.add("*", path, (request) =>
-      Effect.catch(handle(request), (failure) => Effect.succeed(problem(failure, requestId(request))))
+      Effect.catch(handle(request), (failure) =>
+        Effect.succeed(challenged(problem(failure, requestId(request))))
+      )
     )
   })
 )

@@ -1,3 +1,4 @@
+import { claimsIn } from "../domain/ClientClaims.ts"
 import { handshakeRevisions, mcpRevisions, statelessRevisions } from "../domain/McpRevision.ts"
 import {
   type Asked,
@@ -173,8 +174,12 @@ const decodeTools = (
     }
     case "tools/call": {
       const name = params?.name
+      const client = claimsIn(params?._meta)
       return typeof name === "string"
-        ? request(id, era, { method, name, args: params?.arguments ?? {} })
+        ? request(id, era, {
+            ...{ method, name, args: params?.arguments ?? {} },
+            ...(client === undefined ? {} : { client })
+          })
         : inBand(id, ErrorCode.invalidParams, "tools/call needs params.name, a string.")
     }
     default:

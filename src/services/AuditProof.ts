@@ -1,6 +1,6 @@
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { Checkpoint } from "../domain/AuditChain.ts"
-import type { GatewayUnavailable } from "../domain/Failure.ts"
+import type { GatewayUnavailable, InputInvalid } from "../domain/Failure.ts"
 import { Instant } from "../domain/Principal.ts"
 
 /** The public half of a key that signs or signed the trail. */
@@ -43,10 +43,11 @@ export class AuditProof extends Context.Service<
     /**
      * An export, in pieces of whole lines as `domain/AuditExport.ts` has them. What it holds is settled
      * before the first: a part ends with a checkpoint, so it is signed to its last event and verifies by itself.
-     * Read in batches as the reader takes them; no transaction stays open meanwhile.
+     * Read in batches as the reader takes them; no transaction stays open meanwhile. Fails where `to` is still
+     * to come: what will be sealed until then would be in neither this part nor the next.
      */
     readonly export: (
       part: Part
-    ) => Effect.Effect<Stream.Stream<string, GatewayUnavailable>, GatewayUnavailable>
+    ) => Effect.Effect<Stream.Stream<string, GatewayUnavailable>, GatewayUnavailable | InputInvalid>
   }
 >()("tasker-codex-api/services/AuditProof") {}

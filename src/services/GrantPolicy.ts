@@ -11,10 +11,10 @@ export class GrantPolicy extends Context.Service<
     /**
      * The grant under which this scope may be used on this project. Fails with `grant.no_grant`
      * (also for a project that does not exist: the two look alike), `grant.grant_expired` or
-     * `grant.scope_missing`.
+     * `grant.scope_missing`. A login's grants are narrowed already; its token only says whose fault that is.
      */
     authorise(
-      principal: Pick<Principal, "agent" | "grants">,
+      principal: Pick<Principal, "agent" | "grants"> & Partial<Pick<Principal, "token">>,
       scope: Scope,
       projectId: ProjectId
     ): Effect.Effect<StandingGrant, GrantDenied>

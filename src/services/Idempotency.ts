@@ -1,5 +1,7 @@
 import { Context, type Effect, type Option } from "effect"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
+import type { Change } from "../domain/Change.ts"
+import type { ClientClaims } from "../domain/ClientClaims.ts"
 import type {
   AuthFailure,
   DuplicateRefused,
@@ -25,7 +27,11 @@ export interface Intent {
   readonly projectId: ProjectId
   readonly fingerprint: string
   readonly write: Write
+  /** How the fields that it changes stood when it was planned, as `tools/keptChange.ts` keeps them. */
+  readonly before: Change["before"]
   readonly requestId: string
+  /** What its client says of itself. */
+  readonly client: ClientClaims | undefined
   /** Whether the call was counted against its agent's rate before; else the reservation counts it. */
   readonly counted: boolean
   /** What tells a repetition in other words; undefined where the tool minds none. */
@@ -53,6 +59,14 @@ export type Reservation = {
       readonly operation: Operation
     }
 )
+
+/** A write that is ours to settle. */
+export interface Leased {
+  readonly lease: Lease
+  readonly write: Write
+  /** How what it changes stood before; null where it makes something anew, or nobody kept it. */
+  readonly before: Change["before"]
+}
 
 /** Whether the outcome stands in the database. `LeaseLost`: somebody took over, and what we know no longer counts. */
 export type Recorded = "Recorded" | "LeaseLost"
@@ -103,11 +117,14 @@ export class Idempotency extends Context.Service<
       repetition: Repetition
     ): Effect.Effect<Option.Option<MadeBefore | null>, GatewayUnavailable>
     /** Takes over a write that nobody knows the outcome of; none where another holds it or it was settled meanwhile. */
-    claim(
-      operation: Operation
-    ): Effect.Effect<Option.Option<{ readonly lease: Lease; readonly write: Write }>, GatewayUnavailable>
-    /** The write was done: keeps its answer, with the audit event. */
-    complete(lease: Lease, answer: Answer, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
+    claim(operation: Operation): Effect.Effect<Option.Option<Leased>, GatewayUnavailable>
+    /** The write was done: keeps its answer and its change, where that is known, with the audit event. */
+    complete(
+      lease: Lease,
+      answer: Answer,
+      event: AuditEvent,
+      change?: Change
+    ): Effect.Effect<Recorded, GatewayUnavailable>
     /** The write was definitely not done, which its caller is told: frees the key, with the audit event. */
     release(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
     /** The same where no caller is there to be told: frees the key and keeps what came of it. */

@@ -1,5 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
+import type { Change } from "../domain/Change.ts"
 import type { Decision } from "../domain/Decision.ts"
 import type { Failure, GatewayUnavailable, InputInvalid, RequestRefused } from "../domain/Failure.ts"
 import type { AgentId, IssueId, OperationId } from "../domain/Ids.ts"
@@ -23,6 +24,8 @@ export interface OperationDetail {
 export interface Undecided {
   readonly agent: Agent
   readonly write: Write
+  /** How what it changes stood before. */
+  readonly before: Change["before"]
 }
 
 /** What a decision comes to, once the card that it names was read. */
@@ -32,6 +35,8 @@ export type Settlement =
       readonly outcome: "executed"
       /** What every later call with the key is given. */
       readonly answer: Answer
+      /** What it changed, as far as the card says so now. */
+      readonly change: Change | undefined
       readonly issueId: IssueId | null
     }
 

@@ -1,4 +1,6 @@
 import { Context, type Duration, type Effect } from "effect"
+import type { Change } from "../domain/Change.ts"
+import type { ClientClaims } from "../domain/ClientClaims.ts"
 import type { GatewayUnavailable } from "../domain/Failure.ts"
 import type { TokenId } from "../domain/Ids.ts"
 import type { Lease, Operation } from "../domain/Operation.ts"
@@ -10,6 +12,10 @@ export interface Due {
   readonly operation: Pick<Operation, "id" | "key" | "tool" | "project_id" | "fingerprint">
   readonly lease: Lease
   readonly write: Write
+  /** How what it changes stood before. */
+  readonly before: Change["before"]
+  /** What the client of the call that reserved it says of itself. */
+  readonly client: ClientClaims | null
   readonly agent: Agent
   readonly grants: ReadonlyArray<StandingGrant>
   /** The token that it was asked for with. */

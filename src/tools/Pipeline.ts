@@ -12,7 +12,7 @@ import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "./Board.ts"
 import { tooSlow } from "./doubts.ts"
-import { failureEntry } from "./entries.ts"
+import { failureEntry, type ToldCall } from "./entries.ts"
 import { find, tools } from "./registry.ts"
 import type { Output } from "./show.ts"
 import type { ReadTool, SessionTool, Tool, WriteRequest, WriteTool } from "./Tool.ts"
@@ -39,7 +39,7 @@ export const layer = Layer.effect(
     const suspension = yield* Suspension
     const writer = makeWriter({ tokens, policy, audit, tasker, settings, once: yield* Idempotency })
 
-    const session = (call: ToolCall, tool: SessionTool) =>
+    const session = (call: ToldCall, tool: SessionTool) =>
       known(call, tool, (principal) =>
         Effect.gen(function* () {
           const run = yield* Effect.fromResult(tool.decode(call.args))
@@ -47,7 +47,7 @@ export const layer = Layer.effect(
         })
       )
 
-    const read = (call: ToolCall, tool: ReadTool) =>
+    const read = (call: ToldCall, tool: ReadTool) =>
       known(call, tool, (principal) =>
         Effect.gen(function* () {
           const { projectId, run } = yield* Effect.fromResult(tool.decode(call.args))
@@ -58,7 +58,7 @@ export const layer = Layer.effect(
 
     /** To its end whether or not the client is still there: what was tried is then on record. */
     const write = Effect.fnUntraced(function* (
-      call: ToolCall,
+      call: ToldCall,
       tool: WriteTool
     ): Effect.fn.Return<ToolResult, CallFailure> {
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(settings.callDeadline)
@@ -84,7 +84,7 @@ export const layer = Layer.effect(
 
     /** Reads on a caller's account, within the time that a call may take. */
     const known = Effect.fnUntraced(function* (
-      call: ToolCall,
+      call: ToldCall,
       tool: Tool,
       reading: (principal: Principal) => Effect.Effect<Output, ToolFailure>
     ): Effect.fn.Return<ToolResult, CallFailure> {
@@ -108,7 +108,7 @@ export const layer = Layer.effect(
 
     /** Puts an attempt on record that got no further than this: every write, and every use of a dead token. */
     const refused = Effect.fnUntraced(function* (
-      call: ToolCall,
+      call: ToldCall,
       tool: Tool,
       failure: CallFailure,
       request?: WriteRequest
@@ -116,12 +116,12 @@ export const layer = Layer.effect(
       if (failure._tag === "GatewayUnavailable") return yield* failure
       const dead = failure._tag === "AuthFailure"
       const holder = dead ? failure.holder : tool._tag === "Write" ? yield* holderOf(call.token) : undefined
-      if (holder !== undefined) yield* audit.record(failureEntry(call, holder, failure, request))
+      if (holder !== undefined) yield* audit.record(yield* failureEntry(call, holder, failure, request))
       else if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
       return yield* failure
     })
 
-    const taken = (call: ToolCall): Effect.Effect<ToolResult, CallFailure> => {
+    const taken = (call: ToldCall): Effect.Effect<ToolResult, CallFailure> => {
       const tool = find(call.name)
       switch (tool?._tag) {
         case "Session":
@@ -138,7 +138,7 @@ export const layer = Layer.effect(
     /** What failed is counted against its agent, whose next call may be the one too many; also where it left meanwhile. */
     const call = (call: ToolCall) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.tapError(restore(taken(call)), (failure) =>
+        Effect.tapError(restore(Effect.flatMap(received(call), taken)), (failure) =>
           suspension.count({
             token: call.token,
             action: call.name,
@@ -160,6 +160,9 @@ export const layer = Layer.effect(
     })
   })
 )
+
+const received = (call: ToolCall): Effect.Effect<ToldCall> =>
+  Effect.map(Clock.monotonicTimeNanos, (receivedAt) => ({ ...call, receivedAt }))
 
 /** What a write asked for, well-formed or not, so that the same one is known again; not what no JSON can hold. */
 const asked = ({ args, name }: ToolCall): string | undefined =>

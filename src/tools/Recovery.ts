@@ -1,6 +1,7 @@
 import { Cause, Duration, Effect, Layer, Option, Random } from "effect"
 import { Settings } from "../Config.ts"
 import { type AuditEntry, auditEntry, outcomeOf } from "../domain/AuditEvent.ts"
+import { changeHash } from "../domain/Change.ts"
 import { codeOf, type Failure, type GatewayUnavailable } from "../domain/Failure.ts"
 import { firstLook, mostLooks, pauseAfter, pauseWhileOut } from "../domain/Recovery.ts"
 import { issueOf } from "../domain/Write.ts"
@@ -12,6 +13,7 @@ import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { makeBoard } from "./Board.ts"
 import { unresolved } from "./doubts.ts"
+import { changeOf } from "./keptChange.ts"
 import { persisting } from "./persist.ts"
 import { find } from "./registry.ts"
 import { outOfTime, type Settled, settle } from "./settle.ts"
@@ -94,8 +96,13 @@ export const layer = Layer.effectDiscard(
           const project = { project_id: due.operation.project_id, scopes: [] }
           const who = { agent: due.agent, requestId: due.requestId }
           const answer = yield* answerOf(settled.written, due.write, makeBoard(tasker, who, project))
-          const entry = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }
-          yield* persist(entry, (event) => once.complete(due.lease, answer, event))
+          const change = changeOf(due.write, due.before, answer)
+          const entry = {
+            ...entryOf(due, "executed"),
+            issue_id: issueIdOf(answer),
+            ...(change === undefined ? {} : { change_sha256: changeHash(change) })
+          }
+          yield* persist(entry, (event) => once.complete(due.lease, answer, event, change))
           return true
         }
         case "NotDone": {
@@ -152,7 +159,11 @@ export const layer = Layer.effectDiscard(
   })
 )
 
-const entryOf = ({ agent, operation, requestId, tokenId, write }: Due, outcome: AuditEntry["outcome"]) =>
+/** Told as of the client that asked for it, so that the turn in which it was asked shows how it ended. */
+const entryOf = (
+  { agent, client, operation, requestId, tokenId, write }: Due,
+  outcome: AuditEntry["outcome"]
+) =>
   auditEntry({
     action: operation.tool,
     outcome,
@@ -163,7 +174,8 @@ const entryOf = ({ agent, operation, requestId, tokenId, write }: Due, outcome: 
     idempotency_key: operation.key,
     arguments_sha256: operation.fingerprint,
     request_id: requestId,
-    via: "recovery"
+    via: "recovery",
+    ...(client === null ? {} : { client })
   })
 
 const failureEntry = (due: Due, failure: Failure): AuditEntry => ({

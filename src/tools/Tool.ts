@@ -1,4 +1,5 @@
 import { Effect, Predicate, Result, Schema } from "effect"
+import type { Change } from "../domain/Change.ts"
 import {
   type AuthFailure,
   IdempotencyRefused,
@@ -27,7 +28,7 @@ import type {
 } from "../services/TaskerAdapter.ts"
 import type { Board } from "./Board.ts"
 import { toJsonSchema } from "./jsonSchema.ts"
-import type { Change, Output } from "./show.ts"
+import type { Output } from "./show.ts"
 import type { ToolListing } from "./Tools.ts"
 
 /**

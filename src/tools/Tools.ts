@@ -1,4 +1,5 @@
 import { Context, type Effect } from "effect"
+import type { ClientClaims } from "../domain/ClientClaims.ts"
 import type { CallFailure } from "../domain/Failure.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
@@ -26,6 +27,8 @@ export interface ToolCall {
   readonly args: unknown
   readonly via: "mcp" | "rest"
   readonly requestId: string
+  /** What its client says of itself, for the trail alone. */
+  readonly client?: ClientClaims
 }
 
 export interface ToolResult {

@@ -1,27 +1,29 @@
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
+import { type Change, changeHash } from "../domain/Change.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
-import { type Answer, judgeKey, keyInProgress, type Lease, type Operation } from "../domain/Operation.ts"
+import { type Answer, judgeKey, keyInProgress, type Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
 import { isChange, type Write, type Written } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
-import type { Doubt, Idempotency } from "../services/Idempotency.ts"
+import type { Doubt, Idempotency, Leased } from "../services/Idempotency.ts"
 import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { type Board, makeBoard, unaskedBoard } from "./Board.ts"
 import { changedSince, withCard } from "./conflict.ts"
 import { outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
-import { entryOf, failureEntry } from "./entries.ts"
+import { entryOf, failureEntry, type ToldCall } from "./entries.ts"
+import { changeOf, keptBefore } from "./keptChange.ts"
 import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
 import { attempt, outOfTime, type Settled, settle } from "./settle.ts"
-import { type Change, type Output, showAnswer, showChange } from "./show.ts"
-import type { WriteRequest, WriteTool } from "./Tool.ts"
-import type { ToolCall, ToolResult } from "./Tools.ts"
+import { type Output, showAnswer, showChange } from "./show.ts"
+import type { Plan, WriteRequest, WriteTool } from "./Tool.ts"
+import type { ToolResult } from "./Tools.ts"
 
 interface Services {
   readonly tokens: TokenStore["Service"]
@@ -34,7 +36,7 @@ interface Services {
 
 /** One call of one write tool. */
 interface WriteCall {
-  readonly call: ToolCall
+  readonly call: ToldCall
   readonly tool: WriteTool
   readonly request: WriteRequest
   /** When all of it has to be over, in milliseconds since the epoch. */
@@ -52,9 +54,9 @@ type Admitted = Authorised &
     | { readonly _tag: "DryRun"; readonly change: Change }
     | { readonly _tag: "Replay"; readonly answer: Answer }
     /** Nobody has sent it yet. */
-    | { readonly _tag: "Reserved"; readonly lease: Lease; readonly write: Write }
+    | ({ readonly _tag: "Reserved" } & Leased)
     /** It was sent before, or perhaps was; what became of it is not known. */
-    | { readonly _tag: "Claimed"; readonly lease: Lease; readonly write: Write }
+    | ({ readonly _tag: "Claimed" } & Leased)
   )
 
 /**
@@ -79,8 +81,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     if (request.plansAtOnce && !request.dryRun) {
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
       const board = unaskedBoard(request.projectId)
-      const { write } = yield* Effect.tapError(planned(wanted, board), () => authorise)
-      return yield* reserve(wanted, write, { counted: false })
+      const plan = yield* Effect.tapError(planned(wanted, board), () => authorise)
+      return yield* reserve(wanted, plan, { counted: false })
     }
     const { operation, ...authorised } = yield* authorise
     if (request.dryRun) {
@@ -90,8 +92,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
-    const { write } = yield* planned(wanted, boardOf(wanted, authorised))
-    return yield* reserve(wanted, write, { counted: true })
+    const plan = yield* planned(wanted, boardOf(wanted, authorised))
+    return yield* reserve(wanted, plan, { counted: true })
   })
 
   /** What the reservation would refuse, as far as it can be told without one. */
@@ -128,10 +130,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
 
   const reserve = Effect.fnUntraced(function* (
     wanted: WriteCall,
-    write: Write,
+    { change, write }: Plan,
     { counted }: { readonly counted: boolean }
   ): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
+    const before = keptBefore(change)
     const reservation = yield* once.reserve({
       token: call.token,
       scope: tool.scope,
@@ -140,13 +143,15 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       projectId: request.projectId,
       fingerprint: request.fingerprint,
       write,
+      before,
       requestId: call.requestId,
+      client: call.client,
       counted,
       repetition: request.repetition
     })
     const { grant, principal } = reservation
     return reservation._tag === "Reserved"
-      ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write }
+      ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write, before }
       : yield* answerByKey(wanted, { principal, grant }, reservation.operation)
   })
 
@@ -172,11 +177,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const { principal, grant } = admitted
     switch (admitted._tag) {
       case "DryRun": {
-        yield* audit.record(entryOf(call, principal, "dry_run", request))
+        yield* audit.record(yield* entryOf(call, principal, "dry_run", request))
         return { structured: yield* showChange(admitted.change, grant), replayed: false }
       }
       case "Replay": {
-        const entry = entryOf(call, principal, "replayed", request)
+        const entry = yield* entryOf(call, principal, "replayed", request)
         yield* audit.record({ ...entry, issue_id: issueIdOf(admitted.answer) ?? entry.issue_id })
         return { structured: yield* showAnswer(admitted.answer, grant, request.wrote, true), replayed: true }
       }
@@ -192,7 +197,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
           send: (sent: Write) => tool.apply(sent, ticket, tasker)
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
-        return yield* conclude(wanted, admitted, lease, write, yield* bounded(wanted, settling))
+        return yield* conclude(wanted, admitted, admitted, yield* bounded(wanted, settling))
       }
     }
   })
@@ -214,37 +219,37 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const conclude = (
     wanted: WriteCall,
     authorised: Authorised,
-    lease: Lease,
-    write: Write,
+    leased: Leased,
     settled: Settled
   ): Effect.Effect<ToolResult, CallFailure> => {
     switch (settled._tag) {
       case "Done":
-        return executed(wanted, authorised, lease, write, settled.written)
+        return executed(wanted, authorised, leased, settled.written)
       case "NotDone":
-        return refused(wanted, authorised, lease, write, settled.failure)
+        return refused(wanted, authorised, leased, settled.failure)
       case "Undecided":
-        return doubted(wanted, authorised, lease, "look again", outcomeUnknown(settled.because))
+        return doubted(wanted, authorised, leased, "look again", outcomeUnknown(settled.because))
       case "Unresolvable":
-        return doubted(wanted, authorised, lease, "unresolved", unresolved(settled.because))
+        return doubted(wanted, authorised, leased, "unresolved", unresolved(settled.because))
     }
   }
 
   const executed = Effect.fnUntraced(function* (
     wanted: WriteCall,
     authorised: Authorised,
-    lease: Lease,
-    write: Write,
+    { before, lease, write }: Leased,
     written: Written
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request } = wanted
     const answer = yield* answerOf(written, write, boardOf(wanted, authorised))
+    const change = changeOf(write, before, answer)
     const entry = {
-      ...entryOf(call, authorised.principal, "executed", request),
+      ...(yield* entryOf(call, authorised.principal, "executed", request)),
       issue_id: issueIdOf(answer),
-      reason: request.repetition?.allowed === true ? "duplicate.allowed" : null
+      reason: request.repetition?.allowed === true ? "duplicate.allowed" : null,
+      ...(change === undefined ? {} : { change_sha256: changeHash(change) })
     }
-    const recorded = yield* persist(entry, (event) => once.complete(lease, answer, event))
+    const recorded = yield* persist(entry, (event) => once.complete(lease, answer, event, change))
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded")
       return yield* outcomeUnknown("The change was made, but could not be put on record.")
@@ -255,11 +260,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const refused = Effect.fnUntraced(function* (
     wanted: WriteCall,
     authorised: Authorised,
-    lease: Lease,
-    write: Write,
+    { lease, write }: Leased,
     failure: TaskerFailure | GrantDenied
   ): Effect.fn.Return<never, CallFailure> {
-    const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
+    const entry = yield* failureEntry(wanted.call, authorised.principal, failure, wanted.request)
     const recorded = yield* persist(entry, (event) => once.release(lease, event))
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded") {
@@ -276,11 +280,11 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const doubted = Effect.fnUntraced(function* (
     wanted: WriteCall,
     authorised: Authorised,
-    lease: Lease,
+    { lease }: Leased,
     doubt: Doubt,
     failure: TaskerFailure
   ): Effect.fn.Return<never, CallFailure> {
-    const entry = failureEntry(wanted.call, authorised.principal, failure, wanted.request)
+    const entry = yield* failureEntry(wanted.call, authorised.principal, failure, wanted.request)
     const recorded = yield* persist(entry, (event) => once.doubt(lease, doubt, failure.message, event))
     return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
   })
@@ -291,7 +295,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     { principal }: Authorised
   ): Effect.fn.Return<never, CallFailure> {
     const failure = outcomeUnknown("Another call took over while Tasker answered.")
-    yield* persist(failureEntry(call, principal, failure, request), audit.append)
+    yield* persist(yield* failureEntry(call, principal, failure, request), audit.append)
     return yield* failure
   })
 

@@ -11,6 +11,7 @@ import type { Operations, Settlement, Undecided } from "../services/Operations.t
 import type { TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import { answerOf } from "./answer.ts"
 import { type Board, makeBoard } from "./Board.ts"
+import { changeOf } from "./keptChange.ts"
 
 /**
  * How an owner's decision is carried out. The card that it names is read from Tasker first, on the agent's
@@ -36,7 +37,7 @@ export const makeDecide = (operations: Operations["Service"], tasker: TaskerAdap
 const executed = Effect.fnUntraced(function* (
   tasker: TaskerAdapter["Service"],
   requestId: string,
-  { agent, write }: Undecided,
+  { agent, before, write }: Undecided,
   named: IssueId | undefined
 ): Effect.fn.Return<Settlement, TaskerError | InputInvalid> {
   const target = issueOf(write)
@@ -51,13 +52,10 @@ const executed = Effect.fnUntraced(function* (
   const card = yield* cardOf(board, write, named)
   const issueId = card?.id ?? target
   if (card === undefined || write._tag === "AddComment") {
-    return { outcome: "executed", issueId, answer: { warnings: [unseen(write)] } }
+    return { outcome: "executed", issueId, answer: { warnings: [unseen(write)] }, change: undefined }
   }
-  return {
-    outcome: "executed",
-    issueId,
-    answer: yield* answerOf({ _tag: "Issue", issue: card }, write, board)
-  }
+  const answer = yield* answerOf({ _tag: "Issue", issue: card }, write, board)
+  return { outcome: "executed", issueId, answer, change: changeOf(write, before, answer) }
 })
 
 /**

@@ -1,4 +1,4 @@
-import { Option, Predicate, Schema } from "effect"
+import { Clock, Effect, Option, Predicate, Schema } from "effect"
 import { type AuditEntry, auditEntry, type Outcome, outcomeOf } from "../domain/AuditEvent.ts"
 import { codeOf, type Failure } from "../domain/Failure.ts"
 import { isIdempotencyKey } from "../domain/IdempotencyKey.ts"
@@ -22,30 +22,49 @@ const told = (args: unknown): Pick<AuditEntry, "project_id" | "issue_id" | "idem
   }
 }
 
-/** What the trail says of a call of a tool. */
+/** A call that the trail tells of. */
+export interface ToldCall extends ToolCall {
+  /** When the pipeline took it, by the monotonic clock, in nanoseconds; left out where it never got there. */
+  readonly receivedAt?: bigint
+}
+
+/** How long a call has taken until now. */
+const duration = ({ receivedAt }: ToldCall): Effect.Effect<Pick<AuditEntry, "duration_ms">> =>
+  receivedAt === undefined
+    ? Effect.succeed({})
+    : Effect.map(Clock.monotonicTimeNanos, (now) => ({
+        duration_ms: Math.max(0, Math.round(Number(now - receivedAt) / 1e6))
+      }))
+
+/** What the trail says of a call of a tool that has come to its outcome just now. */
 export const entryOf = (
-  call: ToolCall,
+  call: ToldCall,
   principal: Principal,
   outcome: Outcome,
   request?: WriteRequest
-): AuditEntry =>
-  auditEntry({
-    ...told(call.args),
-    action: call.name,
-    outcome,
-    agent: principal.agent,
-    token: principal.token,
-    arguments_sha256: request?.fingerprint ?? null,
-    request_id: call.requestId,
-    via: call.via
-  })
+): Effect.Effect<AuditEntry> =>
+  Effect.map(duration(call), (took) =>
+    auditEntry({
+      ...told(call.args),
+      action: call.name,
+      outcome,
+      agent: principal.agent,
+      token: principal.token,
+      arguments_sha256: request?.fingerprint ?? null,
+      request_id: call.requestId,
+      via: call.via,
+      ...(call.client === undefined ? {} : { client: call.client }),
+      ...took
+    })
+  )
 
 export const failureEntry = (
-  call: ToolCall,
+  call: ToldCall,
   principal: Principal,
   failure: Failure,
   request?: WriteRequest
-): AuditEntry => ({
-  ...entryOf(call, principal, outcomeOf(failure), request),
-  reason: codeOf(failure)
-})
+): Effect.Effect<AuditEntry> =>
+  Effect.map(entryOf(call, principal, outcomeOf(failure), request), (entry) => ({
+    ...entry,
+    reason: codeOf(failure)
+  }))

@@ -1,3 +1,4 @@
+import { Predicate, Record } from "effect"
 import type { Comment, Issue } from "../domain/Issue.ts"
 import { htmlToMarkdown } from "../domain/Markdown.ts"
 import { stripInvisible } from "../domain/PlainText.ts"
@@ -7,6 +8,15 @@ import type { CommentWritten } from "../domain/Write.ts"
 
 /** A line of Tasker's, as it may be shown and kept: nothing hidden in it, and no token that somebody pasted there. */
 export const plain = (text: string): string => withoutSecrets(stripInvisible(text))
+
+/** All texts in a value, likewise. */
+export const plainWithin = (value: unknown): unknown => {
+  if (Predicate.isString(value)) return plain(value)
+  if (Array.isArray(value)) return value.map(plainWithin)
+  return Predicate.isObject(value)
+    ? Record.map(value as Readonly<Record<string, unknown>>, plainWithin)
+    : value
+}
 
 /** HTML of Tasker's as Markdown, likewise. */
 export const markdownOf = (html: string | null): string =>

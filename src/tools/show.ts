@@ -1,18 +1,13 @@
 import { Effect, Predicate } from "effect"
+import type { Change } from "../domain/Change.ts"
 import type { Issue } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
-import { writtenOnly } from "./present.ts"
+import { plainWithin, writtenOnly } from "./present.ts"
 import { cutAt, fits, longestFitting } from "./size.ts"
 
 /** An answer as it goes out: JSON values by name. */
 export type Output = Readonly<Record<string, unknown>>
-
-/** The change that a write comes to, in the caller's terms: what a dry run shows. */
-export interface Change {
-  readonly before: Readonly<Record<string, unknown>> | null
-  readonly after: Readonly<Record<string, unknown>>
-}
 
 /**
  * What a caller is shown, by the scopes that it has now, within the size that a client keeps whole. A
@@ -100,9 +95,10 @@ export const showAnswer = (
 
 /** The change of a dry run. A text that makes it too long is cut in `before` and `after` alike. */
 export const showChange = Effect.fnUntraced(function* (
-  change: Change,
+  planned: Change,
   grant: StandingGrant
 ): Effect.fn.Return<Output> {
+  const change = plainWithin(planned) as Change
   const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
   const whole = { dry_run: true, change: { ...before, after: change.after } }
   if (yield* fits(whole)) return whole

@@ -5,7 +5,7 @@ import { OpenApi } from "effect/http-api"
 import { fromBytes } from "../../src/domain/Token.ts"
 import { Api } from "../../src/http/api/Api.ts"
 import { query } from "../support/database.ts"
-import { type Agent, administer, auditOf, newAgent, Served, send, withoutTasker } from "../support/served.ts"
+import { type Agent, administer, auditOf, newAgent, Served, send, served } from "../support/served.ts"
 
 /**
  * Every route × every kind of credential. The routes come from the OpenAPI document; which of them needs
@@ -19,6 +19,7 @@ const beside: Readonly<Record<string, Needs>> = {
   "GET /mcp": "agent",
   "DELETE /mcp": "agent",
   "GET /docs": "nothing",
+  "GET /connect": "nothing",
   "GET /openapi.json": "nothing"
 }
 
@@ -35,6 +36,10 @@ const lifecycle = [
   "DELETE /agents/{agent_id}/tokens/{token_id}",
   "GET /agents/{agent_id}/setup",
   "GET /agents/{agent_id}/audit",
+  "GET /agents/{agent_id}/timeline",
+  "POST /agents/{agent_id}/pairing-codes",
+  "GET /agents/{agent_id}/pairing-codes",
+  "DELETE /agents/{agent_id}/pairing-codes/{pairing_code_id}",
   "GET /operations",
   "GET /operations/{operation_id}",
   "POST /operations/{operation_id}/settle"
@@ -52,6 +57,7 @@ const documented: Readonly<Record<string, Needs>> = {
   "GET /api/v1/agent-session/operations/{idempotency_key}": "agent",
   "GET /api/v1/tools": "agent",
   "POST /api/v1/tools/{tool_name}": "agent",
+  "POST /api/v1/pairing/redeem": "nothing",
   "GET /api/v1/audit/export": "internal",
   "GET /api/v1/audit/checkpoints/latest": "internal",
   "GET /api/v1/audit/keys": "internal",
@@ -105,7 +111,7 @@ const stage = Layer.effect(
     const target = yield* agent()
     return Stage.of({ target, agents, before: yield* stateOf(target), recorded: [] })
   })
-).pipe(Layer.provideMerge(withoutTasker))
+).pipe(Layer.provideMerge(served({ TRUSTED_PROXIES: "127.0.0.0/8, ::1" })))
 
 const stranger = Redacted.value(fromBytes(new Uint8Array(32).fill(77)))
 
@@ -201,7 +207,12 @@ const pathOf = (route: string, target: Agent) =>
     .replace("{token_id}", target.tokenId)
     .replace("{tool_name}", "tasker_get_session")
     .replace("{operation_id}", randomUUID())
+    .replace("{pairing_code_id}", randomUUID())
     .replace("{idempotency_key}", randomUUID())
+
+/** Some private address. */
+const addressOf = (requestId: string): string =>
+  `10.${[0, 2, 4].map((at) => Number.parseInt(requestId.slice(at, at + 2), 16)).join(".")}`
 
 /** The same, with ids of nothing: with a good credential nothing shall come of it either. */
 const nowhere = (route: string) =>
@@ -215,9 +226,9 @@ const nowhere = (route: string) =>
 layer(stage, { timeout: "60 seconds", excludeTestServices: true })("every route", (it) => {
   it.effect("has its row here, and says in the document which credential it needs", () =>
     Effect.gen(function* () {
-      const served = yield* send("/openapi.json")
-      assert.deepStrictEqual(served.json.paths, JSON.parse(JSON.stringify(spec.paths)))
-      assert.sameMembers([...routesOf(served.json.paths)], Object.keys(documented))
+      const document = yield* send("/openapi.json")
+      assert.deepStrictEqual(document.json.paths, JSON.parse(JSON.stringify(spec.paths)))
+      assert.sameMembers([...routesOf(document.json.paths)], Object.keys(documented))
       const { json } = yield* send("/api/v1/meta/capabilities")
       const named = (json.endpoints as ReadonlyArray<{ method: string; path: string }>).map(
         ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
@@ -228,7 +239,7 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("every route"
       ])
       for (const [route, needs] of Object.entries(documented)) {
         const [method = "", path = ""] = route.split(" ")
-        const { security } = served.json.paths[path][method.toLowerCase()]
+        const { security } = document.json.paths[path][method.toLowerCase()]
         const due = { nothing: [], internal: [{ internalToken: [] }], agent: [{ agentToken: [] }] }[needs]
         assert.deepStrictEqual(security, due, route)
       }
@@ -248,7 +259,8 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })("every route"
       const requestId = randomUUID()
       const reply = yield* send(due === "good" ? nowhere(route) : pathOf(route, target), {
         method,
-        headers: { "x-request-id": requestId, authorization },
+        // Each from an address of its own: one stranger's would be too many requests in a minute.
+        headers: { "x-request-id": requestId, authorization, "x-forwarded-for": addressOf(requestId) },
         ...(method === "POST" || method === "PATCH" ? { body: {} } : {})
       })
       assert.strictEqual(reply.headers["x-request-id"], requestId)

@@ -47,6 +47,24 @@ interface Cast {
 const message = (method: unknown, params: object, id: unknown = 1) => ({ jsonrpc: "2.0", id, method, params })
 const callOf = (name: string, args: object) => message("tools/call", { name, arguments: args })
 
+/** A call whose client claims a token for all that it says of itself. */
+const claiming = (token: string, args: object) => ({
+  name: "tasker_create_issue",
+  arguments: args,
+  _meta: {
+    callId: token,
+    itemId: token,
+    threadId: `in ${token}.`,
+    "x-codex-turn-metadata": {
+      session_id: token,
+      turn_id: token,
+      model: token,
+      codex_version: token,
+      [token]: token
+    }
+  }
+})
+
 /** Requests that carry a token where none belongs: as what they are, all of them are refused or harmless. */
 const misplaced = ({ live, agentId, projectId }: Cast): ReadonlyArray<readonly [string, Sent]> => {
   const key = () => `secrets-${randomUUID()}`
@@ -81,6 +99,7 @@ const misplaced = ({ live, agentId, projectId }: Cast): ReadonlyArray<readonly [
     ["/mcp", { ...agent, body: callOf("tasker_list_issues", { project_id: projectId, search: token }) }],
     ["/mcp", { ...agent, body: callOf("tasker_resolve_project", { name: token }) }],
     ["/mcp", { ...agent, body: callOf(token, {}) }],
+    ["/mcp", { ...agent, body: message("tools/call", claiming(token, card({}))) }],
     ["/mcp", { ...agent, body: message(token, {}) }],
     ["/mcp", { ...agent, body: message("ping", { _meta: { token } }) }],
     [
@@ -94,6 +113,8 @@ const misplaced = ({ live, agentId, projectId }: Cast): ReadonlyArray<readonly [
     ],
     ["/mcp", { ...agent, body: message("tools/list", { cursor: token }), headers: { "mcp-method": token } }],
     [`/api/v1/agent-session/operations/${token}`, agent],
+    ["/api/v1/pairing/redeem", { body: { code: token, client_name: "A client", nonce: token } }],
+    ["/api/v1/pairing/redeem", { body: { code: "BCDF-GHJK-LMNP", client_name: token, nonce: "none" } }],
     ["/api/v1/agent-session", { headers: { authorization: `Token ${token}` } }],
     ["/api/v1/agent-session", { headers: { authorization: [`Bearer ${token}`, `Bearer ${token}`] } }],
     ["/api/v1/agent-session", { token: `${token}x` }]
@@ -122,6 +143,9 @@ const misplacedByOperators = ({ live, agentId }: Cast): ReadonlyArray<readonly [
     [`/api/internal/v1/owners/${live}/agents/${agentId}/tokens`, { body: { name: "stolen" } }],
     [`/api/v1/agents/${agentId}`, { method: "PATCH", body: { display_name: live } }],
     [`/api/v1/agents/${agentId}/tokens`, { body: { name: live } }],
+    [`/api/v1/agents/${agentId}/pairing-codes`, { body: { name: live } }],
+    [`/api/v1/agents/${agentId}/pairing-codes`, { body: {}, headers: { "idempotency-key": live } }],
+    [`/api/v1/agents/${agentId}/pairing-codes/${live}`, { method: "DELETE" }],
     [
       `/api/v1/agents/${agentId}/grants`,
       { body: { workspace_slug: live, project_id: live, scopes: [live] } }
@@ -162,6 +186,7 @@ const everyday = Effect.fnUntraced(function* (
     yield* ask("/api/v1/agent-session/setup", { token })
     yield* ask(`/api/v1/agents/${agentId}`, { token })
     yield* ask(`/api/v1/agents/${agentId}/audit`, { token })
+    yield* ask(`/api/v1/agents/${agentId}/timeline`, { token })
     yield* ask(`/api/v1/agents/${agentId}/setup`, { token })
     yield* ask("/mcp", { token, body: message("tools/list", {}) })
     for (const { name } of tools) {

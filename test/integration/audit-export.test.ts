@@ -155,11 +155,12 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
     })
   )
 
-  it.effect("takes instants for its bounds and nothing else", () =>
+  it.effect("takes instants for its bounds, of which the end is over, and nothing else", () =>
     Effect.gen(function* () {
       for (const query of [
         "?from=yesterday",
         "?to=17",
+        "?to=2999-01-01T00:00:00Z",
         "?from=2027-02-30T00:00:00Z",
         "?since=2027-01-01T00:00:00Z"
       ]) {
@@ -292,6 +293,14 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
         assert.deepStrictEqual(yield* run(...database), [
           1,
           "NOT VERIFIED: 1 event stands in the table behind what is sealed and has no seal: put in, or the seal was removed"
+        ])
+        yield* query`alter table audit_seals disable trigger all`
+        yield* query`
+          insert into audit_seals (sequence, position, event_hash, link)
+          values (1000000, 1000000, sha256('x'), sha256('x'))`
+        assert.deepStrictEqual(yield* run(...database), [
+          1,
+          "NOT VERIFIED: 1 seal stands after the last checkpoint, signed by nobody: put in, or the checkpoint was removed"
         ])
         // And with the guards taken away: the database no longer agrees with what was signed.
         yield* query`alter table audit_events disable trigger all`

@@ -2,90 +2,19 @@ import { randomUUID } from "node:crypto"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Logger, Redacted, Schedule, Scope, Stream } from "effect"
-import * as Reactivity from "effect/reactivity/Reactivity"
+import { Deferred, Effect, Fiber, Layer, Logger, Redacted, Schedule } from "effect"
 import { Settings } from "../../src/Config.ts"
 import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { AuditFault } from "../../src/domain/AuditVerification.ts"
-import type { SigningKey } from "../../src/domain/SigningKey.ts"
 import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
 import * as AuditProofPostgres from "../../src/layers/AuditProofPostgres.ts"
 import * as AuditSealer from "../../src/layers/AuditSealer.ts"
-import { insertEvent } from "../../src/layers/auditSql.ts"
-import { eventOf, keptNothing, newKey, verify } from "../support/audit.ts"
+import { keptNothing, newKey, verify } from "../support/audit.ts"
 import { gateTo } from "../support/gate.ts"
-import { freshDatabase, signingKey } from "../support/gateway.ts"
+import { signingKey } from "../support/gateway.ts"
+import { anEvent, exported, horizonOf, sealedActions, verified, withTrail, write } from "../support/trail.ts"
 
 /** The sealer against PostgreSQL, batch by batch, with writers and other sealers beside it. */
-
-/** A database of its own, and as many ways to it as a test wants: each an instance's. */
-const withTrail = <A, E>(
-  run: (trail: {
-    readonly url: string
-    readonly sql: PgClient.PgClient
-    readonly connect: Effect.Effect<PgClient.PgClient>
-    /** A sealer of an instance's own. */
-    readonly sealer: (key: SigningKey) => Effect.Effect<Effect.Effect<number>>
-  }) => Effect.Effect<A, E, Scope.Scope>
-): Effect.Effect<A, E> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { url } = yield* freshDatabase
-      const scope = yield* Effect.scope
-      const connect = PgClient.make({ url: Redacted.make(url), maxConnections: 8 }).pipe(
-        Effect.provideService(Reactivity.Reactivity, yield* Reactivity.make),
-        Effect.provideService(Scope.Scope, scope),
-        Effect.orDie
-      )
-      const sealer = (key: SigningKey) =>
-        Effect.map(connect, (sql) => Effect.orDie(AuditSealer.makeSealBatch(sql, key)))
-      return yield* run({ url, sql: yield* connect, connect, sealer })
-    })
-  )
-
-const anEvent = (action = "agent.created"): AuditEvent =>
-  eventOf({
-    action,
-    at: new Date().toISOString(),
-    owner_user_id: 'Ольга 👩‍💻 "\\' as AuditEvent["owner_user_id"]
-  })
-
-const write = (sql: PgClient.PgClient, event = anEvent()) =>
-  Effect.orDie(insertEvent(sql, event, sql`from (select 1) as always`))
-
-const exported = (sql: PgClient.PgClient) =>
-  AuditProofPostgres.make(sql)
-    .export({ from: undefined, to: undefined })
-    .pipe(
-      Effect.flatMap(Stream.runCollect),
-      Effect.map((pieces) => [...pieces].join("")),
-      Effect.orDie
-    )
-
-const verified = (sql: PgClient.PgClient, ...keys: ReadonlyArray<SigningKey>) =>
-  Effect.map(exported(sql), (text) => {
-    const said = verify(text, { ...keptNothing, keys: keys.map(({ verifying }) => verifying) })
-    if (said instanceof AuditFault) assert.fail(said.message)
-    return said
-  })
-
-const sealedActions = (sql: PgClient.PgClient) =>
-  Effect.map(
-    Effect.orDie(
-      sql<{ action: string }>`
-        select e.action from audit_seals s join audit_events e using (position) order by s.sequence`
-    ),
-    (rows) => rows.map(({ action }) => action)
-  )
-
-const horizonOf = (sql: PgClient.PgClient) =>
-  Effect.map(
-    Effect.orDie(
-      sql<{ horizon: number }>`
-        select horizon::float8 as horizon from audit_checkpoints order by sequence desc limit 1`
-    ),
-    ([row]) => row?.horizon
-  )
 
 it.live("seals every event once, in one chain without a gap, however many write and seal at once", () =>
   withTrail(({ connect, sealer, sql }) =>
@@ -187,7 +116,7 @@ it.live("goes on where a sealer that was killed in the middle left off", () =>
       yield* Effect.exit(
         doomed.withTransaction(
           Effect.gen(function* () {
-            assert.strictEqual(yield* AuditSealer.makeSealBatch(doomed, key), 1)
+            assert.strictEqual(yield* AuditSealer.makeSealer(doomed, key).batch, 1)
             const [{ pid } = { pid: 0 }] = yield* doomed<{ pid: number }>`select pg_backend_pid() as pid`
             assert.strictEqual(yield* seal, 0, "another one waits for nobody")
             yield* sql`select pg_terminate_backend(${pid}::integer, 5000)`
@@ -215,6 +144,34 @@ it.live("hashes what a gateway of before wrote without a hash, and seals it as i
       assert.deepStrictEqual(yield* verified(sql, key), { first: 1, last: 2500, signer: "checked" })
       // What is behind is not read again: each batch begins after the one before.
       assert.isAtLeast((yield* horizonOf(sql)) ?? 0, 2000)
+    })
+  )
+)
+
+it.live("seals in smaller batches where the database is too slow for a whole one", () =>
+  withTrail(({ connect, sql }) =>
+    Effect.gen(function* () {
+      const key = newKey()
+      yield* sql`
+        insert into audit_events (id, at, action, outcome, request_id, via)
+        select gen_random_uuid(), now(), 'old', 'executed', 'r', 'mcp' from generate_series(1, 300)`
+      yield* sql`
+        create function too_much() returns trigger language plpgsql as
+        'begin
+          if (select count(*) from added) > 100 then
+            raise exception ''no space left'' using errcode = ''disk_full'';
+          end if;
+          return null;
+        end'`
+      yield* sql`
+        create trigger too_much after insert on audit_seals referencing new table as added
+        for each statement execute function too_much()`
+      const { batch } = AuditSealer.makeSealer(yield* connect, key)
+      const sealed = yield* Effect.forEach(Array.from({ length: 20 }), () =>
+        Effect.orElseSucceed(batch, () => -1)
+      )
+      assert.deepStrictEqual(sealed.slice(0, 5), [-1, -1, -1, -1, 62])
+      assert.strictEqual((yield* verified(sql, key)).last, 300)
     })
   )
 )

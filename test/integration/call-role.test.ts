@@ -4,7 +4,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Predicate } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { Settings } from "../../src/Config.ts"
+import { beginning, linkOf, sha256 } from "../../src/domain/AuditChain.ts"
 import * as Database from "../../src/layers/Database.ts"
+import { newKey } from "../support/audit.ts"
 import { minute, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { freshDatabase, restricted } from "../support/gateway.ts"
@@ -47,13 +49,16 @@ const seeded = (sql: PgClient.PgClient) =>
     yield* sql`
       insert into audit_events (id, at, action, outcome, request_id, via)
       values (${randomUUID()}::uuid, now(), 'agent.created', 'executed', 'r', 'admin')`
-    yield* sql`insert into audit_keys (key_id, public_key) values (${"a".repeat(32)}, 'key')`
+    const { id, text } = newKey().verifying
+    yield* sql`insert into audit_keys (key_id, public_key) values (${id}, ${text})`
+    const hash = sha256("event")
     yield* sql`
-      insert into audit_seals (sequence, position, event_hash, link)
-      select 1, position, sha256('event'), sha256('link') from audit_events limit 1`
-    yield* sql`
+      with sealed as (
+        insert into audit_seals (sequence, position, event_hash, link)
+        select 1, position, ${hash}, ${linkOf(beginning, 1, hash)} from audit_events limit 1
+      )
       insert into audit_checkpoints (sequence, at, key_id, signature, horizon)
-      values (1, now(), ${"a".repeat(32)}, decode(repeat('00', 64), 'hex'), 0)`
+      values (1, now(), ${id}, decode(repeat('00', 64), 'hex'), 0)`
   })
 
 const appendOnly = ["audit_events", "audit_seals", "audit_checkpoints", "audit_keys"] as const
@@ -176,8 +181,22 @@ describe("the role that calls run under", () => {
       )
       yield* prepared(twoRoles(url))
       const all = "DELETE INSERT SELECT UPDATE"
+      // Events are inserted by column.
       const expected = (table: string) =>
-        table === "schema_migrations" ? "SELECT" : table.startsWith("audit_") ? "INSERT SELECT" : all
+        table === "schema_migrations" || table === "audit_events"
+          ? "SELECT"
+          : table.startsWith("audit_")
+            ? "INSERT SELECT"
+            : all
+      const inserted = onDatabase(
+        url,
+        (sql) => sql<{ columns: string }>`
+          select string_agg(attname, ' ') filter (
+            where not has_column_privilege('gateway_calls', attrelid, attnum, 'insert')
+          ) as columns
+          from pg_attribute where attrelid = 'audit_events'::regclass and attnum > 0`
+      )
+      assert.deepStrictEqual(yield* inserted, [{ columns: "position" }])
       for (const { rights: found, table_name } of yield* rights)
         assert.strictEqual(found, expected(table_name), table_name)
       // A table to come, and rights that someone gave meanwhile: the next start sets both right.
@@ -185,6 +204,7 @@ describe("the role that calls run under", () => {
         Effect.gen(function* () {
           yield* sql`create table of_a_later_migration (x integer)`
           yield* sql`grant all on audit_events, schema_migrations to gateway_calls`
+          yield* sql`grant insert (position), update (outcome) on audit_events to gateway_calls`
         })
       )
       assert.deepStrictEqual(
@@ -193,6 +213,7 @@ describe("the role that calls run under", () => {
       )
       for (const { rights: found, table_name } of yield* rights)
         assert.strictEqual(found, expected(table_name), table_name)
+      assert.deepStrictEqual(yield* inserted, [{ columns: "position" }])
     })
   )
 
@@ -238,6 +259,44 @@ describe("the role that calls run under", () => {
       assert.isTrue(
         said.some((line) => /gateway_calls.* could get at the audit trail: it may create tables/.test(line))
       )
+    })
+  )
+
+  it.live("is told of where it owns the trail, or may make temporary tables that stand before it", () =>
+    Effect.gen(function* () {
+      const { name, url } = yield* freshDatabase
+      yield* prepared(twoRoles(url))
+      const warned = Effect.map(prepared(twoRoles(url)), (said) => said.join("\n"))
+      // A right of its own is taken from it; one that everybody has is, where the database is ours.
+      yield* onDatabase(url, (sql) => sql`grant temporary on database ${sql(name)} to gateway_calls, public`)
+      assert.notMatch(yield* warned, /could get at/)
+      assert.strictEqual(
+        yield* onDatabase(restricted(url), (sql) => refusal(sql, "create temporary table t (x integer)")),
+        denied
+      )
+      yield* onDatabase(url, (sql) => sql`alter table audit_seals owner to gateway_calls`)
+      assert.match(yield* warned, /could get at the audit trail: it may act as the owner of its tables/)
+      yield* onDatabase(url, (sql) => sql`alter table audit_seals owner to current_user`)
+      assert.notMatch(yield* warned, /could get at/)
+    })
+  )
+
+  it.live("is told of where the database is another's, so that temporary tables can't be forbidden", () =>
+    Effect.gen(function* () {
+      const { name, url } = yield* freshDatabase
+      const other = `other_${randomUUID().replaceAll("-", "")}`
+      yield* prepared(twoRoles(url))
+      yield* onDatabase(url, (sql) =>
+        Effect.gen(function* () {
+          yield* sql`create role ${sql(other)}`
+          yield* sql`grant temporary on database ${sql(name)} to public`
+          yield* sql`alter database ${sql(name)} owner to ${sql(other)}`
+        })
+      )
+      const said = yield* prepared(twoRoles(url))
+      yield* onDatabase(url, (sql) => sql`alter database ${sql(name)} owner to current_user`)
+      yield* onDatabase(url, (sql) => sql`drop role ${sql(other)}`)
+      assert.isTrue(said.some((line) => /could get at the audit trail: it may create temporary/.test(line)))
     })
   )
 

@@ -41,7 +41,9 @@ const intentOf = (agent: Actor, key: string) => ({
     target_date: null,
     parent_id: null
   } satisfies CreateIssue,
+  before: null,
   requestId: "direct",
+  client: undefined,
   counted: false,
   repetition: undefined
 })

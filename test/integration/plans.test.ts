@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import type { UserId } from "../../src/domain/Ids.ts"
 import * as Reaper from "../../src/layers/Reaper.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
+import { Pairing } from "../../src/services/Pairing.ts"
 import { RecoveryQueue } from "../../src/services/RecoveryQueue.ts"
+import { Timeline } from "../../src/services/Timeline.ts"
 import { outcome } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
 import { act, call, grantTerms, proxied, World } from "../support/world.ts"
@@ -50,6 +52,10 @@ const insertAll = Effect.gen(function* () {
     select gen_random_uuid(), agent, 'key-' || token, 'tasker_create_issue', project, grant_id, token,
       encode(sha256(token::text::bytea), 'hex'), 'executed', '{}', now(), 'r', ${at} ${seeds}`
   yield* sql`
+    insert into changes (event_id, agent_id, issue_id, identifier, name, before, after, created_at)
+    select gen_random_uuid(), agent, project, 'OPS-' || n, 'A card', '{"priority": "low"}', '{"priority": "high"}', ${at}
+    ${seeds}`
+  yield* sql`
     insert into lifecycle_keys (path, key, fingerprint, resource_id, created_at)
     select '/api/v1/agents', token::text, sha256(token::text::bytea), agent, ${at} ${seeds}`
   // Of minutes to come, since those that are over are cleared away as soon as the gateway sees them.
@@ -66,6 +72,18 @@ const insertAll = Effect.gen(function* () {
   yield* sql`
     insert into refused_writes (agent_id, fingerprint, minute, refusals)
     select agent, encode(sha256(token::text::bytea), 'hex'), ${at}, 1 ${seeds}`
+  yield* sql`
+    insert into pairing_codes (
+      id, agent_id, code_hash, created_at, expires_at, used_at, token_id, used_by, used_from, nonce_hash, wrapped_token
+    )
+    select gen_random_uuid(), agent, sha256(token::text::bytea), ${at}, ${at} + interval '10 minutes',
+      case when used then ${at} end, case when used then token end, case when used then 'laptop' end,
+      case when used then '192.0.2.1' end, case when kept then sha256(agent::text::bytea) end,
+      case when kept then sha256(agent::text::bytea) end
+    from seeds, lateral (select n % 2 = 0 as used, n % 1000 = 0 as kept) as of`
+  yield* sql`
+    insert into pairing_guesses (account, minute, guesses, chances)
+    select 'network ' || n % 5000, date_trunc('minute', ${at}), 1, 10 ${seeds}`
   yield* sql`drop table seeds`
 })
 
@@ -122,6 +140,30 @@ const exercise = Effect.gen(function* () {
     yield* registry.listTokens(within, id, page)
     yield* registry.revokeToken(acting, id, token.info.id)
     yield* registry.revokeToken(acting, id, token.info.id)
+  }
+  const pairing = yield* Pairing
+  for (const within of [undefined, reach]) {
+    const acting = { ...keyed("/pairing-codes"), reach: within }
+    const paired = yield* pairing.create(acting, id, { name: null })
+    const code = Redacted.value(paired.code)
+    const trying = { address: "192.0.2.1", requestId: "plans" }
+    yield* pairing.identify({ ...trying, code })
+    yield* pairing.standing(paired.info.id)
+    const redeeming = { ...trying, code, clientName: "laptop", nonce: "A".repeat(43) }
+    yield* Effect.flip(pairing.redeem({ ...redeeming, nonce: "none" }))
+    yield* pairing.redeem(redeeming)
+    yield* Effect.flip(pairing.redeem({ ...redeeming, nonce: "none" }))
+    yield* Effect.flip(pairing.redeem({ ...redeeming, code: "BCDFGHJKLMNP" }))
+    const codes = yield* pairing.list(within, id, { limit: 1, cursor: undefined })
+    yield* pairing.list(within, id, { limit: 1, cursor: codes.next_cursor ?? undefined })
+    const other = yield* pairing.create({ ...act, reach: within }, id, { name: null })
+    yield* pairing.cancel({ ...act, reach: within }, id, other.info.id)
+    yield* pairing.cancel({ ...act, reach: within }, id, other.info.id)
+  }
+  const timeline = yield* Timeline
+  for (const within of [undefined, reach]) {
+    const turns = yield* timeline.list(within, { agentId: agent.agentId, limit: 5, cursor: undefined })
+    yield* timeline.list(within, { agentId: agent.agentId, limit: 5, cursor: turns.next_cursor ?? undefined })
   }
   const events = yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: undefined })
   yield* audit.list({ agentId: agent.agentId, limit: 2, cursor: events.next_cursor ?? undefined })

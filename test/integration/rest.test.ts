@@ -7,6 +7,7 @@ import { AgentAccess, InternalAccess } from "../../src/http/api/Access.ts"
 import { Api } from "../../src/http/api/Api.ts"
 import { problems } from "../../src/http/Problem.ts"
 import { type Answer, layer as gateway, operate, send } from "../support/http.ts"
+import { owner } from "../support/tasker.ts"
 import { sql, World } from "../support/world.ts"
 
 interface Route {
@@ -134,6 +135,29 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST A
       assert.strictEqual(setup.grants[0].project_id, project.project.id)
       assert.notInclude(JSON.stringify(setup), sent.token)
       assert.deepStrictEqual((yield* operate(`/api/v1/agents/${agentId}/setup`)).body, { setup })
+    })
+  )
+
+  it.effect("gives the setup packet in Russian or English, and in no other language", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const { agentId, token } = yield* actor()
+      const asked = (query: string) =>
+        Effect.all([
+          send(`/api/v1/agent-session/setup${query}`, { token: Redacted.value(token) }),
+          operate(`/api/v1/agents/${agentId}/setup${query}`),
+          operate(`/api/internal/v1/owners/${owner.id}/agents/${agentId}/setup${query}`)
+        ])
+      for (const { body } of yield* asked("?lang=ru")) {
+        assert.include(body.setup.agents_md, "Карточки Tasker")
+        assert.match(body.setup.clients.codex.login.next, /[а-я]/)
+      }
+      const [plain] = yield* asked("")
+      for (const { body } of yield* asked("?lang=en")) assert.deepStrictEqual(body, plain?.body)
+      assert.include(plain?.body.setup.agents_md, "Tasker cards")
+      for (const query of ["?lang=de", "?lang=", "?lang=ru&lang=en"])
+        for (const { body, status } of yield* asked(query))
+          assert.deepStrictEqual([status, body.code], [422, "input.invalid"])
     })
   )
 

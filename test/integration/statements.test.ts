@@ -14,7 +14,7 @@ const noteWriters = Effect.gen(function* () {
   yield* database`
     create or replace function note_writer() returns trigger language plpgsql as
     'begin insert into writers values (pg_current_xact_id()); return null; end'`
-  for (const table of ["idempotency_keys", "audit_events", "grant_writes", "denial_tallies"]) {
+  for (const table of ["idempotency_keys", "audit_events", "changes", "grant_writes", "denial_tallies"]) {
     yield* database`
       create or replace trigger note_writer after insert or update or delete on ${database(table)}
       for each statement execute function note_writer()`

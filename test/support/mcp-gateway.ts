@@ -8,6 +8,7 @@ import { AuthFailure, type CallFailure, gatewayUnavailable } from "../../src/dom
 import { AgentId, TokenId, UserId } from "../../src/domain/Ids.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { fromBytes, type Token } from "../../src/domain/Token.ts"
+import { Addresses } from "../../src/http/Addresses.ts"
 import { Hosts, rules } from "../../src/http/Hosts.ts"
 import * as Mcp from "../../src/mcp/Route.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
@@ -36,7 +37,9 @@ const principal: Principal = {
   token: {
     id: TokenId.make("0d1f7a5c-53b0-4f0e-8f3c-6a1d5e0b9c11"),
     agent_id: AgentId.make("7f0c1c9e-5a0b-4b8e-9d57-6a4f0c0e1a2b"),
+    kind: "agent",
     name: "laptop",
+    scopes: null,
     created_at: "2026-11-24T00:00:00.000Z",
     expires_at: null,
     revoked_at: null
@@ -159,12 +162,18 @@ export const gateway = (stubs: ReadonlyArray<StubTool>) => {
       })
     )
   )
+  const addresses = Layer.effect(
+    Addresses,
+    Effect.map(originOf, (listenOrigin) =>
+      Addresses.of({ listenOrigin, publicUrl: "https://gateway.example" })
+    )
+  )
   const started = Layer.effect(
     Gateway,
     Effect.map(originOf, (origin) => Gateway.of({ origin, url: origin + Mcp.path, calls }))
   )
   const served = HttpRouter.serve(
-    Mcp.layer.pipe(Layer.provide([hosts, tokenStore, auditLog, toolsOf(stubs, calls)])),
+    Mcp.layer.pipe(Layer.provide([hosts, addresses, tokenStore, auditLog, toolsOf(stubs, calls)])),
     {
       disableLogger: true,
       disableListenLog: true

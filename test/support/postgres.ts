@@ -2,7 +2,7 @@ import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect, Exit, Redacted, Scope } from "effect"
+import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { TestProject } from "vitest/node"
 import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
@@ -21,7 +21,9 @@ export const templateDatabase = "gateway_template"
 export default async function setup(project: TestProject) {
   const dataDir = await mkdtemp(join(tmpdir(), "gateway-test-"))
   const scope = await Effect.runPromise(Scope.make())
-  const { url } = await Effect.runPromise(EmbeddedPostgres.start({ dataDir }).pipe(Scope.provide(scope)))
+  const { url } = await Effect.runPromise(
+    EmbeddedPostgres.start({ dataDir }).pipe(Scope.provide(scope), Effect.provide(Logger.layer([])))
+  )
   const admin = Redacted.value(url)
   await Effect.runPromise(
     Effect.scoped(

@@ -34,7 +34,9 @@ export const principalOf = (grants: ReadonlyArray<StandingGrant>): Principal => 
   token: {
     id: TokenId.make("5b1f7a5c-53b0-4f0e-8f3c-6a1d5e0b9c12"),
     agent_id: agentId,
+    kind: "agent",
     name: "laptop",
+    scopes: null,
     created_at: at,
     expires_at: null,
     revoked_at: null

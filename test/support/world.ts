@@ -11,16 +11,19 @@ import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
 import * as Database from "../../src/layers/Database.ts"
 import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
 import * as IdempotencyPostgres from "../../src/layers/IdempotencyPostgres.ts"
+import * as OAuthLive from "../../src/layers/OAuthLive.ts"
 import * as OperationsPostgres from "../../src/layers/OperationsPostgres.ts"
+import * as PairingPostgres from "../../src/layers/PairingPostgres.ts"
 import * as RecoveryQueuePostgres from "../../src/layers/RecoveryQueuePostgres.ts"
 import * as SuspensionPostgres from "../../src/layers/SuspensionPostgres.ts"
 import * as TaskerInternal from "../../src/layers/TaskerInternal.ts"
+import * as TimelinePostgres from "../../src/layers/TimelinePostgres.ts"
 import * as TokenStorePostgres from "../../src/layers/TokenStorePostgres.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import * as Pipeline from "../../src/tools/Pipeline.ts"
 import * as Recovery from "../../src/tools/Recovery.ts"
 import { Tools } from "../../src/tools/Tools.ts"
-import { freshDatabase, secret } from "./gateway.ts"
+import { freshDatabase, pepper, secret } from "./gateway.ts"
 import { type PostgresProxy, postgresProxy } from "./postgres-proxy.ts"
 import { freshTasker, owner, type SeededProject, type TaskerControl } from "./tasker.ts"
 
@@ -72,6 +75,7 @@ const world = (options: Options) =>
         NODEDC_TASKER_INTERNAL_URL: tasker.url,
         NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
         NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: secret(),
+        PAIRING_PEPPER: pepper(),
         TASKER_TIMEOUT_MS: String(options.taskerMillis),
         CALL_DEADLINE_MS: String(options.deadlineMillis),
         // What these tests do in a minute no agent does; limits have tests of their own.
@@ -85,10 +89,12 @@ const world = (options: Options) =>
         TokenStorePostgres.layer,
         IdempotencyPostgres.layer,
         RecoveryQueuePostgres.layer,
-        SuspensionPostgres.layer
+        SuspensionPostgres.layer,
+        OAuthLive.layer
       ).pipe(
+        Layer.provideMerge(PairingPostgres.layer),
         Layer.provideMerge(AgentRegistryPostgres.layer),
-        Layer.provideMerge(OperationsPostgres.layer),
+        Layer.provideMerge(Layer.merge(OperationsPostgres.layer, TimelinePostgres.layer)),
         Layer.provideMerge(AuditLogPostgres.layer),
         Layer.provideMerge(GrantPolicyLive.layer),
         Layer.provideMerge(Database.layer),

@@ -1,8 +1,11 @@
 import { generateKeyPairSync } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
 import * as fc from "fast-check"
 import { eventHash, linkOf } from "../../src/domain/AuditChain.ts"
-import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
+import { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { asHex, writeEventLine, writeLine } from "../../src/domain/AuditExport.ts"
 import { AuditFault } from "../../src/domain/AuditVerification.ts"
 import { readVerifyingKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
@@ -15,8 +18,18 @@ const words = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 24 })
   .filter((text) => text.isWellFormed())
 
+/** What came into events later, and is left out where it is not known. */
+const laterFields = {
+  client: fc.record(
+    { session_id: words, turn_id: fc.uuid(), model: words, codex_version: fc.constant("0.169.0") },
+    { requiredKeys: ["turn_id"] }
+  ),
+  change_sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+  duration_ms: fc.nat({ max: 60_000 })
+}
+
 /** Events of every form; people's ids may be any text. */
-const anEvent = fc.record({
+const fields = {
   id: fc.uuid(),
   at: fc
     .date({ min: new Date(0), max: new Date("9999-12-31"), noInvalidDate: true })
@@ -34,7 +47,11 @@ const anEvent = fc.record({
   request_id: fc.uuid(),
   via: fc.constantFrom("mcp", "rest", "recovery", "admin"),
   count: fc.integer({ min: 1, max: 1000 })
-}) as fc.Arbitrary<AuditEvent>
+}
+const anEvent = fc.record(
+  { ...fields, ...laterFields },
+  { requiredKeys: Object.keys(fields) as ReadonlyArray<keyof typeof fields> as Array<keyof typeof fields> }
+) as unknown as fc.Arbitrary<AuditEvent>
 
 /** Two to eight events under two or three checkpoints, by a key that was changed in between. */
 const aTrail = fc
@@ -75,6 +92,21 @@ describe("an export", () => {
     )
   })
 
+  it("of before events told of clients, changes and durations is verified as ever", () => {
+    const old = readFileSync(join(import.meta.dirname, "__exports__/before-claims.ndjson"))
+    const public_key = "MCowBQYDK2VwAyEAJ6kdlCQH3p5w/J5VYFQgEu3Tn8GozouBkydL+lpxYU8="
+    const kept = { ...keptNothing, keys: [Result.getOrThrow(readVerifyingKey(public_key))] }
+    assert.deepStrictEqual(verify(old, kept), { first: 1, last: 3, signer: "checked" })
+    for (const line of old.toString().trimEnd().split("\n")) {
+      const { event, hash } = JSON.parse(line)
+      // As the export would write it today, from what the database shows of it.
+      if (event !== undefined) {
+        const shown = Schema.decodeUnknownSync(AuditEvent)(event)
+        assert.strictEqual(asHex(eventHash(shown)), hash)
+      }
+    }
+  })
+
   it("is verified no more once any one byte of it is another", () => {
     fc.assert(
       fc.property(aTrail, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ lines }, place, change) => {
@@ -90,7 +122,12 @@ describe("an export", () => {
   })
 
   it("is verified no more once each byte of it in turn is another: a bit, a digit, a space", () => {
-    const text = Buffer.from(exportOf([{ key: first, events: events(1) }]).lines.join(""))
+    const told = eventOf({
+      client: { session_id: "s-1", turn_id: "t-1", model: "a-model" },
+      change_sha256: "cd".repeat(32),
+      duration_ms: 41
+    })
+    const text = Buffer.from(exportOf([{ key: first, events: [told] }]).lines.join(""))
     for (let at = 0; at < text.length; at++) {
       for (const other of [(text[at] ?? 0) ^ 1, 0x20, 0x0a]) {
         if (other === text[at]) continue
@@ -250,7 +287,8 @@ describe("keys", () => {
     assert.deepStrictEqual(verify(rotated.lines.join(""), kept(second)), {
       first: 1,
       last: 4,
-      signer: "checked"
+      signer: "checked",
+      others: [first.verifying.id]
     })
   })
 

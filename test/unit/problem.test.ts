@@ -14,6 +14,7 @@ const classes = [
   failures.DuplicateRefused,
   failures.LimitReached,
   failures.TaskerFailure,
+  failures.PairingRefused,
   failures.GatewayUnavailable
 ]
 
@@ -82,6 +83,15 @@ describe("problem documents", () => {
       in_progress: 409,
       key_expired: 410,
       already_created: 409
+    })
+    assert.deepStrictEqual(statuses("pairing"), {
+      unknown: 404,
+      used: 409,
+      expired: 410,
+      cancelled: 410,
+      locked: 410,
+      agent_disabled: 409,
+      too_many: 409
     })
     assert.deepStrictEqual(statuses("tasker"), {
       unavailable: 503,

@@ -1,3 +1,4 @@
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, References } from "effect"
@@ -11,9 +12,14 @@ import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
 import { AuditProof } from "../../src/services/AuditProof.ts"
+import { Authorization } from "../../src/services/Authorization.ts"
+import { Logins } from "../../src/services/Logins.ts"
+import { OAuthClients } from "../../src/services/OAuthClients.ts"
 import { Operations } from "../../src/services/Operations.ts"
+import { Pairing } from "../../src/services/Pairing.ts"
 import { Readiness, type Readings } from "../../src/services/Readiness.ts"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
+import { Timeline } from "../../src/services/Timeline.ts"
 import { TokenStore } from "../../src/services/TokenStore.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 
@@ -31,8 +37,14 @@ const readyz = (readings: Readings) =>
         Layer.provide(Layer.mock(AgentRegistry)({})),
         Layer.provide(Layer.mock(AuditLog)({})),
         Layer.provide(Layer.mock(AuditProof)({})),
+        Layer.provide(Layer.mock(Authorization)({})),
+        Layer.provide(Layer.mock(Logins)({})),
+        Layer.provide(Layer.mock(OAuthClients)({ readsDocuments: false })),
+        Layer.provide(NodeCrypto.layerSecureRandom),
         Layer.provide(Layer.mock(Operations)({})),
+        Layer.provide(Layer.mock(Pairing)({})),
         Layer.provide(Layer.mock(TaskerAdapter)({ reachable: Effect.succeed("ok") })),
+        Layer.provide(Layer.mock(Timeline)({})),
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),
         Layer.provide(Layer.mock(Tools)({ names: new Set(), list: () => [] })),

@@ -7,7 +7,7 @@ import { Instant } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
 import { AgentShown, GrantShown, OwnerShown } from "../../tools/getSession.ts"
 import { keyHeader } from "../fields.ts"
-import { SetupPacket } from "../setup.ts"
+import { SetupPacket, setupQuery } from "../setup.ts"
 import { AgentAccess } from "./Access.ts"
 import { failures } from "./Problems.ts"
 
@@ -29,6 +29,7 @@ export const AgentApi = HttpApiGroup.make("agent")
       })
     }),
     HttpApiEndpoint.get("getSetup", "/agent-session/setup", {
+      query: setupQuery,
       success: Schema.Struct({ setup: SetupPacket })
     }),
     HttpApiEndpoint.get("getOperation", "/agent-session/operations/:idempotency_key", {

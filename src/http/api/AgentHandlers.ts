@@ -45,10 +45,11 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
           }
         })
       )
-      .handle("getSetup", ({ request }) =>
+      .handle("getSetup", ({ query, request }) =>
         Effect.gen(function* () {
           const principal = yield* authenticate(request, yield* PresentedToken, "agent_setup", "rest")
-          return { setup: setupPacket(publicUrl, tools.list(principal), sessionOf(principal).grants) }
+          const { grants } = sessionOf(principal)
+          return { setup: setupPacket(publicUrl, tools.list(principal), grants, query.lang) }
         })
       )
       .handle("getOperation", ({ params, request }) =>
@@ -81,7 +82,10 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
             Effect.tapError((failure) =>
               Effect.flatMap(authenticate(request, token, name, "rest"), (principal) =>
                 writes
-                  ? audit.record(failureEntry({ ...call, args: undefined }, principal, failure))
+                  ? Effect.flatMap(
+                      failureEntry({ ...call, args: undefined }, principal, failure),
+                      audit.record
+                    )
                   : Effect.void
               )
             )

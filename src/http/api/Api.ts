@@ -5,11 +5,24 @@ import { AuditApi } from "./AuditApi.ts"
 import { Operator, Owner } from "./Lifecycle.ts"
 import { MetaApi } from "./MetaApi.ts"
 import { OperatorOperations, OwnerOperations } from "./OperationsApi.ts"
+import { OperatorPairing, OwnerPairing, PairingApi } from "./PairingApi.ts"
 import { Problems } from "./Problems.ts"
+import { OperatorTimeline, OwnerTimeline } from "./TimelineApi.ts"
 
 /** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
 export const Api = HttpApi.make("tasker-codex-api")
-  .add(MetaApi, AgentApi, AuditApi, Operator, Owner, OperatorOperations, OwnerOperations)
+  .add(
+    MetaApi,
+    AgentApi,
+    AuditApi,
+    Operator,
+    Owner,
+    OperatorOperations,
+    OwnerOperations,
+    OperatorTimeline,
+    OwnerTimeline
+  )
+  .add(PairingApi, OperatorPairing, OwnerPairing)
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({

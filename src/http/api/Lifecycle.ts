@@ -14,7 +14,7 @@ import { Agent, Grant, TokenInfo } from "../../domain/Principal.ts"
 import { Scope } from "../../domain/Scope.ts"
 import { holdsSecret } from "../../domain/Token.ts"
 import { email, instant, keyHeader, line, workspaceSlug } from "../fields.ts"
-import { SetupPacket } from "../setup.ts"
+import { SetupPacket, setupQuery } from "../setup.ts"
 import { InternalAccess } from "./Access.ts"
 import { failures } from "./Problems.ts"
 
@@ -39,7 +39,7 @@ export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()(
   }
 ) {}
 
-const keyed = { [keyHeader]: Schema.optionalKey(LifecycleKey) }
+export const keyed = { [keyHeader]: Schema.optionalKey(LifecycleKey) }
 
 export const paged = {
   limit: Schema.optionalKey(
@@ -52,7 +52,7 @@ export const paged = {
 
 export const nextCursor = { next_cursor: Schema.NullOr(Schema.String) }
 
-const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
+export const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
 
 const AgentShown = Schema.Struct({ agent: Agent })
 const GrantShown = Schema.Struct({ grant: Grant })
@@ -175,6 +175,7 @@ const resources = <
       .middleware(Acts),
     HttpApiEndpoint.get("getSetup", "/agents/:agent_id/setup", {
       params: ofAgent,
+      query: setupQuery,
       success: Schema.Struct({ setup: SetupPacket })
     }),
     HttpApiEndpoint.get("listAudit", "/agents/:agent_id/audit", {

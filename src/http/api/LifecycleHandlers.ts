@@ -24,7 +24,7 @@ export interface Asked {
   readonly headers?: { readonly [keyHeader]?: string }
 }
 
-interface OfAgent extends Asked {
+export interface OfAgent extends Asked {
   readonly params: { readonly owner_user_id?: UserId; readonly agent_id: AgentId }
 }
 
@@ -34,7 +34,7 @@ const pathOf = ({ endpoint, params }: Asked): string =>
     encodeURIComponent((params as Record<string, string>)[name] ?? "")
   )
 
-const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
+export const actOf = (asked: Asked): Effect.Effect<Act, InputInvalid> => {
   const value = asked.headers?.[keyHeader]
   const secret = secretIn({ [keyHeader]: value })
   if (secret !== undefined) return Effect.fail(secret)
@@ -141,9 +141,9 @@ const handlers = Effect.gen(function* () {
         const act = yield* actOf(asked)
         return { token_info: yield* registry.revokeToken(act, asked.params.agent_id, asked.params.token_id) }
       }),
-    getSetup: ({ params }: OfAgent) =>
-      Effect.map(registry.standing(params.owner_user_id, params.agent_id), ({ agent, grants }) => ({
-        setup: setupPacket(publicUrl, tools.list({ grants }), sessionOf({ agent, grants }).grants)
+    getSetup: ({ params, query }: OfAgent & { readonly query: { readonly lang?: "en" | "ru" } }) =>
+      Effect.map(registry.standing(params.owner_user_id, params.agent_id), (standing) => ({
+        setup: setupPacket(publicUrl, tools.list(standing), sessionOf(standing).grants, query.lang)
       })),
     listAudit: ({ params, query }: OfAgent & Paged) =>
       Effect.map(

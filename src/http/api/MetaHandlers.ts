@@ -51,7 +51,15 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
 const endpoints: Array<{ readonly method: string; readonly path: string }> = [
   { method: "POST", path: "/mcp" },
   { method: "GET", path: "/openapi.json" },
-  { method: "GET", path: "/docs" }
+  { method: "GET", path: "/docs" },
+  { method: "GET", path: "/.well-known/oauth-authorization-server" },
+  { method: "GET", path: "/.well-known/oauth-protected-resource" },
+  { method: "GET", path: "/.well-known/oauth-protected-resource/mcp" },
+  { method: "POST", path: "/oauth/register" },
+  { method: "GET", path: "/oauth/authorize" },
+  { method: "POST", path: "/oauth/authorize" },
+  { method: "POST", path: "/oauth/token" },
+  { method: "POST", path: "/oauth/revoke" }
 ]
 HttpApi.reflect(Api, {
   onGroup: () => {},

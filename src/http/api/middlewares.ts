@@ -14,6 +14,8 @@ import { Operations } from "../../services/Operations.ts"
 import { agentToken, internalToken } from "../Bearer.ts"
 import { readJson } from "../Body.ts"
 import { keyHeader } from "../fields.ts"
+import { Addresses } from "../Addresses.ts"
+import { withChallenge } from "../oauth/challenge.ts"
 import { isFailure, problem } from "../Problem.ts"
 import { requestId } from "../RequestId.ts"
 import { AgentAccess, InternalAccess, PresentedToken } from "./Access.ts"
@@ -70,13 +72,23 @@ const internalAccess = Layer.effect(
   )
 )
 
-const agentAccess = Layer.succeed(
+/** Whoever may not pass is told how to get a token, as on `/mcp`. */
+const agentAccess = Layer.effect(
   AgentAccess,
-  AgentAccess.of({
-    agentToken: (handler) =>
-      Effect.flatMap(HttpServerRequest, (request) =>
-        Effect.flatMap(agentToken(request), (token) => Effect.provideService(handler, PresentedToken, token))
-      )
+  Effect.map(Addresses, ({ publicUrl }) => {
+    const challenged = withChallenge(publicUrl)
+    return AgentAccess.of({
+      agentToken: (handler) =>
+        Effect.flatMap(HttpServerRequest, (request) =>
+          Effect.catchTag(
+            Effect.flatMap(agentToken(request), (token) =>
+              Effect.provideService(handler, PresentedToken, token)
+            ),
+            "AuthFailure",
+            (failure) => Effect.succeed(challenged(problem(failure, requestId(request))))
+          )
+        )
+    })
   })
 )
 

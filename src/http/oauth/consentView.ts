@@ -1,0 +1,59 @@
+import { Effect, Option } from "effect"
+import type { Agent, StandingGrant } from "../../domain/Principal.ts"
+import { allScopes, type Scope } from "../../domain/Scope.ts"
+import type { TaskerAdapter } from "../../services/TaskerAdapter.ts"
+import type { ShownProject } from "../pages/models.ts"
+
+/** What was asked and is granted now in some project: what a person can give. */
+export const offeredIn = (
+  grants: ReadonlyArray<StandingGrant>,
+  asked: ReadonlyArray<Scope>
+): ReadonlyArray<Scope> =>
+  allScopes.filter(
+    (scope) => asked.includes(scope) && grants.some((grant) => !grant.expired && grant.scopes.includes(scope))
+  )
+
+/** Tasker is asked for the names of so many projects at most, so many at a time, and for so long together. */
+const mostNamed = 24
+const atOnce = 6
+const patience = "2 seconds"
+
+/**
+ * The projects in which something of what is offered may be done, by the names that Tasker knows them by where it
+ * says so in time. Whoever sees this has shown a good pairing code of the agent, and is told of its live grants alone.
+ */
+export const shownProjects = Effect.fnUntraced(function* (
+  tasker: TaskerAdapter["Service"],
+  who: { readonly agent: Agent; readonly requestId: string },
+  grants: ReadonlyArray<StandingGrant>,
+  offered: ReadonlyArray<Scope>
+): Effect.fn.Return<ReadonlyArray<ShownProject>> {
+  const shown = grants.filter(
+    (grant) => !grant.expired && grant.scopes.some((scope) => offered.includes(scope))
+  )
+  const named = yield* Effect.forEach(
+    shown.slice(0, mostNamed),
+    ({ project_id, workspace_slug }) =>
+      tasker.resolveProject(who, { workspace_slug, project_id }).pipe(
+        Effect.timeout(patience),
+        Effect.option,
+        Effect.map((found) => [project_id, found] as const)
+      ),
+    { concurrency: atOnce }
+  ).pipe(
+    Effect.timeoutOption(patience),
+    Effect.map((found) => new Map(Option.getOrElse(found, () => [])))
+  )
+  return shown.map((grant) => {
+    const project = Option.getOrUndefined(named.get(grant.project_id) ?? Option.none())
+    return {
+      id: grant.project_id,
+      name: project?.name ?? null,
+      identifier: project?.identifier ?? null,
+      workspaceSlug: grant.workspace_slug,
+      scopes: grant.scopes,
+      expiresAt: grant.expires_at,
+      maxWritesPerDay: grant.max_writes_per_day
+    }
+  })
+})

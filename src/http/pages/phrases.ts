@@ -1,0 +1,6 @@
+import { english } from "./english.ts"
+import type { Language } from "./models.ts"
+import { russian } from "./russian.ts"
+import type { Phrases } from "./words.ts"
+
+export const phrases: Readonly<Record<Language, Phrases>> = { en: english, ru: russian }

@@ -1,0 +1,9 @@
+import { Context, type Effect } from "effect"
+import type { OAuthClient } from "../domain/OAuthClient.ts"
+import type { ClientRefused } from "../domain/OAuthFailure.ts"
+
+/** Client ID metadata documents, fetched from where their client id says and held to what they must be. */
+export class ClientDocuments extends Context.Service<
+  ClientDocuments,
+  { read(id: string): Effect.Effect<OAuthClient, ClientRefused> }
+>()("tasker-codex-api/services/ClientDocuments") {}

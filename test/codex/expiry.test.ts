@@ -1,0 +1,7 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { browser } from "../support/browser.ts"
+import { query } from "../support/database.ts"
+import { until } from "../torture/crash/until.ts"
+import { freshCodex } from "./Codex.ts"
+import { newcomer, pairing, place, writesOf } from "./Place.ts"
