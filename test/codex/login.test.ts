@@ -2,37 +2,23 @@ import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { Chromium, inChromium, withoutChromium } from "../support/chromium.ts"
-import { Served } from "../support/served.ts"
+import { Effect } from "effect"
+import { inChromium, withoutChromium } from "../support/chromium.ts"
+import { query } from "../support/database.ts"
+import { administer, Served } from "../support/served.ts"
 import { freshCodex, setupOf } from "./Codex.ts"
+import { address, loginPlace, typed } from "./Login.ts"
 import { allow, allowWithout, atLogin, copy, deny } from "./Person.ts"
-import { newcomer, pairing, place, writesOf } from "./Place.ts"
-import { oneCard } from "./scripts.ts"
+import { newcomer, pairing, writesOf } from "./Place.ts"
+import { nothing, oneCard } from "./scripts.ts"
 
-/** What Codex asks its user to open. */
-const address = /(http:\/\/\S+\/oauth\/authorize\?\S+)\s/
-const secondAddress = /Retrying without scopes…[^]*?(http:\/\/\S+\/oauth\/authorize\?\S+)\s/
+/** What it asks its user to open after a refusal. */
+const secondAddress = /Retrying without scopes…[\s\S]*?(http:\/\/\S+\/oauth\/authorize\?\S+)\s/
 
 /** Where Codex keeps what a login gave it. */
 const credentials = ".credentials.json"
 
-/** A new Codex in which its user types the one command that the owner was shown. */
-const typed = Effect.gen(function* () {
-  const { agent, project } = yield* newcomer
-  const { connect, pairing_code: code } = yield* pairing(agent.id)
-  const codex = yield* freshCodex
-  const adding = yield* codex.start(["sh", "-c", `exec ${connect.codex[0]}`])
-  return { agent, project, code, codex, adding }
-})
-
-const stage = Layer.mergeAll(
-  // The document in which Codex says who it is stands in the open net: here it registers itself.
-  place({ OAUTH_CIMD_HOSTS: "none" }),
-  Layer.suspend(() => Chromium.layer)
-)
-
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
+layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
   `Codex that logs in ${inChromium}`,
   (it) => {
     const test = it.effect.skipIf(withoutChromium)
@@ -119,12 +105,62 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
         const codex = yield* freshCodex
         const { clients } = yield* setupOf(agent)
         yield* codex.addToConfig(clients.codex.login.files[0]?.text ?? "")
-        const { how, said } = yield* codex.exec("Make a card.", () => Effect.succeed("Nothing to do."))
+        const { how, said } = yield* codex.exec("Make a card.", nothing)
         assert.strictEqual(how, 1, said)
         assert.include(said, "required MCP servers failed to initialize: tasker")
         const listed = yield* codex.run(["codex", "mcp", "list"])
         assert.include(listed.said, `${url}/mcp`)
         assert.include(listed.said, "Not logged in")
+      }))
+    test("goes on without a word where its access token is refused before its time", () =>
+      Effect.gen(function* () {
+        const { adding, agent, code, codex, project } = yield* typed
+        yield* atLogin(yield* adding.until(address), code, allow)
+        assert.strictEqual((yield* codex.ended(adding)).how, 0)
+        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
+          Effect.gen(function* () {
+            yield* hands.use("tasker_get_session")
+            yield* query`
+            update oauth_secrets s set expires_at = now() - interval '1 second'
+            from tokens t where t.id = s.token_id and t.agent_id = ${agent.id} and s.kind = 'access'`
+            return yield* oneCard(project.id)(hands)
+          })
+        )
+        assert.strictEqual(how, 0, said)
+        assert.include(said, `Made ${project.identifier}-1.`)
+      }))
+
+    test("and is revoked while it works writes nothing any more, until it has logged in again", () =>
+      Effect.gen(function* () {
+        const { adding, agent, code, codex, project } = yield* typed
+        yield* atLogin(yield* adding.until(address), code, allow)
+        assert.strictEqual((yield* codex.ended(adding)).how, 0)
+        const path = `/api/v1/agents/${agent.id}/tokens`
+        const { tokens } = yield* administer(path)
+        const { id } =
+          (tokens as ReadonlyArray<{ readonly id: string; readonly kind: string }>).find(
+            ({ kind }) => kind === "oauth"
+          ) ?? assert.fail("no login")
+        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
+          Effect.gen(function* () {
+            yield* hands.use("tasker_get_session")
+            yield* administer(`${path}/${id}`, { method: "DELETE" })
+            return yield* oneCard(project.id)(hands)
+          })
+        )
+        assert.strictEqual(how, 0, said)
+        assert.include(said, "mcp: tasker/tasker_create_issue (failed)")
+        assert.include(said, "There is no card: Authentication required")
+        assert.deepStrictEqual(yield* writesOf(agent.id), [])
+
+        const later = yield* codex.exec("Make a card.", nothing)
+        assert.include(later.said, "was revoked")
+        const { pairing_code: next } = yield* pairing(agent.id)
+        const login = yield* codex.start(["codex", "mcp", "login", "tasker"])
+        yield* atLogin(yield* login.until(address), next, allow)
+        assert.strictEqual((yield* codex.ended(login)).how, 0)
+        const worked = yield* codex.exec("Make a card.", oneCard(project.id))
+        assert.include(worked.said, `Made ${project.identifier}-1.`)
       }))
   }
 )

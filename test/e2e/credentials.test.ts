@@ -20,7 +20,15 @@ const beside: Readonly<Record<string, Needs>> = {
   "DELETE /mcp": "agent",
   "GET /docs": "nothing",
   "GET /connect": "nothing",
-  "GET /openapi.json": "nothing"
+  "GET /openapi.json": "nothing",
+  "GET /.well-known/oauth-authorization-server": "nothing",
+  "GET /.well-known/oauth-protected-resource": "nothing",
+  "GET /.well-known/oauth-protected-resource/mcp": "nothing",
+  "POST /oauth/register": "nothing",
+  "GET /oauth/authorize": "nothing",
+  "POST /oauth/authorize": "nothing",
+  "POST /oauth/token": "nothing",
+  "POST /oauth/revoke": "nothing"
 }
 
 const lifecycle = [
@@ -150,6 +158,20 @@ const credentials: Readonly<
     agent: "unknown",
     internal: "unknown",
     sent: () => ({ authorization: `Bearer ${stranger}` })
+  },
+  "an access token that nobody knows": {
+    agent: "unknown",
+    internal: "unknown",
+    sent: () => ({
+      authorization: `Bearer ${Redacted.value(fromBytes(new Uint8Array(32).fill(77), "access"))}`
+    })
+  },
+  "a refresh token": {
+    agent: "malformed",
+    internal: "unknown",
+    sent: () => ({
+      authorization: `Bearer ${Redacted.value(fromBytes(new Uint8Array(32).fill(77), "refresh"))}`
+    })
   },
   "an expired token": {
     agent: "expired",

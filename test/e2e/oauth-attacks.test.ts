@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import {
   answerOf,
   authorized,
+  callback,
   client,
   exchange,
   login,
@@ -293,6 +294,56 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("an attack
       for (const { json, status } of replies)
         assert.deepStrictEqual([status, json.code], [401, "auth.missing"])
     })
+  )
+
+  it.effect(
+    "by asking the token endpoint as nobody may: by query, by GET, from a page, with a secret, twice over",
+    () =>
+      Effect.gen(function* () {
+        const { id } = yield* agent
+        const asked = yield* request(yield* client())
+        const code = yield* authorized(asked, id)
+        const before = yield* spoilsOf(id)
+        const fields = new URLSearchParams({
+          grant_type: "authorization_code",
+          code,
+          client_id: asked.clientId,
+          redirect_uri: callback,
+          code_verifier: asked.verifier
+        })
+        const form = { "content-type": "application/x-www-form-urlencoded" }
+        const token = "/oauth/token"
+        refused(
+          yield* send(`${token}?${fields}`, { method: "POST", headers: form, body: "a=b" }),
+          "invalid_request"
+        )
+        refused(
+          yield* send(token, { method: "POST", headers: form, body: `${fields}&code=${code}` }),
+          "invalid_request"
+        )
+        const replies = [
+          yield* send(`${token}?${fields}`),
+          yield* send(token, {
+            method: "POST",
+            headers: { ...form, origin: "https://evil.example" },
+            body: `${fields}`
+          }),
+          yield* send(token, { body: Object.fromEntries(fields) }),
+          yield* send(token, {
+            method: "POST",
+            headers: { ...form, authorization: "Basic YTpi" },
+            body: `${fields}`
+          }),
+          yield* send(token, { method: "POST", headers: form, body: `${fields}&client_secret=guess` })
+        ]
+        assert.deepStrictEqual(
+          replies.map(({ status }) => status),
+          [405, 403, 400, 401, 401]
+        )
+        for (const { text } of replies) assert.notMatch(text, /ndca[or]_/)
+        assert.deepStrictEqual(yield* spoilsOf(id), before)
+        assert.strictEqual((yield* exchange(asked, code)).status, 200, "the code is as good as before")
+      })
   )
 
   it.effect("by scope widening on refresh", () =>

@@ -1,13 +1,19 @@
 import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import type { UserId } from "../../src/domain/Ids.ts"
+import type { AgentId, UserId } from "../../src/domain/Ids.ts"
+import { type AuthorizationRequest, challengeOf, requestHash } from "../../src/domain/OAuthRequest.ts"
+import type { Token } from "../../src/domain/Token.ts"
 import * as Reaper from "../../src/layers/Reaper.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
+import { Authorization } from "../../src/services/Authorization.ts"
+import { Logins } from "../../src/services/Logins.ts"
+import { OAuthClients } from "../../src/services/OAuthClients.ts"
 import { Pairing } from "../../src/services/Pairing.ts"
 import { RecoveryQueue } from "../../src/services/RecoveryQueue.ts"
 import { Timeline } from "../../src/services/Timeline.ts"
+import { TokenStore } from "../../src/services/TokenStore.ts"
 import { outcome } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
 import { act, call, grantTerms, proxied, World } from "../support/world.ts"
@@ -84,7 +90,73 @@ const insertAll = Effect.gen(function* () {
   yield* sql`
     insert into pairing_guesses (account, minute, guesses, chances)
     select 'network ' || n % 5000, date_trunc('minute', ${at}), 1, 10 ${seeds}`
+  // Logins, each under its agent's id and its grant's as its client's, with ends that are still to come.
+  const end = sql`now() + n * interval '1 minute'`
+  yield* sql`
+    insert into tokens (id, agent_id, kind, name, client_id, scopes, created_at, expires_at)
+    select agent, agent, 'oauth', 'Codex', grant_id::text, '{issue:read}', ${at}, ${end} ${seeds}`
+  yield* sql`
+    insert into oauth_secrets (hash, token_id, kind, turn, expires_at)
+    select sha256((kind || token)::bytea), agent, kind, 1, ${end}
+    from seeds, unnest(array['access', 'refresh']) as kind`
+  yield* sql`
+    insert into oauth_clients (id, name, redirect_uris, address, network, created_at)
+    select grant_id, 'Codex', '{http://127.0.0.1/}', '192.0.2.1', 'network ' || n % 5000,
+      now() - n * interval '2 seconds' ${seeds}`
+  yield* sql`
+    insert into oauth_consents (id, pairing_id, browser_hash, request_hash, expires_at)
+    select agent, agent, sha256(token::text::bytea), sha256(token::text::bytea), ${end} ${seeds}`
+  yield* sql`
+    insert into oauth_codes (hash, token_id, pairing_id, redirect_uri, challenge, resource, expires_at)
+    select sha256(token::text::bytea), agent, agent, 'http://127.0.0.1/', sha256(token::text::bytea), 'r', ${end}
+    ${seeds}`
   yield* sql`drop table seeds`
+})
+
+/** A login from its registration to its end, with what is refused on the way. */
+const logIn = Effect.fnUntraced(function* (agentId: AgentId) {
+  const clients = yield* OAuthClients
+  const authorization = yield* Authorization
+  const logins = yield* Logins
+  const pairing = yield* Pairing
+  const tokens = yield* TokenStore
+  const redirectUri = "http://127.0.0.1/"
+  const { client } = yield* clients.register({
+    name: "Codex",
+    redirectUris: [redirectUri],
+    address: "192.0.2.1"
+  })
+  yield* clients.find(client.id)
+  const verifier = "v".repeat(43)
+  const request: AuthorizationRequest = {
+    clientId: client.id,
+    redirectUri,
+    state: undefined,
+    challenge: challengeOf(verifier),
+    scopes: ["issue:read"],
+    resource: "r"
+  }
+  const paired = yield* pairing.create(act, agentId, { name: null })
+  const about = {
+    pairingId: paired.info.id,
+    browserHash: requestHash(request),
+    requestHash: requestHash(request)
+  }
+  yield* authorization.deny(yield* authorization.open(about), "plans")
+  const consent = yield* authorization.consent((yield* authorization.open(about)).id)
+  const trying = { address: "192.0.2.1", requestId: "plans" }
+  const code = yield* authorization.allow({ ...trying, client, consent, request, scopes: request.scopes })
+  const exchange = { code, clientId: client.id, redirectUri, verifier, resource: "r", requestId: "plans" }
+  const issued = yield* logins.exchange(exchange)
+  const refresh = (token: Token) =>
+    logins.refresh({ token, clientId: client.id, scopes: undefined, requestId: "plans" })
+  yield* refresh(issued.refresh)
+  const second = yield* refresh(issued.refresh)
+  yield* refresh(second.refresh)
+  yield* tokens.admit(issued.access, "reads", "some-key-1")
+  yield* Effect.flip(refresh(issued.refresh))
+  yield* Effect.flip(logins.exchange(exchange))
+  yield* logins.revoke({ token: issued.access, clientId: undefined, requestId: "plans" })
 })
 
 /** Everything that the layers ask of the database: every tool well and badly, every act of the lifecycle. */
@@ -160,6 +232,7 @@ const exercise = Effect.gen(function* () {
     yield* pairing.cancel({ ...act, reach: within }, id, other.info.id)
     yield* pairing.cancel({ ...act, reach: within }, id, other.info.id)
   }
+  yield* logIn(id)
   const timeline = yield* Timeline
   for (const within of [undefined, reach]) {
     const turns = yield* timeline.list(within, { agentId: agent.agentId, limit: 5, cursor: undefined })
@@ -235,6 +308,6 @@ layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(`with ${ro
         assert.deepStrictEqual(scanning, [])
         assert.deepStrictEqual(dear, [])
       }),
-    120_000
+    300_000
   )
 })

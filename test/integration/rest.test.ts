@@ -49,11 +49,11 @@ const refused = (answer: Answer, code: string) => {
 }
 
 layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST API", (it) => {
-  it.effect("is open only where nothing can be learned or changed", () =>
+  it.effect("is open only where nothing can be learned or changed, but for whoever has a pairing code", () =>
     Effect.sync(() => {
       assert.deepStrictEqual(
         routes.filter(({ access }) => access === "open").map(({ path }) => path),
-        ["/healthz", "/readyz", "/api/v1/meta/capabilities"]
+        ["/healthz", "/readyz", "/api/v1/meta/capabilities", "/api/v1/pairing/redeem"]
       )
     })
   )

@@ -64,6 +64,7 @@ export const servePages = Effect.fnUntraced(function* (
 const listen = (server: Server, host: string) =>
   Effect.acquireRelease(
     Effect.callback<string>((resume) => {
+      server.once("error", (error) => resume(Effect.die(error)))
       server.listen(0, host, () => {
         const { port } = server.address() as AddressInfo
         resume(Effect.succeed(`http://${host.includes(":") ? `[${host}]` : host}:${port}`))

@@ -82,7 +82,7 @@ export const consented = Effect.fnUntraced(function* (
   request: Request,
   code: string,
   filled: Readonly<Record<string, string | ReadonlyArray<string>>> = {},
-  browser = new Browser()
+  browser: Browser = new Browser()
 ) {
   const first = yield* browser.open(request.url)
   const second = yield* browser.press(first, "continue", { code })

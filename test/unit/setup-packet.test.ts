@@ -75,7 +75,7 @@ describe("a setup packet", () => {
   it("speaks to Claude Code, which expands the variable itself", () => {
     const { login, token } = english.clients.claude_code
     assert.deepStrictEqual(words(only(login.commands)), [
-      ..."claude mcp add --transport http tasker".split(" "),
+      ..."claude mcp add --transport http --scope user tasker".split(" "),
       endpoint
     ])
     assert.deepStrictEqual(written(login), [
@@ -83,7 +83,7 @@ describe("a setup packet", () => {
       { mcpServers: { tasker: { type: "http", url: endpoint } } }
     ])
     assert.deepStrictEqual(words(only(token.commands)), [
-      ..."claude mcp add --transport http --scope project tasker".split(" "),
+      ..."claude mcp add --transport http --scope user tasker".split(" "),
       endpoint,
       "--header",
       `Authorization: Bearer \${${variable}}`

@@ -1,4 +1,4 @@
-import { Effect, Result, Schema } from "effect"
+import { Effect, Predicate, Result, Schema } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Response from "effect/http/HttpServerResponse"
@@ -92,7 +92,7 @@ const invalid = (description: string, error: OAuthError = "invalid_client_metada
   oauthRefused(error, description)
 
 const misread = (body: unknown) =>
-  typeof body === "object" && body !== null && !("redirect_uris" in body)
+  Predicate.isObject(body) && !Array.isArray(body) && !("redirect_uris" in body)
     ? invalid("redirect_uris is missing.", "invalid_redirect_uri")
     : invalid("This is no client metadata: redirect_uris must be an array of 1 to 10 strings.")
 

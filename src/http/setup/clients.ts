@@ -93,20 +93,20 @@ const codexToken = (endpoint: string, next: NextSteps): Way =>
 
 const claudeLogin = (endpoint: string, next: NextSteps): Way =>
   way({
-    commands: [`claude mcp add --transport http tasker ${shellWord(endpoint)}`],
+    commands: [`claude mcp add --transport http --scope user tasker ${shellWord(endpoint)}`],
     files: [{ path: ".mcp.json", text: json({ mcpServers: { tasker: { type: "http", url: endpoint } } }) }],
     next: next.claudeLogin
   })
 
 /**
- * The header is Claude Code's to expand: it does so in `.mcp.json`, which `--scope project` writes, and
- * the token stands in no file and no history. `--header` takes all words after it, so it comes last.
+ * The header is Claude Code's to expand, and it does so whichever of its files it stands in: the token is in
+ * none of them and in no shell's history. `--header` takes all words after it, so it comes last.
  */
 const claudeToken = (endpoint: string, next: NextSteps): Way => {
   const bearer = `Bearer \${${tokenVariable}}`
   return way({
     commands: [
-      `claude mcp add --transport http --scope project tasker ${shellWord(endpoint)} --header ${shellWord(`Authorization: ${bearer}`)}`
+      `claude mcp add --transport http --scope user tasker ${shellWord(endpoint)} --header ${shellWord(`Authorization: ${bearer}`)}`
     ],
     files: [
       {

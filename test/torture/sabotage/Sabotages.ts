@@ -104,6 +104,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     edits: [
       edit(
         "src/layers/TokenStorePostgres.ts",
+        "import { kindOf, type Token }",
+        "import { hash, kindOf, type Token }"
+      ),
+      edit(
+        "src/layers/TokenStorePostgres.ts",
         "const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {",
         `const cached = new Map()
         const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
@@ -113,11 +118,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
       ),
       edit(
         "src/layers/TokenStorePostgres.ts",
-        "return row === undefined ? yield* unknownToken() : row",
+        "return row === undefined ? yield* unknownToken(token) : row",
         `if (row !== undefined && (cached.get(held)?.at ?? 0) < performance.now() - 5000) {
           cached.set(held, { row, at: performance.now() })
         }
-        return row === undefined ? yield* unknownToken() : row`
+        return row === undefined ? yield* unknownToken(token) : row`
       )
     ]
   },
