@@ -87,7 +87,7 @@ export const layerOver = (net: Net) =>
             if (minute.fetched >= aMinute)
               return yield* unreadable("too many documents were read this minute")
             minute.fetched++
-            const exit = yield* Effect.exit(fetch(id))
+            const exit = yield* Effect.exit(Effect.interruptible(fetch(id)))
             if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit)) {
               remember(id, { until: now + (Exit.isSuccess(exit) ? keptMillis : failedMillis), exit })
             }

@@ -22,12 +22,18 @@ export interface Codex {
   /** Runs a program to its end, with nothing to read at its standard input. */
   readonly run: (command: ReadonlyArray<string>, env?: Environment) => Effect.Effect<Ended>
   /** `codex exec` with a prompt, its model playing a script. */
-  readonly exec: <R>(prompt: string, script: Script<R>, env?: Environment) => Effect.Effect<Ended, never, R>
+  readonly exec: <R>(prompt: string, script: Script<R>, start?: Start) => Effect.Effect<Ended, never, R>
 }
 
 type Scoped = Effect.Services<ReturnType<typeof launch>>
 
 export type Environment = Readonly<Record<string, string>>
+
+export interface Start {
+  readonly env?: Environment
+  /** Settings for this run alone, as `-c` takes them. */
+  readonly settings?: ReadonlyArray<string>
+}
 
 export interface Ended {
   /** The exit code, or the signal that ended it. */
@@ -40,7 +46,7 @@ export interface Ended {
 export const tokenVariable = "NODEDC_TASKER_AGENT_TOKEN"
 
 /** Longer than any of these takes on a busy machine. */
-const patience = 20
+const patience = 40
 
 /**
  * What is in the configuration before anybody connects anything: the scripted model, which `exec` says the
@@ -104,13 +110,14 @@ export const freshCodex = Effect.gen(function* () {
     start,
     ended,
     run: (command, env) => Effect.scoped(Effect.flatMap(startAlone(command, env), ended)),
-    exec: (prompt, script, env) =>
+    exec: (prompt, script, { env, settings = [] } = {}) =>
       Effect.scoped(
         Effect.gen(function* () {
           const model = yield* play(script)
           const address = `model_providers.scripted.base_url=${JSON.stringify(model.url)}`
+          const set = [address, ...settings].flatMap((setting) => ["-c", setting])
           const program = yield* startAlone(
-            ["codex", "exec", "--skip-git-repo-check", "--color", "never", "-c", address, prompt],
+            ["codex", "exec", "--skip-git-repo-check", "--color", "never", ...set, prompt],
             env
           )
           const result = yield* ended(program)
@@ -132,8 +139,14 @@ export const setupOf = (agent: Agent) =>
     return json.setup as SetupPacket
   })
 
-/** The environment in which a Codex that was set up with a token works. */
-export const holding = ({ token }: Agent): Environment => ({ [tokenVariable]: token })
+/** How a Codex that was set up with a token works: with the token at hand. */
+export const holding = ({ token }: Agent): Start => ({ env: { [tokenVariable]: token } })
+
+/**
+ * How one works that keeps what it needs by itself. On a busy machine Codex lets its model begin before a
+ * server is there that is not required; a person would ask again, a script does not.
+ */
+export const ready: Start = { settings: ["mcp_servers.tasker.required=true"] }
 
 /**
  * A Codex that was set up with an agent's packet. `through`: the address of something that stands between

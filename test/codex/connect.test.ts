@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { administer } from "../support/served.ts"
-import { freshCodex } from "./Codex.ts"
+import { freshCodex, ready } from "./Codex.ts"
 import { newcomer, pairing, place, writesOf } from "./Place.ts"
 import { nothing, oneCard } from "./scripts.ts"
 
@@ -30,7 +30,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })(
           const { mode } = yield* Effect.promise(() => stat(join(codex.home, "config.toml")))
           assert.strictEqual(mode & 0o777, 0o600)
 
-          const worked = yield* codex.exec("Make a card.", oneCard(project.id))
+          const worked = yield* codex.exec("Make a card.", oneCard(project.id), ready)
           assert.strictEqual(worked.how, 0, worked.said)
           assert.include(worked.said, `Made ${project.identifier}-1.`)
           assert.notInclude(worked.said, token)
@@ -58,7 +58,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })(
         }
         const config = yield* codex.config
         assert.strictEqual(config.split("[mcp_servers.tasker]").length - 1, 1, config)
-        const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id))
+        const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id), ready)
         assert.strictEqual(how, 0, said)
         assert.include(said, `Made ${project.identifier}-1.`)
       })

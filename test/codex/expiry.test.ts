@@ -4,6 +4,7 @@ import { inChromium, withoutChromium } from "../support/chromium.ts"
 import { query } from "../support/database.ts"
 import { administer, auditOf } from "../support/served.ts"
 import { until } from "../torture/crash/until.ts"
+import { ready } from "./Codex.ts"
 import { address, loginPlace, typed } from "./Login.ts"
 import { allow, atLogin } from "./Person.ts"
 import { writesOf } from "./Place.ts"
@@ -18,7 +19,7 @@ const areSpent = (agentId: string) =>
     ([row]) => row?.live === 0
   )
 
-const stage = loginPlace({ OAUTH_ACCESS_TOKEN_SECONDS: "2" })
+const stage = loginPlace({ OAUTH_ACCESS_TOKEN_SECONDS: "4" })
 
 layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
   `Codex whose access token ${inChromium}`,
@@ -30,22 +31,23 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
         const { adding, agent, code, codex, project } = yield* typed
         yield* atLogin(yield* adding.until(address), code, allow)
         assert.strictEqual((yield* codex.ended(adding)).how, 0)
-        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
-          Effect.gen(function* () {
-            yield* hands.use("tasker_get_session")
-            yield* until("its access token has run out", areSpent(agent.id))
-            return yield* oneCard(project.id)(hands)
-          })
+        const { how, said } = yield* codex.exec(
+          "Make a card.",
+          (hands) =>
+            Effect.gen(function* () {
+              yield* hands.use("tasker_get_session")
+              yield* until("its access token has run out", areSpent(agent.id))
+              return yield* oneCard(project.id)(hands)
+            }),
+          ready
         )
         assert.strictEqual(how, 0, said)
         assert.include(said, `Made ${project.identifier}-1.`)
         assert.notMatch(said, /\(failed\)|ERROR|[Ll]og ?in|[Aa]uth/)
 
         yield* until("its access token has run out", areSpent(agent.id))
-        console.log(yield* query`select s.kind, s.turn, s.state, s.expires_at::text, now()::text from oauth_secrets s join tokens t on t.id = s.token_id where t.agent_id = ${agent.id} order by turn`)
-        const later = yield* codex.exec("Make the card again.", oneCard(project.id))
+        const later = yield* codex.exec("Make the card again.", oneCard(project.id), ready)
         assert.strictEqual(later.how, 0, later.said)
-        console.log(later.said, (yield* auditOf(agent.id)).map((e) => JSON.stringify(e)), yield* query`select s.kind, s.turn, s.state, s.expires_at::text, now()::text from oauth_secrets s join tokens t on t.id = s.token_id where t.agent_id = ${agent.id} order by turn`)
         assert.include(later.said, `Made ${project.identifier}-1.`)
 
         assert.strictEqual((yield* writesOf(agent.id)).length, 1)

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { inChromium, withoutChromium } from "../support/chromium.ts"
 import { query } from "../support/database.ts"
 import { administer, Served } from "../support/served.ts"
-import { freshCodex, setupOf } from "./Codex.ts"
+import { freshCodex, ready, setupOf } from "./Codex.ts"
 import { address, loginPlace, typed } from "./Login.ts"
 import { allow, allowWithout, atLogin, copy, deny } from "./Person.ts"
 import { newcomer, pairing, writesOf } from "./Place.ts"
@@ -36,7 +36,7 @@ layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
         const listed = yield* codex.run(["codex", "mcp", "list"])
         assert.match(listed.said, /tasker .*\/mcp .*enabled .*OAuth/)
 
-        const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id))
+        const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id), ready)
         assert.strictEqual(how, 0, said)
         assert.include(said, `Made ${project.identifier}-1.`)
         assert.notMatch(said + added.said + (yield* codex.config), /nd(cat|cao|car)_/)
@@ -60,13 +60,16 @@ layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
         const { adding, agent, code, codex, project } = yield* typed
         yield* atLogin(yield* adding.until(address), code, allowWithout("issue:create"))
         assert.strictEqual((yield* codex.ended(adding)).how, 0)
-        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
-          Effect.gen(function* () {
-            const offered = yield* hands.tools
-            assert.include(offered, "tasker_move_issue")
-            assert.notInclude(offered, "tasker_create_issue")
-            return yield* oneCard(project.id)(hands)
-          })
+        const { how, said } = yield* codex.exec(
+          "Make a card.",
+          (hands) =>
+            Effect.gen(function* () {
+              const offered = yield* hands.tools
+              assert.include(offered, "tasker_move_issue")
+              assert.notInclude(offered, "tasker_create_issue")
+              return yield* oneCard(project.id)(hands)
+            }),
+          ready
         )
         assert.strictEqual(how, 0, said)
         assert.include(said, "There is no card")
@@ -93,7 +96,7 @@ layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
         const { how, said } = yield* codex.ended(login)
         assert.strictEqual(how, 0, said)
         assert.include(said, "Successfully logged in")
-        const worked = yield* codex.exec("Make a card.", oneCard(project.id))
+        const worked = yield* codex.exec("Make a card.", oneCard(project.id), ready)
         assert.strictEqual(worked.how, 0, worked.said)
         assert.include(worked.said, `Made ${project.identifier}-1.`)
       }))
@@ -117,14 +120,17 @@ layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
         const { adding, agent, code, codex, project } = yield* typed
         yield* atLogin(yield* adding.until(address), code, allow)
         assert.strictEqual((yield* codex.ended(adding)).how, 0)
-        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
-          Effect.gen(function* () {
-            yield* hands.use("tasker_get_session")
-            yield* query`
+        const { how, said } = yield* codex.exec(
+          "Make a card.",
+          (hands) =>
+            Effect.gen(function* () {
+              yield* hands.use("tasker_get_session")
+              yield* query`
             update oauth_secrets s set expires_at = now() - interval '1 second'
             from tokens t where t.id = s.token_id and t.agent_id = ${agent.id} and s.kind = 'access'`
-            return yield* oneCard(project.id)(hands)
-          })
+              return yield* oneCard(project.id)(hands)
+            }),
+          ready
         )
         assert.strictEqual(how, 0, said)
         assert.include(said, `Made ${project.identifier}-1.`)
@@ -141,25 +147,28 @@ layer(loginPlace(), { timeout: "60 seconds", excludeTestServices: true })(
           (tokens as ReadonlyArray<{ readonly id: string; readonly kind: string }>).find(
             ({ kind }) => kind === "oauth"
           ) ?? assert.fail("no login")
-        const { how, said } = yield* codex.exec("Make a card.", (hands) =>
-          Effect.gen(function* () {
-            yield* hands.use("tasker_get_session")
-            yield* administer(`${path}/${id}`, { method: "DELETE" })
-            return yield* oneCard(project.id)(hands)
-          })
+        const { how, said } = yield* codex.exec(
+          "Make a card.",
+          (hands) =>
+            Effect.gen(function* () {
+              yield* hands.use("tasker_get_session")
+              yield* administer(`${path}/${id}`, { method: "DELETE" })
+              return yield* oneCard(project.id)(hands)
+            }),
+          ready
         )
         assert.strictEqual(how, 0, said)
         assert.include(said, "mcp: tasker/tasker_create_issue (failed)")
         assert.include(said, "There is no card: Authentication required")
         assert.deepStrictEqual(yield* writesOf(agent.id), [])
 
-        const later = yield* codex.exec("Make a card.", nothing)
+        const later = yield* codex.exec("Make a card.", nothing, ready)
         assert.include(later.said, "was revoked")
         const { pairing_code: next } = yield* pairing(agent.id)
         const login = yield* codex.start(["codex", "mcp", "login", "tasker"])
         yield* atLogin(yield* login.until(address), next, allow)
         assert.strictEqual((yield* codex.ended(login)).how, 0)
-        const worked = yield* codex.exec("Make a card.", oneCard(project.id))
+        const worked = yield* codex.exec("Make a card.", oneCard(project.id), ready)
         assert.include(worked.said, `Made ${project.identifier}-1.`)
       }))
   }

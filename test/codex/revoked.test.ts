@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { administer, auditOf } from "../support/served.ts"
 import { codexOf, holding } from "./Codex.ts"
 import { newcomer, place, writesOf } from "./Place.ts"
+import { nothing } from "./scripts.ts"
 
 /** How an owner takes an agent's access away while it works. */
 const ways = [
@@ -55,7 +56,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex whos
         assert.isAtLeast(denied.length, 2)
         for (const event of denied) assert.deepInclude(event, { reason, via: "mcp" })
 
-        const later = yield* codex.exec("Make cards.", () => Effect.succeed("Nothing to do."), holding(agent))
+        const later = yield* codex.exec("Make cards.", nothing, holding(agent))
         assert.strictEqual(later.how, 1, later.said)
         assert.include(later.said, "required MCP servers failed to initialize: tasker")
       })

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { freshCodex } from "./Codex.ts"
+import { freshCodex, ready } from "./Codex.ts"
 import { newcomer, pairing, place, writesOf } from "./Place.ts"
 import { oneCard } from "./scripts.ts"
 
@@ -18,12 +18,15 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("A stopwatc
       assert.strictEqual(connected.how, 0, connected.said)
       const ready = performance.now()
       let made = ready
-      const { how, said } = yield* codex.exec("Make a card.", (hands) =>
-        Effect.tap(oneCard(project.id)(hands), () =>
-          Effect.sync(() => {
-            made = performance.now()
-          })
-        )
+      const { how, said } = yield* codex.exec(
+        "Make a card.",
+        (hands) =>
+          Effect.tap(oneCard(project.id)(hands), () =>
+            Effect.sync(() => {
+              made = performance.now()
+            })
+          ),
+        ready
       )
       assert.strictEqual(how, 0, said)
       assert.strictEqual((yield* writesOf(agent.id)).length, 1)

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { codexOf, freshCodex, holding, setupOf, tokenVariable } from "./Codex.ts"
+import { codexOf, freshCodex, holding, ready, setupOf, tokenVariable } from "./Codex.ts"
 import { newcomer, place, writesOf } from "./Place.ts"
 import { nothing, oneCard } from "./scripts.ts"
 
@@ -23,12 +23,15 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex with
       const { agent, project } = yield* newcomer
       const codex = yield* freshCodex
       const { codex_add_command } = yield* setupOf(agent)
-      const added = yield* codex.run(["sh", "-c", codex_add_command], holding(agent))
+      const added = yield* codex.run(["sh", "-c", codex_add_command], holding(agent).env)
       assert.strictEqual(added.how, 0, added.said)
       assert.include(added.said, "Added global MCP server 'tasker'.")
-      const listed = yield* codex.run(["codex", "mcp", "list"], holding(agent))
+      const listed = yield* codex.run(["codex", "mcp", "list"], holding(agent).env)
       assert.match(listed.said, /tasker .*\/mcp .*enabled .*Bearer token/)
-      const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id), holding(agent))
+      const { how, said } = yield* codex.exec("Make a card.", oneCard(project.id), {
+        ...holding(agent),
+        ...ready
+      })
       assert.strictEqual(how, 0, said)
       assert.include(said, `Made ${project.identifier}-1.`)
     })
@@ -52,7 +55,9 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex with
     Effect.gen(function* () {
       const { agent } = yield* newcomer
       const codex = yield* codexOf(agent)
-      const { how, said } = yield* codex.exec("Make a card.", nothing, { [tokenVariable]: "ndcat_nonsense" })
+      const { how, said } = yield* codex.exec("Make a card.", nothing, {
+        env: { [tokenVariable]: "ndcat_nonsense" }
+      })
       assert.strictEqual(how, 1, said)
       assert.include(said, "required MCP servers failed to initialize: tasker")
       assert.include(said, "The bearer token is malformed")

@@ -14,22 +14,15 @@ import {
 import { Browser } from "../support/oauth-browser.ts"
 import { newAddress, newPairingCode } from "../support/pairing.ts"
 import { exchange as rawExchange } from "../support/raw-http.ts"
-import { newAgent, ReferenceTasker, type Reply, Served, served } from "../support/served.ts"
-import { spoilsOf } from "../support/spoils.ts"
+import { type Reply, Served, served } from "../support/served.ts"
+import { spoilsOf, victim } from "../support/spoils.ts"
 
 /**
  * Known attacks by programs that are not what they seem, each under its name: what is refused, and that nobody was
  * led anywhere or given anything. Addresses are those that a trusted proxy names.
  */
 
-const agent = Effect.gen(function* () {
-  const tasker = yield* ReferenceTasker
-  const { project } = yield* tasker.project()
-  const { id } = yield* newAgent([
-    { project_id: project.id, workspace_slug: project.workspace_slug, scopes: ["issue:read"] }
-  ])
-  return id
-})
+const agent = Effect.map(victim(["issue:read"]), ({ id }) => id)
 
 const clients = Effect.map(query`select count(*)::int as count from oauth_clients`, ([row]) =>
   Number(row?.count)

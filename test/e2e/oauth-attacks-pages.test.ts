@@ -13,26 +13,15 @@ import {
 } from "../support/login-steps.ts"
 import { Browser, formOf, type Shown } from "../support/oauth-browser.ts"
 import { newPairingCode, redeem } from "../support/pairing.ts"
-import { administer, newAgent, ReferenceTasker, send, served } from "../support/served.ts"
-import { spoilsOf } from "../support/spoils.ts"
+import { administer, send, served } from "../support/served.ts"
+import { spoilsOf, victim } from "../support/spoils.ts"
 
 /**
  * Known attacks on the pages where a person agrees, each under its name: what is refused, and that nobody was
  * given anything.
  */
 
-const agent = Effect.gen(function* () {
-  const tasker = yield* ReferenceTasker
-  const { project } = yield* tasker.project()
-  const { id } = yield* newAgent([
-    {
-      project_id: project.id,
-      workspace_slug: project.workspace_slug,
-      scopes: ["project:read", "issue:read", "issue:create"]
-    }
-  ])
-  return id
-})
+const agent = Effect.map(victim(), ({ id }) => id)
 
 /** Answered with a page that leads nowhere, and gives no cookie that opens anything. */
 const refused = (seen: Shown) => {

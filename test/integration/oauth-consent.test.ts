@@ -39,7 +39,10 @@ const isPage = (page: Shown, status: number) => {
 
 const titleOf = ({ text }: Shown) => /<h1>([^<]*)/.exec(text)?.[1]
 
-layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true })("a consent", (it) => {
+layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20000" }), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("a consent", (it) => {
   it.effect("shows who asks, for whom, and the projects by the names that Tasker knows", () =>
     Effect.gen(function* () {
       const tasker = yield* ReferenceTasker
@@ -64,6 +67,27 @@ layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true }
         { value: "issue:read", ticked: true },
         { value: "issue:move", ticked: true }
       ])
+    })
+  )
+
+  it.effect("does not wait for a Tasker that is slow: projects are then shown by their ids", () =>
+    Effect.gen(function* () {
+      const tasker = yield* ReferenceTasker
+      const { project } = yield* tasker.project()
+      const agent = yield* newAgent([
+        { project_id: project.id, workspace_slug: project.workspace_slug, scopes: ["issue:read"] }
+      ])
+      const { code } = yield* newPairingCode(agent.id)
+      const request = yield* newRequest(yield* newClient())
+      const browser = new Browser()
+      const first = yield* browser.open(request.url)
+      yield* tasker.fault({ op: "resolve_project", fault: "delay_after", delay_ms: 8000 })
+      const started = performance.now()
+      const page = yield* browser.press(first, "continue", { code })
+      assert.isBelow(performance.now() - started, 2900)
+      isPage(page, 200)
+      assert.include(page.text, project.id)
+      assert.notInclude(page.text, project.name)
     })
   )
 

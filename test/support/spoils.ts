@@ -1,6 +1,7 @@
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { query } from "./database.ts"
-import { administer, auditOf, type Served } from "./served.ts"
+import { administer, auditOf, newAgent, ReferenceTasker, type Reply, type Served } from "./served.ts"
 
 /** What somebody can have got hold of, of one agent: what an attack must leave as it was. */
 export interface Spoils {
@@ -31,3 +32,19 @@ export const spoilsOf = (agentId: string): Effect.Effect<Spoils, never, Served> 
       secrets: Number(row?.secrets)
     }
   })
+
+/** An agent with a project in the reference Tasker, for somebody to attack. */
+export const victim = (scopes: ReadonlyArray<string> = ["project:read", "issue:read", "issue:create"]) =>
+  Effect.gen(function* () {
+    const tasker = yield* ReferenceTasker
+    const { project } = yield* tasker.project()
+    return yield* newAgent([{ project_id: project.id, workspace_slug: project.workspace_slug, scopes }])
+  })
+
+/** Refused by the token endpoint as RFC 6749 section 5.2 says, and without a token in any form. */
+export const givesNoToken = (reply: Reply, ...errors: ReadonlyArray<string>) => {
+  assert.strictEqual(reply.status, 400, reply.text)
+  assert.include(errors, reply.json.error)
+  assert.notMatch(reply.text, /ndca[tor]_/)
+  assert.strictEqual(reply.headers["cache-control"], "no-store")
+}

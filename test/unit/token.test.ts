@@ -1,7 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Redacted } from "effect"
 import * as fc from "fast-check"
-import { findSecret, fromBytes, hash, holdsSecret, parse } from "../../src/domain/Token.ts"
+import {
+  findSecret,
+  fromBytes,
+  hash,
+  holdsSecret,
+  kindOf,
+  parse,
+  parseAny,
+  withoutSecrets
+} from "../../src/domain/Token.ts"
 
 const bytes = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const raw = (secret: Uint8Array) => Redacted.value(fromBytes(secret))
@@ -44,6 +53,43 @@ describe("an agent token", () => {
     const token = fromBytes(new Uint8Array(32).fill(7))
     for (const shown of [String(token), JSON.stringify(token), `${JSON.stringify({ token })}`]) {
       assert.notInclude(shown, Redacted.value(token))
+    }
+  })
+})
+
+describe("the tokens of a login", () => {
+  const of = (kind: "access" | "refresh") => fromBytes(new Uint8Array(32).fill(7), kind)
+
+  it("say by their prefix what they are for", () => {
+    assert.match(Redacted.value(of("access")), /^ndcao_[0-9A-Za-z]{49}$/)
+    assert.match(Redacted.value(of("refresh")), /^ndcar_[0-9A-Za-z]{49}$/)
+    for (const kind of ["access", "refresh"] as const) {
+      assert.strictEqual(kindOf(of(kind)), kind)
+      assert.isTrue(Option.isSome(parseAny(Redacted.value(of(kind)))))
+    }
+  })
+
+  it("are good as a bearer where they are access tokens, and never where they are refresh tokens", () => {
+    assert.isTrue(Option.isSome(parse(Redacted.value(of("access")))))
+    assert.isTrue(Option.isNone(parse(Redacted.value(of("refresh")))))
+  })
+
+  it("do not become one another by another prefix: the checksum is over it too", () => {
+    fc.assert(
+      fc.property(bytes, (secret) => {
+        const refresh = Redacted.value(fromBytes(secret, "refresh"))
+        for (const prefix of ["ndcao_", "ndcat_"]) {
+          assert.isTrue(Option.isNone(parseAny(prefix + refresh.slice(6))))
+        }
+      })
+    )
+  })
+
+  it("are found in texts, and taken out of them, as an agent's are", () => {
+    for (const kind of ["access", "refresh"] as const) {
+      const text = `before ${Redacted.value(of(kind))} after`
+      assert.isTrue(holdsSecret(text))
+      assert.strictEqual(withoutSecrets(text), "before [secret] after")
     }
   })
 })

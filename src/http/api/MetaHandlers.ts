@@ -52,6 +52,7 @@ const endpoints: Array<{ readonly method: string; readonly path: string }> = [
   { method: "POST", path: "/mcp" },
   { method: "GET", path: "/openapi.json" },
   { method: "GET", path: "/docs" },
+  { method: "GET", path: "/connect" },
   { method: "GET", path: "/.well-known/oauth-authorization-server" },
   { method: "GET", path: "/.well-known/oauth-protected-resource" },
   { method: "GET", path: "/.well-known/oauth-protected-resource/mcp" },

@@ -35,12 +35,13 @@ export const shownProjects = Effect.fnUntraced(function* (
     shown.slice(0, mostNamed),
     ({ project_id, workspace_slug }) =>
       tasker.resolveProject(who, { workspace_slug, project_id }).pipe(
-        Effect.timeout(patience),
         Effect.option,
         Effect.map((found) => [project_id, found] as const)
       ),
     { concurrency: atOnce }
   ).pipe(
+    // A form is answered to its end, which must not keep this from being given up.
+    Effect.interruptible,
     Effect.timeoutOption(patience),
     Effect.map((found) => new Map(Option.getOrElse(found, () => [])))
   )
