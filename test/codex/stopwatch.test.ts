@@ -16,8 +16,8 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("A stopwatc
       const shown = performance.now()
       const connected = yield* codex.run(["sh", "-c", connect.shell])
       assert.strictEqual(connected.how, 0, connected.said)
-      const ready = performance.now()
-      let made = ready
+      const connectedAt = performance.now()
+      let made = connectedAt
       const { how, said } = yield* codex.exec(
         "Make a card.",
         (hands) =>
@@ -32,7 +32,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("A stopwatc
       assert.strictEqual((yield* writesOf(agent.id)).length, 1)
       yield* Effect.promise(() =>
         context.annotate(
-          `${seconds(made - pressed)}: the code ${seconds(shown - pressed)}, the line ${seconds(ready - shown)}, Codex up to its card ${seconds(made - ready)}`
+          `${seconds(made - pressed)}: the code ${seconds(shown - pressed)}, the line ${seconds(connectedAt - shown)}, Codex up to its card ${seconds(made - connectedAt)}`
         )
       )
     })

@@ -4,8 +4,8 @@ import { codexOf, freshCodex, holding, ready, setupOf, tokenVariable } from "./C
 import { newcomer, place, writesOf } from "./Place.ts"
 import { nothing, oneCard } from "./scripts.ts"
 
-layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex with a token", (it) => {
-  it.effect("takes the setup packet's config.toml as it is, and makes a card", () =>
+layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex", (it) => {
+  it.effect("with the setup packet's config.toml as it is makes a card", () =>
     Effect.gen(function* () {
       const { agent, project } = yield* newcomer
       const codex = yield* codexOf(agent)
@@ -18,7 +18,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex with
     })
   )
 
-  it.effect("takes the setup packet's command, lists the server, and makes a card", () =>
+  it.effect("with the setup packet's command lists the server and makes a card", () =>
     Effect.gen(function* () {
       const { agent, project } = yield* newcomer
       const codex = yield* freshCodex
@@ -37,7 +37,7 @@ layer(place(), { timeout: "60 seconds", excludeTestServices: true })("Codex with
     })
   )
 
-  it.effect("without the variable that holds the token does not start, and names the variable", () =>
+  it.effect("without the variable that holds its token does not start, and names the variable", () =>
     Effect.gen(function* () {
       const { agent } = yield* newcomer
       const codex = yield* codexOf(agent)

@@ -81,7 +81,7 @@ layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20
       const request = yield* newRequest(yield* newClient())
       const browser = new Browser()
       const first = yield* browser.open(request.url)
-      yield* tasker.fault({ op: "resolve_project", fault: "delay_after", delay_ms: 8000 })
+      yield* tasker.fault({ op: "resolve", fault: "delay_after", delay_ms: 8000 })
       const started = performance.now()
       const page = yield* browser.press(first, "continue", { code })
       assert.isBelow(performance.now() - started, 2900)

@@ -1,4 +1,5 @@
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
+import type { Project } from "../../domain/Issue.ts"
 import type { Agent, StandingGrant } from "../../domain/Principal.ts"
 import { allScopes, type Scope } from "../../domain/Scope.ts"
 import type { TaskerAdapter } from "../../services/TaskerAdapter.ts"
@@ -31,22 +32,22 @@ export const shownProjects = Effect.fnUntraced(function* (
   const shown = grants.filter(
     (grant) => !grant.expired && grant.scopes.some((scope) => offered.includes(scope))
   )
-  const named = yield* Effect.forEach(
+  const named = new Map<string, Project>()
+  yield* Effect.forEach(
     shown.slice(0, mostNamed),
     ({ project_id, workspace_slug }) =>
-      tasker.resolveProject(who, { workspace_slug, project_id }).pipe(
-        Effect.option,
-        Effect.map((found) => [project_id, found] as const)
-      ),
-    { concurrency: atOnce }
+      Effect.match(tasker.resolveProject(who, { workspace_slug, project_id }), {
+        onFailure: () => undefined,
+        onSuccess: (project) => named.set(project_id, project)
+      }),
+    { concurrency: atOnce, discard: true }
   ).pipe(
-    // A form is answered to its end, which must not keep this from being given up.
+    // A form is answered to its end, which must not keep this from being given up. What came in time is shown.
     Effect.interruptible,
-    Effect.timeoutOption(patience),
-    Effect.map((found) => new Map(Option.getOrElse(found, () => [])))
+    Effect.timeoutOption(patience)
   )
   return shown.map((grant) => {
-    const project = Option.getOrUndefined(named.get(grant.project_id) ?? Option.none())
+    const project = named.get(grant.project_id)
     return {
       id: grant.project_id,
       name: project?.name ?? null,

@@ -143,8 +143,11 @@ export const english: Phrases = {
     kinds: {
       client_unknown: {
         title: "This program is not known here",
-        what: "The program that sent you here has not registered, or its registration was cleared away because it was not used.",
-        steps: [newLogin, "If this page comes again, update the program, then log in once more."]
+        what: "The program that sent you here has not registered, its registration was cleared away because it was not used, or this server does not take the word of the website that vouches for it.",
+        steps: [
+          newLogin,
+          html`If this page comes again, tell whoever runs this server: the program’s website may have to be named in <code>OAUTH_CIMD_HOSTS</code>.`
+        ]
       },
       client_unreadable: {
         title: "This program can’t be checked just now",
