@@ -67,5 +67,6 @@ export const withParameters = (
 ): string => {
   const added = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) added.append(name, value)
-  return `${uri}${uri.includes("?") ? "&" : "?"}${added}`
+  // Some programs show what comes here as it stands: a space reads better than a plus, and is one for all.
+  return `${uri}${uri.includes("?") ? "&" : "?"}${String(added).replaceAll("+", "%20")}`
 }

@@ -143,8 +143,8 @@ export const setupOf = (agent: Agent) =>
 export const holding = ({ token }: Agent): Start => ({ env: { [tokenVariable]: token } })
 
 /**
- * How one works that keeps what it needs by itself. On a busy machine Codex lets its model begin before a
- * server is there that is not required; a person would ask again, a script does not.
+ * How one works that keeps what it needs by itself. Codex lets its model begin without a server that is not
+ * required and takes over a second to start, as it may on a busy machine.
  */
 export const ready: Start = { settings: ["mcp_servers.tasker.required=true"] }
 

@@ -51,7 +51,8 @@ export const install = async (say: (line: string) => void = () => undefined): Pr
     for (const file of [manifest, lockFile]) await copyFile(file, join(making, basename(file)))
     await npm(making)
     await rm(folder, { recursive: true, force: true })
-    await rename(making, folder)
+    // Another run may have been there first: then what it made is looked at below.
+    await rename(making, folder).catch(() => undefined)
   } finally {
     await rm(making, { recursive: true, force: true })
   }
