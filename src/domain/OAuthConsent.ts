@@ -1,6 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
 import { Redacted, Schema } from "effect"
 import { Uuid } from "./Ids.ts"
+import { type AuthorizationCode, fromBytes } from "./OAuthCode.ts"
 
 /** Random, so that none can be named by who was not shown it. */
 export const ConsentId = Uuid.pipe(Schema.brand("ConsentId"))
@@ -24,6 +25,13 @@ export const browserHash = (key: BrowserKey): Uint8Array =>
  */
 export const formProof = (key: BrowserKey, about: string): string =>
   createHmac("sha256", Redacted.value(key)).update(`form ${about}`).digest("base64url")
+
+/**
+ * The authorization code that a consent leads to. It is made of what its browser alone has, so that a button that
+ * is pressed twice is answered alike, and nothing is kept that a code could be made of.
+ */
+export const codeOf = (key: BrowserKey, id: ConsentId): AuthorizationCode =>
+  fromBytes(createHmac("sha256", Redacted.value(key)).update(`authorization code ${id}`).digest())
 
 /** Compared in constant time. */
 export const isFormProof = (given: string, key: BrowserKey, about: string): boolean => {

@@ -2,9 +2,9 @@ import { Schema } from "effect"
 
 /**
  * Why a client's request was refused, in the words of its RFC: the authorization endpoint (RFC 6749 section
- * 4.1.2.1), the token endpoint (section 5.2), registration (RFC 7591 section 3.2.2) and resource indicators
- * (RFC 8707 section 2). Spoken by `http/oauth` alone, as a JSON object or as parameters of a redirect, never as a
- * problem document: clients of OAuth read nothing else.
+ * 4.1.2.1), the token endpoint (section 5.2), revocation (RFC 7009 section 2.2.1), registration (RFC 7591 section
+ * 3.2.2) and resource indicators (RFC 8707 section 2). Spoken by `http/oauth` alone, as a JSON object or as
+ * parameters of a redirect, never as a problem document: clients of OAuth read nothing else.
  */
 export class OAuthRefused extends Schema.TaggedError<OAuthRefused>()("OAuthRefused", {
   error: Schema.Literals([
@@ -14,6 +14,7 @@ export class OAuthRefused extends Schema.TaggedError<OAuthRefused>()("OAuthRefus
     "unauthorized_client",
     "unsupported_grant_type",
     "unsupported_response_type",
+    "unsupported_token_type",
     "invalid_scope",
     "invalid_target",
     "access_denied",

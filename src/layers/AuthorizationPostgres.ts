@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { auditEntry } from "../domain/AuditEvent.ts"
 import { TokenId, Uuid } from "../domain/Ids.ts"
 import { loginName } from "../domain/OAuthClient.ts"
-import { codeSeconds, fromBytes, hash } from "../domain/OAuthCode.ts"
+import { codeSeconds, hash } from "../domain/OAuthCode.ts"
 import { ConsentId, consentSeconds } from "../domain/OAuthConsent.ts"
 import { ConsentGone } from "../domain/OAuthFailure.ts"
 import { PairingCodeId } from "../domain/PairingCode.ts"
@@ -79,11 +79,10 @@ export const layer = Layer.effect(
     })
 
     const allow: Service["allow"] = Effect.fn("Authorization.allow")(function* (agreement) {
-      const { address, client, consent, request, requestId, scopes } = agreement
+      const { address, client, code, consent, request, requestId, scopes } = agreement
       const id = TokenId.make(yield* random.uuidV7())
-      const code = fromBytes(yield* random.randomBytes(32))
       const name = loginName(client)
-      return yield* storage(
+      yield* storage(
         sql.withTransaction(
           Effect.gen(function* () {
             yield* conclude(consent)
@@ -117,11 +116,23 @@ export const layer = Layer.effect(
                 via: "rest"
               })
             )
-            return code
           })
         )
       )
     })
+
+    const waits: Service["waits"] = Effect.fn("Authorization.waits")((code, request) =>
+      Effect.map(
+        storage(
+          repeatable(sql`
+            select from oauth_codes c join tokens t on t.id = c.token_id
+            where c.hash = ${hash(code)} and c.used_at is null and c.voided_at is null and c.expires_at > now()
+              and c.redirect_uri = ${request.redirectUri} and c.challenge = ${request.challenge}
+              and t.client_id = ${request.clientId}`)
+        ),
+        (rows) => rows.length > 0
+      )
+    )
 
     const deny: Service["deny"] = Effect.fn("Authorization.deny")((consent, requestId) =>
       storage(
@@ -147,6 +158,6 @@ export const layer = Layer.effect(
       )
     )
 
-    return Authorization.of({ open, consent, allow, deny })
+    return Authorization.of({ open, consent, allow, waits, deny })
   })
 )

@@ -1,6 +1,7 @@
 import { Clock, Effect, Exit, Layer, Option, Result, Semaphore } from "effect"
 import { Settings } from "../Config.ts"
 import { clientIn, documentHost, documentHosts } from "../domain/ClientDocument.ts"
+import { networkOf } from "../domain/Network.ts"
 import type { OAuthClient } from "../domain/OAuthClient.ts"
 import { ClientRefused } from "../domain/OAuthFailure.ts"
 import { ClientDocuments } from "../services/ClientDocuments.ts"
@@ -10,19 +11,31 @@ import { fetchPinned, type Net, publicNet } from "./pinnedFetch.ts"
 const keptMillis = 10 * 60_000
 const failedMillis = 15_000
 
-/** Documents that are kept; the one that came first makes room. */
+/**
+ * Documents that are kept, and names of those that could not be read; the one that came first makes room. Each
+ * have their own, so that made-up names push no document out.
+ */
 const remembered = 100
 
 /**
  * Documents are asked for by anyone who opens a link, so few are fetched at a time and in a minute, from the
- * named hosts alone: the gateway is no means of flooding them.
+ * named hosts alone: the gateway is no means of flooding them. One network has a share of that, and what was
+ * read before is read anew whatever is left, so that nobody who makes names up keeps others from logging in.
  */
 const atOnce = 4
 const aMinute = 60
+const ofNetwork = 10
 
 interface Kept {
   readonly until: number
   readonly exit: Exit.Exit<OAuthClient, ClientRefused>
+}
+
+/** What was fetched in a minute, in all and for each network. */
+interface Minute {
+  readonly of: number
+  readonly networks: Map<string, number>
+  fetched: number
 }
 
 /** Fetches over `net`. */
@@ -33,8 +46,9 @@ export const layerOver = (net: Net) =>
       const settings = yield* Settings
       const hosts = new Set(documentHosts(settings.cimdHosts))
       const turns = yield* Semaphore.make(atOnce)
-      const kept = new Map<string, Kept>()
-      let minute = { of: 0, fetched: 0 }
+      const read = new Map<string, Kept>()
+      const unread = new Map<string, Kept>()
+      let minute: Minute = { of: 0, networks: new Map(), fetched: 0 }
 
       const fetch = Effect.fnUntraced(function* (id: string) {
         const text = yield* Effect.mapError(fetchPinned(new URL(id), net), ({ because }) =>
@@ -50,11 +64,11 @@ export const layerOver = (net: Net) =>
       })
 
       const fresh = (id: string, now: number): Kept["exit"] | undefined => {
-        const known = kept.get(id)
-        return known !== undefined && known.until > now ? known.exit : undefined
+        const known = [read.get(id), unread.get(id)]
+        return known.find((entry) => entry !== undefined && entry.until > now)?.exit
       }
 
-      const remember = (id: string, entry: Kept): void => {
+      const remember = (kept: Map<string, Kept>, id: string, entry: Kept): void => {
         kept.delete(id)
         kept.set(id, entry)
         for (const oldest of kept.keys()) {
@@ -63,7 +77,18 @@ export const layerOver = (net: Net) =>
         }
       }
 
-      const read = Effect.fn("ClientDocuments.read")(function* (id: string) {
+      /** Whether there is a fetch left for a document that was never read. Takes it. */
+      const mayFetch = (network: string, now: number): boolean => {
+        const of = Math.floor(now / 60_000)
+        if (minute.of !== of) minute = { of, networks: new Map(), fetched: 0 }
+        const own = minute.networks.get(network) ?? 0
+        if (own >= ofNetwork || minute.fetched >= aMinute) return false
+        minute.networks.set(network, own + 1)
+        minute.fetched++
+        return true
+      }
+
+      const readFor = Effect.fn("ClientDocuments.read")(function* (id: string, address: string) {
         const host = documentHost(id)
         if (host === undefined || !(hosts.has(host) || hosts.has(host.replace(/:443$/, "")))) {
           return yield* new ClientRefused({
@@ -71,8 +96,7 @@ export const layerOver = (net: Net) =>
             because: "its host is not in OAUTH_CIMD_HOSTS"
           })
         }
-        const now = yield* Clock.currentTimeMillis
-        const cached = fresh(id, now)
+        const cached = fresh(id, yield* Clock.currentTimeMillis)
         if (cached !== undefined) return yield* cached
         return yield* Semaphore.withPermits(
           turns,
@@ -80,17 +104,14 @@ export const layerOver = (net: Net) =>
         )(
           Effect.gen(function* () {
             // Whoever waited for a turn may find that somebody before it read the same.
-            const known = fresh(id, yield* Clock.currentTimeMillis)
+            const now = yield* Clock.currentTimeMillis
+            const known = fresh(id, now)
             if (known !== undefined) return yield* known
-            const of = Math.floor(now / 60_000)
-            if (minute.of !== of) minute = { of, fetched: 0 }
-            if (minute.fetched >= aMinute)
+            if (!read.has(id) && !mayFetch(networkOf(address), now))
               return yield* unreadable("too many documents were read this minute")
-            minute.fetched++
             const exit = yield* Effect.exit(Effect.interruptible(fetch(id)))
-            if (Exit.isSuccess(exit) || !Exit.hasInterrupts(exit)) {
-              remember(id, { until: now + (Exit.isSuccess(exit) ? keptMillis : failedMillis), exit })
-            }
+            if (Exit.isSuccess(exit)) remember(read, id, { until: now + keptMillis, exit })
+            else if (!Exit.hasInterrupts(exit)) remember(unread, id, { until: now + failedMillis, exit })
             return yield* exit
           })
         ).pipe(
@@ -100,7 +121,7 @@ export const layerOver = (net: Net) =>
         )
       })
 
-      return ClientDocuments.of({ read })
+      return ClientDocuments.of({ read: readFor })
     })
   )
 

@@ -59,6 +59,21 @@ export const layer = Layer.effect(
     const columns = sql`
       c.id::text as id, c.name, to_json(c.redirect_uris) as redirect_uris, c.address, iso(c.created_at) as created_at`
 
+    /** Fails where no more may register within this hour. */
+    const within = Effect.fnUntraced(function* (network: string) {
+      const [counted] = yield* Effect.flatMap(
+        sql`
+          select
+            (select count(*)::integer from oauth_clients
+              where network = ${network} and created_at > now() - interval '1 hour') as of_network,
+            (select count(*)::integer from oauth_clients
+              where created_at > now() - interval '1 hour') as of_all`,
+        decodeCounted
+      )
+      if (counted.of_network >= ofNetwork) return yield* tooMany(ofNetwork)
+      if (counted.of_all >= ofAll) return yield* tooMany(ofAll)
+    })
+
     const register: OAuthClients["Service"]["register"] = Effect.fn("OAuthClients.register")(function* ({
       address,
       name,
@@ -66,21 +81,13 @@ export const layer = Layer.effect(
     }) {
       const id = yield* random.uuidV4()
       const network = networkOf(address)
+      // First without the lock: a flood past its limit must not hold connections that wait for one another.
+      yield* storage(within(network))
       return yield* storage(
         sql.withTransaction(
           Effect.gen(function* () {
             yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
-            const [counted] = yield* Effect.flatMap(
-              sql`
-                  select
-                    (select count(*)::integer from oauth_clients
-                      where network = ${network} and created_at > now() - interval '1 hour') as of_network,
-                    (select count(*)::integer from oauth_clients
-                      where created_at > now() - interval '1 hour') as of_all`,
-              decodeCounted
-            )
-            if (counted.of_network >= ofNetwork) return yield* tooMany(ofNetwork)
-            if (counted.of_all >= ofAll) return yield* tooMany(ofAll)
+            yield* within(network)
             const [row] = yield* Effect.flatMap(
               sql`
                   insert into oauth_clients as c (id, name, redirect_uris, address, network)
@@ -110,10 +117,10 @@ export const layer = Layer.effect(
       return row === undefined ? yield* unknown() : clientOf(row)
     })
 
-    const find: OAuthClients["Service"]["find"] = Effect.fn("OAuthClients.find")((id) => {
+    const find: OAuthClients["Service"]["find"] = Effect.fn("OAuthClients.find")((id, address) => {
       const own = readId(id)
       if (Option.isSome(own)) return registered(own.value)
-      return id.startsWith("https://") ? documents.read(id) : Effect.fail(unknown())
+      return id.startsWith("https://") ? documents.read(id, address) : Effect.fail(unknown())
     })
 
     return OAuthClients.of({ register, find, readsDocuments: documentHosts(cimdHosts).length > 0 })

@@ -75,6 +75,18 @@ export const layer = Layer.effectDiscard(
       )
       select count(*)::integer as reaped from reaped`
 
+    /** The same of writes that wait to be settled. They can be settled without it, and then no change is kept. */
+    const unsettled = sql`
+      with due as (
+        select id from idempotency_keys
+        where state in ('in_progress', 'unknown', 'unresolved') and before is not null
+          and created_at <= now() - ${seconds(changeRetention)}
+        limit ${batch}::integer for update skip locked
+      ), reaped as (
+        update idempotency_keys k set before = null from due where k.id = due.id returning 1
+      )
+      select count(*)::integer as reaped from reaped`
+
     const titles = sql`
       with due as (
         select agent_id, project_id, title_hash from recent_titles
@@ -153,11 +165,13 @@ export const layer = Layer.effectDiscard(
       )
 
     yield* Effect.forEach(
-      [answers, tombstones, notExecuted, changes, titles, lifecycleKeys, denials, ...pairing, ...oauth],
+      [
+        ...[answers, tombstones, notExecuted, changes, unsettled, titles, lifecycleKeys, denials],
+        ...pairing,
+        ...oauth
+      ],
       reap,
-      {
-        discard: true
-      }
+      { discard: true }
     ).pipe(Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
   })
 )

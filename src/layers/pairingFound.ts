@@ -34,6 +34,7 @@ export const codeWhere = (sql: PgClient, condition: Fragment) =>
         'answer', case
           when p.wrapped_token is not null
             and p.used_at > now() - ${answeredAgainSeconds}::integer * interval '1 second'
+            and exists (select from tokens t where t.id = p.token_id and t.revoked_at is null)
           then json_build_object(
             'nonce_hash', encode(p.nonce_hash, 'hex'), 'wrapped_token', encode(p.wrapped_token, 'hex'),
             'token', (select ${tokenJson(sql)} from tokens t where t.id = p.token_id)

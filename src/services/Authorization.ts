@@ -28,6 +28,8 @@ export interface Agreement extends Trying {
   readonly request: AuthorizationRequest
   /** What is ticked; never more than the request asks. */
   readonly scopes: ReadonlyArray<Scope>
+  /** What is given for it: `codeOf` its browser and consent. */
+  readonly code: AuthorizationCode
 }
 
 /**
@@ -44,12 +46,12 @@ export class Authorization extends Context.Service<
     /** A consent that waits. */
     consent(id: ConsentId): Effect.Effect<Consent, ConsentGone | GatewayUnavailable>
     /**
-     * Uses the pairing code up and gives an authorization code for a login of its agent: one transaction, so that of
-     * two answers one counts. The authorization code is good once, for 60 seconds.
+     * Uses the pairing code up and makes the authorization code good for a login of its agent: one transaction, so
+     * that of two answers one counts. The authorization code is good once, for 60 seconds.
      */
-    allow(
-      agreement: Agreement
-    ): Effect.Effect<AuthorizationCode, ConsentGone | PairingRefused | GatewayUnavailable>
+    allow(agreement: Agreement): Effect.Effect<void, ConsentGone | PairingRefused | GatewayUnavailable>
+    /** Whether a code was given for this request and waits to be exchanged. */
+    waits(code: AuthorizationCode, request: AuthorizationRequest): Effect.Effect<boolean, GatewayUnavailable>
     /** Ends a consent without giving anything; its pairing code stays good. */
     deny(consent: Consent, requestId: string): Effect.Effect<void, ConsentGone | GatewayUnavailable>
   }

@@ -5,5 +5,8 @@ import type { ClientRefused } from "../domain/OAuthFailure.ts"
 /** Client ID metadata documents, fetched from where their client id says and held to what they must be. */
 export class ClientDocuments extends Context.Service<
   ClientDocuments,
-  { read(id: string): Effect.Effect<OAuthClient, ClientRefused> }
+  {
+    /** `address` is whose browser asks, as `ClientAddress` spells it: networks have their shares. */
+    read(id: string, address: string): Effect.Effect<OAuthClient, ClientRefused>
+  }
 >()("tasker-codex-api/services/ClientDocuments") {}

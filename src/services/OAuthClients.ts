@@ -31,8 +31,9 @@ export class OAuthClients extends Context.Service<
     /**
      * Who a client id stands for. A document is read only of the hosts that the operator named, over HTTPS and
      * from public addresses, and kept for some minutes. `unreadable` where that does not come about.
+     * `address` is whose browser asks: a network can't have more than its share of documents read.
      */
-    find(id: string): Effect.Effect<OAuthClient, ClientRefused | GatewayUnavailable>
+    find(id: string, address: string): Effect.Effect<OAuthClient, ClientRefused | GatewayUnavailable>
     /** Whether documents are read at all: some host is named. */
     readonly readsDocuments: boolean
   }

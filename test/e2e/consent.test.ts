@@ -121,6 +121,22 @@ describe.skipIf(withoutChromium)(`a person who logs a program in, ${inChromium}`
           })
       )
 
+      it.effect(`presses Allow twice, and is led back to the program all the same: ${language}`, () =>
+        Effect.gen(function* () {
+          const { exchanged, pairing, program, request } = yield* stage
+          yield* visit({ locale: locales[language], javaScriptEnabled: false }, async (tab) => {
+            await tab.goto(request.url)
+            await typeCode(tab, language, pairing.code)
+            await heading(tab, consentHeading[language])
+            await tab.locator(button("allow")).dblclick({ noWaitAfter: true })
+            await tab.waitForURL(`${program.origin}/callback?*`)
+          })
+          const [path = ""] = program.visited.filter((path) => path.startsWith("/callback"))
+          const tokens = yield* exchanged(new URL(path, program.origin).searchParams)
+          assert.strictEqual(yield* opens(tokens.access_token), "good")
+        })
+      )
+
       it.effect(`denies on either page with one press, and the code stays good: ${language}`, () =>
         Effect.gen(function* () {
           const { pairing, program, request, status, url } = yield* stage

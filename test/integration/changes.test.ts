@@ -254,6 +254,50 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("before and
     })
   )
 
+  it.effect("go after CHANGE_RETENTION_DAYS also of a write that nobody has settled", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const db = yield* sql
+      const agent = yield* actor()
+      const issueId = yield* card(agent)
+      const doubtful = (key: string) =>
+        Effect.andThen(
+          tasker.fault({ op: "update", fault: "cut_before" }),
+          outcome(
+            call(agent, "tasker_update_issue", { issue_id: issueId, priority: "high", idempotency_key: key })
+          )
+        )
+      const age = (key: string, days: number) => db`
+        update idempotency_keys set state = 'unresolved', look_at = null, next_look = null,
+          created_at = created_at - ${days}::integer * interval '1 day'
+        where agent_id = ${agent.agentId} and key = ${key}`
+      const left = Effect.map(
+        db<{ key: string }>`
+          select key from idempotency_keys where agent_id = ${agent.agentId} and before is not null`,
+        (rows) => rows.map(({ key }) => key)
+      )
+      yield* doubtful("in-doubt-too-long")
+      yield* age("in-doubt-too-long", 90)
+      yield* doubtful("in-doubt-so-far")
+      yield* age("in-doubt-so-far", 89)
+      yield* Effect.scoped(
+        Effect.andThen(
+          Layer.build(Reaper.layer),
+          eventually(
+            "what is old is gone",
+            Effect.map(left, (keys) => !keys.includes("in-doubt-too-long"))
+          )
+        )
+      )
+      assert.deepStrictEqual(yield* left, ["in-doubt-so-far"])
+      // It can still be settled; of what stood before, nobody knows any more.
+      const again = { issue_id: issueId, priority: "high", idempotency_key: "in-doubt-too-long" }
+      assert.strictEqual(yield* outcome(call(agent, "tasker_update_issue", again)), "done")
+      const settled = (yield* told(agent, "in-doubt-too-long")).find(({ outcome }) => outcome === "executed")
+      assert.deepStrictEqual([settled?.change, settled?.change_sha256], [null, null])
+    })
+  )
+
   it.effect("go after CHANGE_RETENTION_DAYS, and their hash stays", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

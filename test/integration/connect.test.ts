@@ -4,7 +4,16 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { parse } from "smol-toml"
 import { connectScript } from "../../src/http/connect/Script.ts"
-import { config, losing, machine, newCode, pairing, tokenFile } from "../support/connect.ts"
+import {
+  config,
+  hearing,
+  losing,
+  machine,
+  newCode,
+  pairing,
+  tokenFile,
+  tokenGateway
+} from "../support/connect.ts"
 import { auditOf, operate, ReferenceTasker, Served, send, served } from "../support/served.ts"
 import { shells } from "../support/shells.ts"
 
@@ -134,6 +143,40 @@ layer(served(), { timeout: "120 seconds", excludeTestServices: true })("GET /con
     })
   )
 
+  it.effect("sends the token of one gateway to no other", () =>
+    Effect.gen(function* () {
+      const { code, script } = yield* newPairing
+      const { files, read, run } = yield* machine("dash", { codex: false })
+      assert.strictEqual((yield* run(script, [code])).status, 0)
+      const token = (read(tokenFile) ?? "").trim()
+      const other = yield* hearing(404)
+      assert.strictEqual((yield* run(connectScript(other.url), ["--agents-md"])).status, 2)
+      assert.strictEqual((yield* run(connectScript(other.url), ["--remove"])).status, 0)
+      assert.deepStrictEqual(other.heard, [])
+      assert.strictEqual((yield* whoIs(token)).status, 200)
+      assert.deepStrictEqual(files(), [])
+    })
+  )
+
+  it.effect(
+    "says that the code may be used where it can't know: after a failure, and when it is stopped",
+    () =>
+      Effect.gen(function* () {
+        const { files, path, run, write } = yield* machine("dash", { codex: true })
+        const failing = yield* hearing(500)
+        const failed = yield* run(connectScript(failing.url), ["BCDF-GHJK-LMNP"])
+        assert.deepStrictEqual([failed.status, failing.heard.length], [5, 1])
+        assert.include(failed.err, "not known whether the code was used")
+
+        fs.rmSync(path("../bin/curl"))
+        write("../bin/curl", "#!/bin/sh\nkill -TERM 0\n", 0o755)
+        const stopped = yield* run(connectScript(failing.url), ["BCDF-GHJK-LMNP"])
+        assert.strictEqual(stopped.status, 143)
+        assert.include(stopped.err, "not known whether the code was used")
+        assert.deepStrictEqual(files(), [])
+      })
+  )
+
   it.effect("gives up soon where the gateway is not there, and the code stays good", () =>
     Effect.gen(function* () {
       const { code, script } = yield* newPairing
@@ -201,7 +244,8 @@ layer(served(), { timeout: "120 seconds", excludeTestServices: true })("GET /con
         assert.notInclude(connected.out, token)
         assert.strictEqual(mode(tokenFile), "600")
         assert.strictEqual(mode(".config/tasker-agent"), "700")
-        assert.deepStrictEqual(files(), [tokenFile])
+        assert.deepStrictEqual(files(), [tokenGateway, tokenFile])
+        assert.strictEqual(mode(tokenGateway), "600")
 
         const elsewhere = yield* run(script, [yield* newCode(agent.id)], {
           env: { XDG_CONFIG_HOME: path("x d g") }
@@ -211,7 +255,7 @@ layer(served(), { timeout: "120 seconds", excludeTestServices: true })("GET /con
         assert.strictEqual(read(tokenFile), `${token}\n`)
 
         assert.strictEqual((yield* run(script, ["--remove"])).status, 0)
-        assert.deepStrictEqual(files(), ["x d g/tasker-agent/token"])
+        assert.deepStrictEqual(files(), ["x d g/tasker-agent/gateway", "x d g/tasker-agent/token"])
       })
     )
 

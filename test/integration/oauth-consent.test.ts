@@ -178,7 +178,7 @@ layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20
     })
   )
 
-  it.effect("counts once, however often and fast it is answered", () =>
+  it.effect("counts once, however often and fast it is answered, and each answer leads to its one code", () =>
     Effect.gen(function* () {
       const { agent, browser, second } = yield* atConsent
       const cookies = new Map(browser.cookies)
@@ -191,13 +191,24 @@ layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20
         },
         { concurrency: 6 }
       )
-      assert.lengthOf(
-        answers.filter(({ status }) => status === 303),
-        1
-      )
+      for (const { status } of answers) assert.strictEqual(status, 303)
+      assert.lengthOf(new Set(answers.map(({ headers }) => headers.location)), 1)
       const [row] = yield* query`
         select count(*)::integer as logins from tokens where agent_id = ${agent.id}::uuid and kind = 'oauth'`
       assert.strictEqual(row?.logins, 1)
+    })
+  )
+
+  it.effect("that is denied twice sends the browser back both times", () =>
+    Effect.gen(function* () {
+      const { browser, second } = yield* atConsent
+      const cookies = new Map(browser.cookies)
+      const first = yield* browser.press(second, "deny")
+      for (const [name, value] of cookies) browser.cookies.set(name, value)
+      const again = yield* browser.press(second, "deny")
+      assert.deepStrictEqual([first.status, again.status], [303, 303])
+      assert.strictEqual(again.headers.location, first.headers.location)
+      assert.include(again.headers.location, "error=access_denied")
     })
   )
 

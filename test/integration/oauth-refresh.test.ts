@@ -212,13 +212,15 @@ layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("revo
     })
   )
 
-  it.effect("answers alike for what is no token of a login, and leaves an agent's token alone", () =>
+  it.effect("answers alike for what is no token of ours, and says of an agent's token that it lives on", () =>
     Effect.gen(function* () {
       const login = yield* logIn()
       const unknown = login.access.replace(/^ndcao/, "ndcat")
-      for (const token of ["nonsense", unknown, login.agent.token]) {
+      for (const token of ["nonsense", unknown]) {
         assert.strictEqual((yield* post("/oauth/revoke", { token })).status, 200)
       }
+      const other = yield* post("/oauth/revoke", { token: login.agent.token })
+      assert.deepStrictEqual([other.status, other.json.error], [400, "unsupported_token_type"])
       assert.strictEqual(yield* opens(login.agent.token), "good")
       assert.strictEqual(yield* opens(login.access), "good")
       const none = yield* post("/oauth/revoke", {})

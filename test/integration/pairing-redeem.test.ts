@@ -111,6 +111,18 @@ layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true }
       })
     )
 
+    it.effect("answers no nonce again once the token was revoked", () =>
+      Effect.gen(function* () {
+        const agent = yield* newAgent([])
+        const made = yield* newPairingCode(agent.id)
+        const nonce = newNonce()
+        const { id } = (yield* redeem(made.code, { nonce })).json.token_info
+        yield* administer(`/api/v1/agents/${agent.id}/tokens/${id}`, { method: "DELETE" })
+        const again = yield* redeem(made.code, { nonce })
+        assert.deepStrictEqual([again.status, again.json.code], [409, "pairing.used"])
+      })
+    )
+
     it.effect("by many at once gives one of them a token", () =>
       Effect.gen(function* () {
         const made = yield* newPairingCode()

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import type { AgentId, UserId } from "../../src/domain/Ids.ts"
+import { fromBytes } from "../../src/domain/OAuthCode.ts"
 import { type AuthorizationRequest, challengeOf, requestHash } from "../../src/domain/OAuthRequest.ts"
 import type { Token } from "../../src/domain/Token.ts"
 import * as Reaper from "../../src/layers/Reaper.ts"
@@ -126,7 +127,7 @@ const logIn = Effect.fnUntraced(function* (agentId: AgentId) {
     redirectUris: [redirectUri],
     address: "192.0.2.1"
   })
-  yield* clients.find(client.id)
+  yield* clients.find(client.id, "192.0.2.1")
   const verifier = "v".repeat(43)
   const request: AuthorizationRequest = {
     clientId: client.id,
@@ -145,7 +146,9 @@ const logIn = Effect.fnUntraced(function* (agentId: AgentId) {
   yield* authorization.deny(yield* authorization.open(about), "plans")
   const consent = yield* authorization.consent((yield* authorization.open(about)).id)
   const trying = { address: "192.0.2.1", requestId: "plans" }
-  const code = yield* authorization.allow({ ...trying, client, consent, request, scopes: request.scopes })
+  const code = fromBytes(new Uint8Array(32))
+  yield* authorization.allow({ ...trying, client, consent, request, scopes: request.scopes, code })
+  yield* authorization.waits(code, request)
   const exchange = { code, clientId: client.id, redirectUri, verifier, resource: "r", requestId: "plans" }
   const issued = yield* logins.exchange(exchange)
   const refresh = (token: Token) =>

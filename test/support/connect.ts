@@ -51,6 +51,8 @@ interface How {
 
 export const config = ".codex/config.toml"
 export const tokenFile = ".config/tasker-agent/token"
+/** For which gateway it is. */
+export const tokenGateway = ".config/tasker-agent/gateway"
 
 /**
  * A home folder with a name that needs quoting, and a PATH on which there is the shell as `sh`, what POSIX
@@ -127,6 +129,30 @@ export const newCode = (agentId: string) =>
   Effect.map(
     administer(`/api/v1/agents/${agentId}/pairing-codes`, { body: { name: "Laptop" } }),
     ({ pairing_code }) => pairing_code as string
+  )
+
+/** A gateway that answers everything with this status, and what was asked of it. */
+export const hearing = (status: number) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Http.Server & { readonly heard: Array<string> }>((resume) => {
+        const heard: Array<string> = []
+        const server = Http.createServer((request, response) => {
+          heard.push(`${request.method} ${request.url}`)
+          response.writeHead(status).end()
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(Object.assign(server, { heard }))))
+      }),
+      (server) =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    ),
+    (server) => ({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      heard: server.heard as ReadonlyArray<string>
+    })
   )
 
 /** A proxy that lets a first request of this path through and loses what was answered to it. */

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:https"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
 import { Settings } from "../../src/Config.ts"
 import { isPublicAddress } from "../../src/domain/PublicAddress.ts"
 import { layerOver } from "../../src/layers/ClientDocumentsLive.ts"
@@ -58,7 +59,7 @@ const hosting = (replies: Readonly<Record<string, Reply | "silence">>) =>
 /** Reads over a net in which the host's name leads to these addresses. What is refused is refused on purpose: no log. */
 const reading = (port: number, net: Partial<Net> = {}, name = host) =>
   Effect.map(Effect.service(ClientDocuments), (documents) => ({
-    read: (id: string) => Effect.provide(documents.read(id), Logger.layer([]))
+    read: (id: string, address = "192.0.2.1") => Effect.provide(documents.read(id, address), Logger.layer([]))
   })).pipe(
     Effect.provide(
       layerOver({
@@ -153,6 +154,47 @@ describe("a client's metadata document", () => {
       })
       yield* documents.read(`https://${host}:${port}/client.json`)
       assert.deepStrictEqual([looked, resolutions], [["127.0.0.1"], 1])
+    })
+  )
+
+  it.live("is kept, and read anew, however many made-up names one network asks for", () =>
+    Effect.gen(function* () {
+      const { asked, port } = yield* hosting({ "/client.json": { body: document() } })
+      const documents = yield* reading(port)
+      const of = (name: string) => `https://${host}:${port}/${name}.json`
+      yield* documents.read(of("client"))
+      for (let i = 0; i < 150; i++) yield* Effect.flip(documents.read(of(`made-up-${i}`), "203.0.113.7"))
+      // The one that is kept, and the network's share.
+      assert.lengthOf(asked, 11)
+      yield* documents.read(of("client"))
+      assert.lengthOf(asked, 11)
+    })
+  )
+
+  it.live("is read for one network when another has used its share up", () =>
+    Effect.gen(function* () {
+      const { port } = yield* hosting({ "/client.json": { body: document() } })
+      const documents = yield* reading(port)
+      const id = `https://${host}:${port}/client.json`
+      for (let i = 0; i < 70; i++)
+        yield* Effect.flip(documents.read(`https://${host}:${port}/${i}.json`, "203.0.113.7"))
+      yield* Effect.flip(documents.read(id, "203.0.113.8"))
+      assert.strictEqual((yield* documents.read(id, "192.0.2.1")).name, "Codex")
+    })
+  )
+
+  it.effect("that was read before is read anew once its time is over, though nothing is left to fetch", () =>
+    Effect.gen(function* () {
+      const { asked, port } = yield* hosting({ "/client.json": { body: document() } })
+      const documents = yield* reading(port)
+      const id = `https://${host}:${port}/client.json`
+      yield* documents.read(id)
+      yield* TestClock.adjust("11 minutes")
+      for (let i = 0; i < 70; i++)
+        yield* Effect.flip(documents.read(`https://${host}:${port}/${i}.json`, `198.51.${i % 7}.1`))
+      assert.lengthOf(asked, 61)
+      assert.strictEqual((yield* documents.read(id)).name, "Codex")
+      assert.lengthOf(asked, 62)
     })
   )
 

@@ -19,7 +19,7 @@ export const AuditApi = HttpApiGroup.make("audit")
       error: failures(400)
     }).annotate(
       OpenApi.Description,
-      "The sealed trail as lines of JSON: events with their sequence numbers, hashes and links, the checkpoints and the public keys. `from` (included) and `to` (not) are instants of sealing, as checkpoints have them; without them everything is given. A part begins after the last checkpoint before `from` and ends with the last one before `to`, so it verifies by itself, and parts that meet in time meet in the trail. Verify it with `npm run audit:verify -- <file>`."
+      "The sealed trail as lines of JSON: events with their sequence numbers, hashes and links, the checkpoints and the public keys. `from` (included) and `to` (not) are instants of sealing, as checkpoints have them; without them everything is given. A part begins after the last checkpoint before `from` and ends with the last one before `to`, which has to be over, so it verifies by itself, and parts that meet in time meet in the trail. Verify it with `npm run audit:verify -- <file>`."
     ),
     HttpApiEndpoint.get("latestCheckpoint", "/audit/checkpoints/latest", {
       success: Schema.Struct({ checkpoint: Schema.NullOr(Checkpoint) })

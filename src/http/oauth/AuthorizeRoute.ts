@@ -39,8 +39,8 @@ export const layer = HttpRouter.use((router) =>
       form: URLSearchParams | undefined
     ) {
       const parameters = parametersOf(queryOf(request))
-      const { client, request: asked } = yield* prove(parameters)
       const from = yield* comingFrom(request, form)
+      const { client, request: asked } = yield* prove(parameters, from.address)
       const others = [...(parameters ?? [])].filter(([name]) => name !== "lang")
       return {
         ...from,

@@ -5,7 +5,7 @@ import * as Response from "effect/http/HttpServerResponse"
 import { parse as parseCode } from "../../domain/OAuthCode.ts"
 import { oauthRefused } from "../../domain/OAuthFailure.ts"
 import { isVerifier, type Parameters, resourceIn, scopesIn } from "../../domain/OAuthRequest.ts"
-import { parseAny } from "../../domain/Token.ts"
+import { kindOf, parseAny } from "../../domain/Token.ts"
 import { type Issued, Logins } from "../../services/Logins.ts"
 import { Addresses } from "../Addresses.ts"
 import { Hosts } from "../Hosts.ts"
@@ -80,6 +80,13 @@ export const layer = HttpRouter.use((router) =>
       const parameters = yield* readParameters
       yield* withoutSecret(request, parameters)
       const given = parseAny(yield* required(parameters, "token"))
+      // An agent token is none of a login: to say 200 would be to say that it is dead.
+      if (Option.exists(given, (token) => kindOf(token) === "agent")) {
+        return yield* oauthRefused(
+          "unsupported_token_type",
+          "An agent token is revoked by its owner in Tasker, not here."
+        )
+      }
       // RFC 7009 section 2.2: a token that is none of ours is as good as revoked.
       if (Option.isSome(given)) {
         yield* logins.revoke({

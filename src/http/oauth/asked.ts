@@ -47,12 +47,15 @@ export const refusalTo = (
  */
 export const makeProve =
   (clients: OAuthClients["Service"], redirectHosts: ReadonlyArray<string>, publicUrl: string) =>
-  (parameters: Parameters | undefined): Effect.Effect<Asked, Halted | SentBack | GatewayUnavailable> =>
+  (
+    parameters: Parameters | undefined,
+    address: string
+  ): Effect.Effect<Asked, Halted | SentBack | GatewayUnavailable> =>
     Effect.gen(function* () {
       if (parameters === undefined) return yield* new Halted({ kind: "request_malformed" })
       const id = parameters.get("client_id")
       if (id === undefined) return yield* new Halted({ kind: "client_unknown" })
-      const client = yield* Effect.catchTag(clients.find(id), "ClientRefused", ({ reason }) =>
+      const client = yield* Effect.catchTag(clients.find(id, address), "ClientRefused", ({ reason }) =>
         Effect.fail(new Halted({ kind: reason === "unknown" ? "client_unknown" : "client_unreadable" }))
       )
       const redirectUri = parameters.get("redirect_uri")

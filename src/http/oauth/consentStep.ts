@@ -1,7 +1,8 @@
 import { timingSafeEqual } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import type { GatewayUnavailable, PairingRefused } from "../../domain/Failure.ts"
-import { browserHash, type ConsentId, isFormProof } from "../../domain/OAuthConsent.ts"
+import type { AuthorizationCode } from "../../domain/OAuthCode.ts"
+import { browserHash, type ConsentId, codeOf, isFormProof } from "../../domain/OAuthConsent.ts"
 import { requestHash } from "../../domain/OAuthRequest.ts"
 import { Authorization, type Consent } from "../../services/Authorization.ts"
 import { Pairing } from "../../services/Pairing.ts"
@@ -45,38 +46,66 @@ export const makeConsentStep = Effect.fnUntraced(function* (publicUrl: string) {
     return { consent, key }
   })
 
-  const allow = Effect.fnUntraced(function* (visit: Visit, consent: Consent, scopes: Step["ticked"]) {
-    const code = yield* authorization.allow({
+  const allow = (visit: Visit, consent: Consent, scopes: Step["ticked"], code: AuthorizationCode) =>
+    authorization.allow({
       consent,
       client: visit.client,
       request: visit.asked,
       scopes,
+      code,
       address: visit.address,
       requestId: visit.requestId
     })
-    return answerTo(visit.asked, publicUrl, { code: Redacted.value(code) })
+
+  /** Back to the program with the code, or the page that shows it. */
+  const leadBack = (visit: Visit, { action }: Step, id: ConsentId, code: AuthorizationCode) => {
+    const callback = answerTo(visit.asked, publicUrl, { code: Redacted.value(code) })
+    const cookie = cookies.consent(id).remove
+    if (action === "allow") return Effect.fail(new SentBack({ location: callback, cookie }))
+    const { language, requestId } = visit
+    const page = donePage({ language, requestId, clientName: visit.client.name, callback })
+    return Effect.succeed<Answer>({ page, cookie })
+  }
+
+  const denied = (visit: Visit, id: ConsentId) =>
+    Effect.fail(
+      new SentBack({ location: denial(visit, publicUrl).location, cookie: cookies.consent(id).remove })
+    )
+
+  /**
+   * A button that is pressed twice sends its form twice, and a browser heeds the second answer alone. So that is the
+   * first one again, for as long as the code waits; to anybody else, and after that, the consent is gone. It can be
+   * denied in its browser all the same, which tells the program that nothing comes.
+   */
+  const again = Effect.fnUntraced(function* (visit: Visit, step: Step, id: ConsentId, kind: FailureKind) {
+    const key = cookies.consent(id).read(visit.http)
+    if (key === undefined || !isFormProof(step.proof, key, aboutConsent(id)))
+      return yield* new Halted({ kind })
+    const code = codeOf(key, id)
+    const waits = yield* authorization.waits(code, visit.asked)
+    if (gives(step) && waits) return yield* leadBack(visit, step, id, code)
+    if (step.action === "deny" && !waits) return yield* denied(visit, id)
+    return yield* new Halted({ kind })
   })
 
   const answer = Effect.fnUntraced(function* (visit: Visit, step: Step, id: ConsentId) {
     const { consent, key } = yield* proven(visit, id, step.proof)
-    const cookie = cookies.consent(id).remove
     if (step.action === "deny") {
       yield* authorization.deny(consent, visit.requestId)
-      return yield* new SentBack({ location: denial(visit, publicUrl).location, cookie })
+      return yield* denied(visit, id)
     }
     const paired = yield* pairing.standing(consent.pairingId)
     const scopes = offeredIn(paired.grants, visit.asked.scopes).filter((scope) => step.ticked.includes(scope))
-    const isGiven = step.action === "allow" || step.action === "paste"
+    const isGiven = gives(step)
     if (!isGiven || scopes.length === 0) {
       const view = yield* consentForm.look(visit, paired)
       return {
         page: consentForm.page(visit, view, consent, key, step.ticked, isGiven ? "nothing_ticked" : undefined)
       }
     }
-    const callback = yield* allow(visit, consent, scopes)
-    if (step.action === "allow") return yield* new SentBack({ location: callback, cookie })
-    const { language, requestId } = visit
-    return { page: donePage({ language, requestId, clientName: visit.client.name, callback }), cookie }
+    const code = codeOf(key, id)
+    yield* allow(visit, consent, scopes, code)
+    return yield* leadBack(visit, step, id, code)
   })
 
   const take = (
@@ -85,12 +114,17 @@ export const makeConsentStep = Effect.fnUntraced(function* (publicUrl: string) {
     id: ConsentId
   ): Effect.Effect<Answer, Halted | SentBack | GatewayUnavailable> =>
     Effect.catchTags(answer(visit, step, id), {
-      ConsentGone: () => Effect.fail(new Halted({ kind: "consent_expired" })),
-      PairingRefused: ({ reason }) => Effect.fail(new Halted({ kind: lost[reason] }))
+      ConsentGone: () => again(visit, step, id, "consent_expired"),
+      PairingRefused: ({ reason }) =>
+        reason === "used"
+          ? again(visit, step, id, lost[reason])
+          : Effect.fail(new Halted({ kind: lost[reason] }))
     })
 
   return { take }
 })
+
+const gives = ({ action }: Step): boolean => action === "allow" || action === "paste"
 
 /** What became of the code between the two pages. */
 const lost: Readonly<Record<PairingRefused["reason"], FailureKind>> = {

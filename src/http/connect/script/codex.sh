@@ -1,6 +1,9 @@
 
 # --- Codex ---
 
+# Not `required`: a gateway that is out would keep Codex from starting at all, whatever it is to do. The price is
+# that a Codex whose token was revoked goes on without these tools; `codex mcp list` shows the server.
+
 # Where Codex keeps its configuration, or nothing where there is no Codex: one in an editor has no command,
 # but a file.
 find_codex() {
@@ -50,10 +53,12 @@ codex_ready() {
   esac
 }
 
-# Nothing was done for the sake of a file.
+# Nothing was done for the sake of a file. Where that changed after the code was used, the token is named.
 yours() {
-  complain "Nothing was changed here. If you gave a code, it was not used: run this again when that is done." \
-    "Здесь ничего не изменено. Если вы указали код, он не использован: запустите скрипт ещё раз после этого."
+  if [ -z "$loose" ]; then
+    complain "Nothing was changed here. If you gave a code, it was not used: run this again when that is done." \
+      "Здесь ничего не изменено. Если вы указали код, он не использован: запустите скрипт ещё раз после этого."
+  fi
   exit "$exit_yours"
 }
 

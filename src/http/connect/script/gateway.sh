@@ -51,6 +51,7 @@ redeem() {
   begun=$(date +%s)
   wait=1
   patience=8
+  asked=yes
   while :; do
     reach "{\"code\":\"$1\",\"client_name\":\"$client\",\"nonce\":\"$nonce\"}" \
       --header 'Content-Type: application/json' --data-binary @- "$gateway/api/v1/pairing/redeem"
@@ -66,19 +67,23 @@ redeem() {
   done
 
   if [ "$got" -ne 0 ] && [ "$patience" -eq 8 ]; then
+    asked=
     fail "$exit_away" "The gateway can't be reached. Nothing was done, the code is still good; try again." \
       "Шлюз недоступен. Ничего не сделано, код ещё действует, попробуйте ещё раз."
   fi
   if [ "$got" -ne 0 ]; then
-    fail "$exit_away" "The gateway did not answer. If Tasker shows the code as used, revoke the token that came of it and take a new code." \
-      "Шлюз не ответил. Если в Tasker код отмечен как использованный, отзовите токен, который по нему выдан, и возьмите новый код."
+    fail "$exit_away" "The gateway did not answer." "Шлюз не ответил."
   fi
+  # A refusal is an answer, but for one that did not look, after a reply got lost. A failure of the gateway, or of
+  # what stands before it, may come after the deed.
+  case $status/$patience in 429/45) ;; 4*) asked= ;; esac
   [ "$status" = 201 ] || refused
   token=$(said token)
   token_name=$(said token_info.name)
-  is_token "$token" || fail "$exit_away" "The gateway's answer is not what was agreed: it holds no token. If Tasker shows the code as used, revoke the token that came of it." \
-    "Ответ шлюза не такой, как условлено: в нём нет токена. Если в Tasker код отмечен как использованный, отзовите токен, который по нему выдан."
+  is_token "$token" || fail "$exit_away" "The gateway's answer is not what was agreed: it holds no token." \
+    "Ответ шлюза не такой, как условлено: в нём нет токена."
   loose=${token_name:-$client}
+  asked=
 }
 
 # ndcat_ and 49 letters and digits: nothing that could end a quoted string.

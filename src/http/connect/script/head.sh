@@ -25,5 +25,7 @@ nl='
 '
 # A file being written, which is not to be left behind.
 scratch=
+# Whether the code may have been used without this machine having been told.
+asked=
 # The name of a token that was issued, until it is kept.
 loose=

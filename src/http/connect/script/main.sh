@@ -62,14 +62,16 @@ take_code() {
     "Это не код подключения: в нём двенадцать латинских букв, например BCDF-GHJK-LMNP."
 }
 
-# Finds the token of the connection that is there already.
+# Finds the token of the connection that is there already, if it is one to this gateway.
 present_token() {
   token=
   if [ -n "$codex" ]; then
     look_at_codex
     case $codex_report in ours*" to=$gateway/mcp "*) token=$(codex_token) ;; esac
   fi
-  if [ -z "$token" ] && [ -r "$token_file" ]; then token=$(head -n 1 "$token_file"); fi
+  if [ -z "$token" ] && [ -r "$token_file" ] && grep -Fqx -e "$gateway" "$token_gateway" 2>/dev/null; then
+    token=$(head -n 1 "$token_file")
+  fi
   is_token "$token" || token=
 }
 

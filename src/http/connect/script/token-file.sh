@@ -11,6 +11,8 @@ find_token_file() {
       ;;
   esac
   token_file=$own/token
+  # Which gateway it is for: no other is shown it. Not in the same file, which is the token and no more.
+  token_gateway=$own/gateway
   # Where rules were put, a path a line, so that --remove finds them.
   places=$own/agents-md
 }
@@ -22,8 +24,13 @@ token_keep() {
   begin "$token_file"
   printf '%s\n' "$token" >"$scratch" || unwritten "$token_file"
   [ "$(cat "$scratch")" = "$token" ] || unwritten "$token_file"
+  # In between it is for nobody.
+  rm -f "$token_gateway" || unwritten "$token_gateway"
   settle "$token_file"
   loose=
+  begin "$token_gateway"
+  printf '%s\n' "$gateway" >"$scratch" || unwritten "$token_gateway"
+  settle "$token_gateway"
   words "No Codex is installed here. The token is in $token_file, which only you can read." \
     "Codex здесь не установлен. Токен сохранён в $token_file, прочитать его можете только вы."
   if [ -n "$before" ]; then
@@ -39,7 +46,7 @@ When Codex is installed, run this again with a new code." \
 
 token_remove() {
   if [ -e "$token_file" ] || [ -h "$token_file" ]; then
-    rm -f "$token_file" || fail "$exit_failed" "$token_file could not be removed." "Не удалось удалить $token_file."
+    rm -f "$token_file" "$token_gateway" || fail "$exit_failed" "$token_file could not be removed." "Не удалось удалить $token_file."
     removed=yes
     words "The token was removed: $token_file" "Токен удалён: $token_file"
   fi

@@ -28,13 +28,16 @@ fail() {
   exit "$fail_status"
 }
 
-# Whatever comes, nothing half written stays, and a token that is nowhere kept is named.
+# Whatever comes, nothing half written stays, and a token that is nowhere kept is named, or said to be possible.
 # shellcheck disable=SC2317,SC2329 # a trap calls it
 leave() {
   if [ -n "$scratch" ]; then rm -f "$scratch"; fi
   if [ -n "$loose" ]; then
     complain "A token was issued and could not be kept. Revoke it in Tasker, where it is called: $loose" \
       "Токен был выдан, но сохранить его не удалось. Отзовите его в Tasker, он называется: $loose"
+  elif [ -n "$asked" ]; then
+    complain "It is not known whether the code was used. If Tasker shows it as used, revoke the token that came of it and take a new code." \
+      "Неизвестно, использован ли код. Если в Tasker он отмечен как использованный, отзовите токен, который по нему выдан, и возьмите новый код."
   fi
 }
 
