@@ -13,7 +13,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import { freePort } from "../ops/quickstart/processes.ts"
-import * as EmbeddedPostgres from "../src/layers/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../src/layers/database/EmbeddedPostgres.ts"
 
 const calls = Number(process.argv[2] ?? 2000)
 const projectId = randomUUID()

@@ -15,7 +15,7 @@ import {
 } from "../domain/AuditVerification.ts"
 import { linesOf } from "../domain/Lines.ts"
 import { readVerifyingKey, type VerifyingKey } from "../domain/SigningKey.ts"
-import * as AuditProofPostgres from "../layers/AuditProofPostgres.ts"
+import * as AuditProofPostgres from "../layers/audit/AuditProofPostgres.ts"
 
 /**
  * `npm run audit:verify`: says whether an exported trail, or the one in a database, is the one that was

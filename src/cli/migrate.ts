@@ -1,6 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect } from "effect"
-import * as Database from "../layers/Database.ts"
+import * as Database from "../layers/database/Database.ts"
 import { environment } from "../layers/environment.ts"
 import * as Logging from "../layers/Logging.ts"
 import * as SettingsLive from "../layers/SettingsLive.ts"

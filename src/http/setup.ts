@@ -1,7 +1,7 @@
 import { Schema } from "effect"
+import type { Language } from "../domain/Language.ts"
 import { GrantShown } from "../tools/getSession.ts"
 import type { ToolListing } from "../tools/Tools.ts"
-import type { Language } from "./pages/models.ts"
 import { agentsMd } from "./setup/agentsMd.ts"
 import { Clients, clients, codexTokenCommand, codexTokenTable } from "./setup/clients.ts"
 

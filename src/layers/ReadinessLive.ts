@@ -3,7 +3,7 @@ import { Effect, Layer, Option } from "effect"
 import { AuditProof } from "../services/AuditProof.ts"
 import { Readiness } from "../services/Readiness.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
-import * as Migrations from "./Migrations.ts"
+import * as Migrations from "./database/Migrations.ts"
 
 const patience = "2 seconds"
 

@@ -2,10 +2,10 @@ import { PgClient } from "@effect/sql-pg/PgClient"
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import type { Statement } from "effect/sql/Statement"
 import { Settings } from "../Config.ts"
-import { keyLifetime } from "./administrativeAct.ts"
-import { oauthReaped } from "./oauthReaped.ts"
-import { answeredAgainSeconds } from "./pairingFound.ts"
-import { storage } from "./storage.ts"
+import { storage } from "./database/storage.ts"
+import { oauthReaped } from "./oauth/oauthReaped.ts"
+import { answeredAgainSeconds } from "./pairing/pairingFound.ts"
+import { keyLifetime } from "./registry/administrativeAct.ts"
 
 /** Rows a statement: short enough that nobody waits for it. */
 const batch = 500

@@ -3,7 +3,7 @@ import { Effect, Layer, Option, Redacted, type Result } from "effect"
 import { fromEnvironment, Settings } from "../Config.ts"
 import { readPepper } from "../domain/Pepper.ts"
 import { readSigningKey } from "../domain/SigningKey.ts"
-import * as DataDir from "./DataDir.ts"
+import * as DataDir from "./database/DataDir.ts"
 import * as Logging from "./Logging.ts"
 
 /**

@@ -4,7 +4,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, Schedule } from "effect"
 import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
-import * as AuditLogPostgres from "../../src/layers/AuditLogPostgres.ts"
+import * as AuditLogPostgres from "../../src/layers/audit/AuditLogPostgres.ts"
 import { anEvent, withTrail } from "../support/trail.ts"
 
 /** Denials that were counted together become events, whatever stands beside them. */

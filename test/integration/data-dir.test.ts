@@ -2,8 +2,8 @@ import * as fs from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as DataDir from "../../src/layers/DataDir.ts"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
+import * as DataDir from "../../src/layers/database/DataDir.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
 import { minute, modeOf, spawnGateway, temporary } from "../support/data-dirs.ts"
 
 describe("DATA_DIR", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
 import { eventually, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { gateTo } from "../support/gate.ts"

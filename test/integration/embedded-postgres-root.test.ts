@@ -3,9 +3,9 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as DataDir from "../../src/layers/DataDir.ts"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
-import * as Processes from "../../src/layers/Processes.ts"
+import * as DataDir from "../../src/layers/database/DataDir.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
+import * as Processes from "../../src/layers/database/Processes.ts"
 import {
   clusterOf,
   eventually,

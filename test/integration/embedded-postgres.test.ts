@@ -2,8 +2,8 @@ import * as fs from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Context, Effect, Layer, Redacted } from "effect"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
-import * as Processes from "../../src/layers/Processes.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
+import * as Processes from "../../src/layers/database/Processes.ts"
 import {
   clusterOf,
   eventually,

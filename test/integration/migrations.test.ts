@@ -8,7 +8,7 @@ import {
   migrate,
   migrations,
   pending
-} from "../../src/layers/Migrations.ts"
+} from "../../src/layers/database/Migrations.ts"
 import { emptyDatabase } from "../support/gateway.ts"
 
 /** A database with nothing in it, and connections to it as instances of the gateway have them. */

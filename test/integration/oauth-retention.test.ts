@@ -21,11 +21,11 @@ const reaping = (what: string, gone: ReturnType<typeof query>) =>
   )
 
 layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("of logins", (it) => {
-  it.effect("a registration that no login came of is forgotten after a day; one with a login is not", () =>
+  it.effect("a registration that no login came of is forgotten after a week; one with a login is not", () =>
     Effect.gen(function* () {
       const { client } = yield* logIn()
       const unused = yield* newClient()
-      yield* query`update oauth_clients set created_at = now() - interval '25 hours'`
+      yield* query`update oauth_clients set created_at = now() - interval '8 days'`
       yield* reaping(
         "the unused registration is gone",
         query`select from oauth_clients where id = ${unused.id}::uuid`

@@ -1,3 +1,4 @@
+import type { Language } from "../../src/domain/Language.ts"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { codePage } from "../../src/http/pages/codePage.ts"
 import { consentPage } from "../../src/http/pages/consentPage.ts"
@@ -9,7 +10,6 @@ import type {
   CodePage,
   ConsentPage,
   FailureKind,
-  Language,
   Page,
   ShownProject
 } from "../../src/http/pages/models.ts"

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, type Redacted, Schedule } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const isRoot = process.getuid?.() === 0
@@ -48,8 +48,8 @@ export const spawnGateway = (
       const { from = root, ...account } = options
       const script = `
         import { Effect } from "effect"
-        import * as DataDir from ${JSON.stringify(join(from, "src/layers/DataDir.ts"))}
-        import * as EmbeddedPostgres from ${JSON.stringify(join(from, "src/layers/EmbeddedPostgres.ts"))}
+        import * as DataDir from ${JSON.stringify(join(from, "src/layers/database/DataDir.ts"))}
+        import * as EmbeddedPostgres from ${JSON.stringify(join(from, "src/layers/database/EmbeddedPostgres.ts"))}
         const say = (word) => Effect.sync(() => process.stdout.write("\\n>" + word + "\\n"))
         setInterval(() => {}, 1000)
         await Effect.runPromise(Effect.scoped(Effect.gen(function* () { ${body}; yield* Effect.never })))`

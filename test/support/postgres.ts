@@ -5,8 +5,8 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { TestProject } from "vitest/node"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
-import * as Migrations from "../../src/layers/Migrations.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
+import * as Migrations from "../../src/layers/database/Migrations.ts"
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -4,7 +4,7 @@ import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { bornOf } from "../../src/layers/Processes.ts"
+import { bornOf } from "../../src/layers/database/Processes.ts"
 import { root } from "./data-dirs.ts"
 
 /** Programs of the project's run as processes of their own, as a shell or a supervisor would run them. */

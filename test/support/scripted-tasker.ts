@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net"
 import { Duration, Effect, Layer, Logger, Option, Redacted, type Scope } from "effect"
 import { fromEnvironment, Settings } from "../../src/Config.ts"
-import * as TaskerInternal from "../../src/layers/TaskerInternal.ts"
+import * as TaskerInternal from "../../src/layers/tasker/TaskerInternal.ts"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 
 /** A Tasker that is nothing but a socket: each test says, to the byte, what it answers. */

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as EmbeddedPostgres from "../../src/layers/EmbeddedPostgres.ts"
+import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
 
 /** A PostgreSQL of the run's own, which can be struck and comes up again by itself on the same port. */
 export interface Postgres {

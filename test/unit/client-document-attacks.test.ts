@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { isPublicAddress } from "../../src/domain/PublicAddress.ts"
-import { fetchPinned, publicNet } from "../../src/layers/pinnedFetch.ts"
+import { fetchPinned, publicNet } from "../../src/layers/oauth/pinnedFetch.ts"
 
 /**
  * Attacks by the address of a client's metadata document: it is to lead the gateway to its own machine or network

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as fc from "fast-check"
 import { ProjectId } from "../../src/domain/Ids.ts"
 import { allScopes } from "../../src/domain/Scope.ts"
-import * as GrantPolicyLive from "../../src/layers/GrantPolicyLive.ts"
+import * as GrantPolicyLive from "../../src/layers/calls/GrantPolicyLive.ts"
 import { GrantPolicy } from "../../src/services/GrantPolicy.ts"
 import { grantOf, principalOf } from "../support/principals.ts"
 

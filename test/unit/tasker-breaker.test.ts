@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Breaker, type Ending, isShut, type Leave, type Turn } from "../../src/layers/taskerBreaker.ts"
+import { Breaker, type Ending, isShut, type Leave, type Turn } from "../../src/layers/tasker/taskerBreaker.ts"
 
 const read = { agent: "one", isWrite: false }
 const write = { ...read, isWrite: true }

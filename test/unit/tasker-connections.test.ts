@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Tracer } from "effect"
-import * as TaskerHttp from "../../src/layers/TaskerHttp.ts"
+import * as TaskerHttp from "../../src/layers/tasker/TaskerHttp.ts"
 import { json, type Script, scripted, silence, until, withAdapter } from "../support/scripted-tasker.ts"
 import {
   agent,

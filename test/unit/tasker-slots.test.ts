@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { isFull, type Place, Slots, type Waiter } from "../../src/layers/taskerSlots.ts"
+import { isFull, type Place, Slots, type Waiter } from "../../src/layers/tasker/taskerSlots.ts"
 
 const bounds = { underWay: 4, underWayOfOne: 2, waiting: 6, waitingOfOne: 3 }
 const patience = 1000

@@ -85,7 +85,11 @@ export const layer = HttpRouter.use((router) =>
       (step: (request: HttpServerRequest) => ReturnType<typeof take> | ReturnType<typeof show>) =>
       (request: HttpServerRequest) =>
         Effect.matchEffect(hosts.check(request), {
-          onFailure: (failure: RequestRefused) => Effect.succeed(problem(failure, requestId(request))),
+          // Another site's form is answered to a person; a wrong Host is nobody's browser on this site.
+          onFailure: (failure: RequestRefused) =>
+            failure.reason === "origin"
+              ? Effect.map(halt(request, new Halted({ kind: "form_foreign" })), respond)
+              : Effect.succeed(problem(failure, requestId(request))),
           onSuccess: () => answered(request, step(request))
         })
 

@@ -1,10 +1,11 @@
 import { Option, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { Language } from "../../domain/Language.ts"
 import type { OAuthClient } from "../../domain/OAuthClient.ts"
 import { ConsentId } from "../../domain/OAuthConsent.ts"
 import { type AuthorizationRequest, requestHash, scopesIn } from "../../domain/OAuthRequest.ts"
 import type { Scope } from "../../domain/Scope.ts"
-import { type Action, type Asking, actions, fields, type Language, type Page } from "../pages/models.ts"
+import { type Action, type Asking, actions, fields, type Page } from "../pages/models.ts"
 
 /** One look of a browser at a page of a login, whose request is proven. */
 export interface Visit {

@@ -1,15 +1,9 @@
 import { defuseName } from "../../domain/DefusedName.ts"
+import type { Language } from "../../domain/Language.ts"
 import type { Scope } from "../../domain/Scope.ts"
 import { askingRows, clientName, nameOf, policySource, remarks } from "./asking.ts"
 import { type Html, html, type Part } from "./html.ts"
-import {
-  type Action,
-  type ConsentPage,
-  fields,
-  type Language,
-  type Page,
-  type ShownProject
-} from "./models.ts"
+import { type Action, type ConsentPage, fields, type Page, type ShownProject } from "./models.ts"
 import { phrases } from "./phrases.ts"
 import { formId, hiddenFields, page, switchButton } from "./shell.ts"
 import type { Phrases } from "./words.ts"

@@ -1,4 +1,4 @@
-import type { Language } from "./models.ts"
+import type { Language } from "../../domain/Language.ts"
 
 /** Where a language may be named, from what a person pressed to what the browser was set to. */
 export interface LanguageWishes {

@@ -1,5 +1,5 @@
+import type { Language } from "../../domain/Language.ts"
 import { english } from "./english.ts"
-import type { Language } from "./models.ts"
 import { russian } from "./russian.ts"
 import type { Phrases } from "./words.ts"
 

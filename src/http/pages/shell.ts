@@ -1,6 +1,7 @@
+import type { Language } from "../../domain/Language.ts"
 import { type Html, html, type Part } from "./html.ts"
 import { otherThan } from "./language.ts"
-import { type Action, type Common, fields, type Language, type Page } from "./models.ts"
+import { type Action, type Common, fields, type Page } from "./models.ts"
 import { phrases } from "./phrases.ts"
 import { styleElement, styleSource } from "./style.ts"
 

@@ -1,4 +1,4 @@
-import type { Language } from "../pages/models.ts"
+import type { Language } from "../../domain/Language.ts"
 
 /**
  * Rules for `AGENTS.md`: how an agent works on a board without harm. They stand in a model's context

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import type { Language } from "../pages/models.ts"
+import type { Language } from "../../domain/Language.ts"
 import { shellWord } from "../shellWord.ts"
 import { type NextSteps, nextSteps } from "./nextSteps.ts"
 

@@ -1,4 +1,4 @@
-import type { Language } from "../pages/models.ts"
+import type { Language } from "../../domain/Language.ts"
 
 /** What a person does once a client's command has run or its file stands, in a sentence or two. */
 export interface NextSteps {

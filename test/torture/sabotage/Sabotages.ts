@@ -57,12 +57,12 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["unaudited"],
     edits: [
       edit(
-        "src/layers/IdempotencyPostgres.ts",
+        "src/layers/calls/IdempotencyPostgres.ts",
         "${besides}, event as (${insertEvent(sql, event, sql`from changed`)})",
         "${besides}"
       ),
       edit(
-        "src/layers/IdempotencyPostgres.ts",
+        "src/layers/calls/IdempotencyPostgres.ts",
         'if (done.recorded) return "Recorded" as const',
         `if (done.recorded) {
           yield* storage(repeatable(insertEvent(sql, event, sql\`from (select 1) as always\`)))
@@ -92,7 +92,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["audited twice", "acknowledged but not on record", "unaudited"],
     edits: [
       edit(
-        "src/layers/leases.ts",
+        "src/layers/calls/leases.ts",
         "id = ${lease.operationId} and fence = ${lease.fence} and state = 'in_progress'",
         "id = ${lease.operationId}"
       )
@@ -103,12 +103,12 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["passed after a revocation was acknowledged"],
     edits: [
       edit(
-        "src/layers/TokenStorePostgres.ts",
+        "src/layers/calls/TokenStorePostgres.ts",
         "import { kindOf, type Token }",
         "import { hash, kindOf, type Token }"
       ),
       edit(
-        "src/layers/TokenStorePostgres.ts",
+        "src/layers/calls/TokenStorePostgres.ts",
         "const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {",
         `const cached = new Map()
         const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
@@ -117,7 +117,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
           if (key === undefined && seen !== undefined && performance.now() - seen.at < 5000) return seen.row`
       ),
       edit(
-        "src/layers/TokenStorePostgres.ts",
+        "src/layers/calls/TokenStorePostgres.ts",
         "return row === undefined ? yield* unknownToken(token) : row",
         `if (row !== undefined && (cached.get(held)?.at ?? 0) < performance.now() - 5000) {
           cached.set(held, { row, at: performance.now() })
@@ -143,7 +143,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["unaudited"],
     edits: [
       edit(
-        "src/layers/IdempotencyPostgres.ts",
+        "src/layers/calls/IdempotencyPostgres.ts",
         "insertEvent(sql, event, sql`from changed`)",
         "insertEvent(sql, event, sql`from changed where random() < 0.95`)"
       )

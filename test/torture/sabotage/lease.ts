@@ -5,7 +5,7 @@ import type { Edit } from "./Sabotages.ts"
  * promise must not rest on a lease's length, only on the fence.
  */
 export const leaseOf = (milliseconds: number): Edit => ({
-  file: "src/layers/leases.ts",
+  file: "src/layers/calls/leases.ts",
   snippet: "Duration.toMillis(Duration.sum(callDeadline, margin))",
   instead: `Duration.toMillis(callDeadline) * 0 + ${milliseconds}`
 })

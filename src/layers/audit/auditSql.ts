@@ -1,0 +1,57 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import type { Fragment, Statement } from "effect/sql/Statement"
+import { eventHash } from "../../domain/AuditChain.ts"
+import type { AuditEvent } from "../../domain/AuditEvent.ts"
+
+/** A JSON value as a parameter; SQL's null for none. */
+export const jsonOrNull = (sql: PgClient, value: unknown): Fragment =>
+  value == null ? sql`null::jsonb` : sql`${sql.json(value)}::jsonb`
+
+/**
+ * The insertion of one event, to stand alone or within another statement. `source` is the table that
+ * decides whether it happens: one row, one event; no row, no event.
+ */
+export const insertEvent = (sql: PgClient, event: AuditEvent, source: Fragment): Statement<unknown> => sql`
+  insert into audit_events (
+    id, at, action, outcome, reason, agent_id, owner_user_id, token_id, project_id, issue_id,
+    idempotency_key, arguments_sha256, request_id, via, count, client, change_sha256, duration_ms, hash
+  )
+  select
+    ${event.id}::uuid, ${event.at}::timestamptz, ${event.action}::text, ${event.outcome}::text,
+    ${event.reason}::text, ${event.agent_id}::uuid, ${event.owner_user_id}::text,
+    ${event.token_id}::uuid, ${event.project_id}::uuid, ${event.issue_id}::uuid,
+    ${event.idempotency_key}::text, ${event.arguments_sha256}::text, ${event.request_id}::text,
+    ${event.via}::text, ${event.count}::integer,
+    ${jsonOrNull(sql, event.client)}, ${event.change_sha256 ?? null}::text,
+    ${event.duration_ms ?? null}::integer, ${eventHash(event)}::bytea
+  ${source}
+  on conflict (id) do nothing`
+
+/** An event of the table `e` as it is shown, and as its hash is over: what came in later is left out where it is not known. */
+export const shownEvent = (sql: PgClient): Fragment => sql`(
+  jsonb_build_object(
+    'id', e.id, 'at', iso(e.at), 'action', e.action, 'outcome', e.outcome, 'reason', e.reason,
+    'agent_id', e.agent_id, 'owner_user_id', e.owner_user_id, 'token_id', e.token_id,
+    'project_id', e.project_id, 'issue_id', e.issue_id, 'idempotency_key', e.idempotency_key,
+    'arguments_sha256', e.arguments_sha256, 'request_id', e.request_id, 'via', e.via, 'count', e.count
+  )
+  || case when e.client is null then '{}' else jsonb_build_object('client', e.client) end
+  || case when e.change_sha256 is null then '{}' else jsonb_build_object('change_sha256', e.change_sha256) end
+  || case when e.duration_ms is null then '{}' else jsonb_build_object('duration_ms', e.duration_ms) end
+)`
+
+/**
+ * What an instance locks while it seals. Any constant serves, so long as nothing else in the database takes
+ * the same.
+ */
+export const sealing = 7_305_402_612
+
+/** The place up to which nothing is left to be sealed, as the last checkpoint says. */
+export const horizon = (sql: PgClient): Fragment => sql`
+  coalesce((select horizon from audit_checkpoints order by sequence desc limit 1), 0)`
+
+/** Whether an event `e` after a place has no seal. Both sides are bounded, so that only what is after it is read. */
+export const isUnsealed = (sql: PgClient, after: Fragment): Fragment => sql`
+  e.position > ${after} and not exists (
+    select from audit_seals s where s.position = e.position and s.position > ${after}
+  )`

@@ -1,0 +1,112 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import { Duration, Schema } from "effect"
+import type { Fragment, Statement } from "effect/sql/Statement"
+import type { Settings } from "../../Config.ts"
+import { OperationId } from "../../domain/Ids.ts"
+import { issueOf } from "../../domain/Write.ts"
+import type { Intent } from "../../services/Idempotency.ts"
+import { jsonOrNull } from "../audit/auditSql.ts"
+import { type Asked, CallerRow, callerRow, countingOf, rated } from "./callerSql.ts"
+import { holder } from "./holderSql.ts"
+
+/** What reserving finds: who asks, and what came of it. */
+export const ReservedRow = Schema.Struct({
+  ...CallerRow.fields,
+  reserved: Schema.NullOr(OperationId),
+  /** Whether the title was free, where it matters. */
+  titled: Schema.Boolean
+})
+
+/** What the caller's row is asked about for a reservation. */
+export const askedOf = (intent: Intent, settings: Settings["Service"]): Asked => ({
+  token: intent.token,
+  key: intent.key,
+  counting: intent.counted ? undefined : countingOf(settings, "writes"),
+  retention: settings.idempotencyRetention
+})
+
+/**
+ * Reserving, as one statement. `caller` is who asks, as the database knows it in this instant;
+ * `allowed` is the grant that admits this write, if one does; the key is inserted only for an allowed
+ * caller within its rate, only where it is free, and only where the title is; `counted` fails the whole
+ * by its constraint where the day's writes are used up.
+ */
+export const reserveStatement = (
+  sql: PgClient,
+  settings: Settings["Service"],
+  intent: Intent,
+  id: string,
+  leaseMillis: number
+): Statement<unknown> => {
+  const asked = askedOf(intent, settings)
+  const { from, isLive, scopes } = holder(sql, intent.token)
+  return sql`
+    with ${rated(sql, asked)}, caller as materialized (
+      ${callerRow(sql, asked)}
+    ), allowed as (
+      select t.id as token_id, t.agent_id, g.id as grant_id, g.max_writes_per_day
+      from ${from}
+      join agents a on a.id = t.agent_id
+      join grants g on g.agent_id = t.agent_id and g.revoked_at is null
+      where ${isLive}
+        and a.status = 'active'
+        and g.project_id = ${intent.projectId}
+        and (g.expires_at is null or g.expires_at > now())
+        and ${intent.scope}::text = any (g.scopes)
+        and (${scopes} is null or ${intent.scope}::text = any (${scopes}))
+        ${
+          asked.counting === undefined
+            ? sql``
+            : sql`and coalesce((select calls from rated), 0) <= ${asked.counting.limit}::integer`
+        }
+    ), titled as (
+      ${titled(sql, settings, intent, id)}
+    ), reserved as (
+      insert into idempotency_keys (
+        id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
+        lease_until, intent, before, client, request_id, counted
+      )
+      select
+        ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
+        ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
+        now() + ${leaseMillis}::integer * interval '1 millisecond', ${sql.json(intent.write)},
+        ${jsonOrNull(sql, intent.before)}, ${jsonOrNull(sql, intent.client)}, ${intent.requestId}, max_writes_per_day is not null
+      from allowed
+      where exists (select from titled)
+      on conflict (agent_id, key) where state <> 'not_executed' do nothing
+      returning id, grant_id
+    ), counted as (
+      insert into grant_writes (grant_id, day, writes, max_writes)
+      select allowed.grant_id, (now() at time zone 'UTC')::date, 1, allowed.max_writes_per_day
+      from reserved join allowed on allowed.grant_id = reserved.grant_id
+      where allowed.max_writes_per_day is not null
+      on conflict (grant_id, day) do update
+        set writes = grant_writes.writes + 1, max_writes = excluded.max_writes
+    )
+    select caller.*, (select id from reserved) as reserved, exists (select from titled) as titled
+    from caller`
+}
+
+/**
+ * Takes the title for this write, where its tool minds repetitions and the key is new: of two at the
+ * same instant the second waits here for the first and finds the title taken. A row where it is free.
+ */
+const titled = (sql: PgClient, settings: Settings["Service"], intent: Intent, id: string): Fragment => {
+  const window = Duration.toSeconds(settings.duplicateWindow)
+  const { repetition } = intent
+  if (repetition === undefined || window === 0) return sql`select`
+  return sql`
+    insert into recent_titles as t (agent_id, project_id, title_hash, operation_id)
+    select allowed.agent_id, ${intent.projectId}::uuid, ${repetition.titleHash}, ${id}::uuid
+    from allowed
+    where not exists (
+      select from idempotency_keys k
+      where k.agent_id = allowed.agent_id and k.key = ${intent.key} and k.state <> 'not_executed'
+    )
+    on conflict (agent_id, project_id, title_hash) do update
+      set operation_id = excluded.operation_id, reserved_at = now(),
+          previous_operation_id = t.operation_id, previous_reserved_at = t.reserved_at
+      where ${repetition.allowed}::boolean
+        or t.reserved_at <= now() - ${window}::integer * interval '1 second'
+    returning operation_id`
+}

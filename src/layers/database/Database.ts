@@ -1,0 +1,147 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { Effect, Option, type Redacted, Schedule, Schema } from "effect"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { Settings } from "../../Config.ts"
+import * as CallRole from "./CallRole.ts"
+import * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
+import * as Migrations from "./Migrations.ts"
+import { isOutage } from "./storage.ts"
+
+/**
+ * The database that is named can't be used. Says which setting names it, never its value: a URL holds
+ * a password.
+ */
+class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
+  message: Schema.String
+}) {}
+
+/** The longest that a call's statement may run; whoever waits for it gives up a little earlier (`storage.ts`). */
+const callTimeouts = { statement_timeout: "6s", idle_in_transaction_session_timeout: "15s" }
+
+const connect = (
+  url: Redacted.Redacted<string>,
+  maxConnections: number,
+  startupParameters: Readonly<Record<string, string>>
+) =>
+  PgClient.make({
+    url,
+    maxConnections,
+    startupParameters,
+    connectTimeout: "5 seconds",
+    applicationName: "tasker-codex-api"
+  })
+
+/** The database to use, by its owner's way to it and by that of calls, which may be the same. */
+interface Ways {
+  readonly owner: Redacted.Redacted<string>
+  readonly calls: Redacted.Redacted<string>
+  /** What names the owner's. */
+  readonly variable: "DATABASE_URL" | "MIGRATION_DATABASE_URL"
+}
+
+/** The database that is named, else an embedded one under `DATA_DIR`. */
+const ways = Effect.gen(function* () {
+  const { databaseUrl, dataDir, migrationDatabaseUrl } = yield* Settings
+  if (Option.isNone(databaseUrl)) {
+    const { callsUrl, url } = yield* EmbeddedPostgres.start({ dataDir })
+    return { owner: url, calls: callsUrl, variable: "DATABASE_URL" } satisfies Ways
+  }
+  const calls = databaseUrl.value
+  return Option.isSome(migrationDatabaseUrl)
+    ? ({ owner: migrationDatabaseUrl.value, calls, variable: "MIGRATION_DATABASE_URL" } satisfies Ways)
+    : ({ owner: calls, calls, variable: "DATABASE_URL" } satisfies Ways)
+})
+
+/** A database that is started together with the gateway may be some seconds behind it. */
+const patience = Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 30 }))
+
+/**
+ * Whether there is nothing to migrate for one who could not: the role of calls, alone, as a gateway has it
+ * that is never given the owner's connection. Someone else then runs `npm run migrate` before it starts.
+ */
+const isMigratedByOthers = Effect.gen(function* () {
+  const sql = yield* PgClient.PgClient
+  const restricted = yield* sql`
+    select where not has_schema_privilege(current_schema(), 'create') and to_regclass('schema_migrations') is not null`
+  if (restricted.length === 0) return false
+  const pending = yield* Migrations.pending
+  if (pending === 0) return true
+  return yield* new DatabaseUnusable({
+    message: `The database of DATABASE_URL lacks ${pending} of this gateway's migrations, and its user may not carry them out. Run \`npm run migrate\` with MIGRATION_DATABASE_URL naming the owner's connection, or set that for the gateway.`
+  })
+})
+
+/**
+ * Brings the database up to this code, over a connection of the owner's, without the time limits of calls;
+ * then gives the role of calls its rights, if that is another.
+ */
+const migrated = ({ calls, owner }: Ways) =>
+  Effect.scoped(
+    Effect.flatMap(connect(owner, 1, {}), (client) =>
+      Effect.gen(function* () {
+        if (yield* isMigratedByOthers) return []
+        const done = yield* Migrations.migrate()
+        if (CallRole.roleOf(calls) !== CallRole.roleOf(owner)) yield* CallRole.admit(calls)
+        return done
+      }).pipe(Effect.provideService(PgClient.PgClient, client))
+    )
+  )
+
+/** A pool is lazy: that calls can connect is tried here, so that a wrong password is told at start-up. */
+const tried = (calls: Redacted.Redacted<string>) =>
+  Effect.scoped(Effect.flatMap(connect(calls, 1, {}), (sql) => sql`select 1`))
+
+/** Waits for a database that is starting up, and says what is wrong with one that can't be used. */
+const patiently = <A, E, R>(
+  using: Effect.Effect<A, E | SqlError, R>,
+  variable: string,
+  needs: string
+): Effect.Effect<A, Exclude<E, SqlError> | DatabaseUnusable, R> =>
+  using.pipe(
+    Effect.tapError((error) =>
+      isSqlError(error) && isOutage(error)
+        ? Effect.logWarning(`The database of ${variable} is not there yet: ${reasonOf(error)}`)
+        : Effect.void
+    ),
+    Effect.retry({ schedule: patience, while: (error) => isSqlError(error) && isStarting(error) }),
+    Effect.catch((error) =>
+      Effect.fail(
+        isSqlError(error)
+          ? new DatabaseUnusable({
+              message: `The database of ${variable} can't be used: ${reasonOf(error)}. Check that it runs, that ${variable} names it, and that its user ${needs}.`
+            })
+          : (error as Exclude<E, SqlError>)
+      )
+    )
+  )
+
+/** Wrong credentials don't fix themselves; a server that can't be reached or is starting up may. */
+const isStarting = (error: SqlError): boolean =>
+  isOutage(error) && error.reason._tag !== "AuthenticationError"
+
+const reasonOf = (error: SqlError): string => {
+  const { cause } = error.reason
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
+}
+
+/**
+ * A pool of connections to a database that is up to date: migrations run before anything else may use
+ * it. A pool is lazy, so it is here that a database which is out or refuses us is told at start-up.
+ */
+export const layer = PgClient.layerFrom(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const found = yield* ways
+    if (Option.isSome(settings.databaseUrl) && Option.isNone(settings.migrationDatabaseUrl)) {
+      yield* Effect.logInfo(
+        "MIGRATION_DATABASE_URL is not set: DATABASE_URL serves both for migrations and for calls"
+      )
+    }
+    const done = yield* patiently(migrated(found), found.variable, "may create tables there")
+    for (const migration of done) {
+      yield* Effect.logInfo(`Migrated the database: ${migration.version} ${migration.name}`)
+    }
+    yield* patiently(tried(found.calls), "DATABASE_URL", "may connect to it")
+    return yield* connect(found.calls, 10, callTimeouts)
+  })
+)

@@ -1,0 +1,94 @@
+import { Effect, Predicate, Schema } from "effect"
+import { SqlError } from "effect/sql"
+import { type GatewayUnavailable, gatewayUnavailable } from "../../domain/Failure.ts"
+
+/**
+ * SQLSTATE classes that say that the database is not there just now, rather than that a statement
+ * was wrong: 53 insufficient resources (too many connections, disk full), 57P0x shutdown, crash and
+ * start-up, 58 system errors, 25006 a standby that was just promoted elsewhere (PostgreSQL, Appendix A).
+ */
+const outOfService = /^(53|57P0|58|25006)/
+
+const codeOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
+
+/** Whether a statement failed because the database is not there, rather than because it was wrong. */
+export const isOutage = (error: SqlError.SqlError): boolean => {
+  switch (error.reason._tag) {
+    case "ConnectionError":
+    case "AuthenticationError":
+    case "DeadlockError":
+    case "SerializationError":
+    case "LockTimeoutError":
+    case "StatementTimeoutError":
+      return true
+    case "UnknownError":
+      return codeOf(error.reason.cause) === "" || outOfService.test(codeOf(error.reason.cause))
+    default:
+      return false
+  }
+}
+
+/** The constraint that a statement broke, where it broke one. */
+export const brokenConstraint = (error: SqlError.SqlError): string | undefined => {
+  const cause = error.reason.cause
+  return Predicate.hasProperty(cause, "constraint") && Predicate.isString(cause.constraint)
+    ? cause.constraint
+    : undefined
+}
+
+/**
+ * The longest that a caller waits for a connection and its statement, which the driver has no timeout
+ * of its own for. It takes up to five seconds more to give a statement up that was sent and not answered.
+ */
+const patience = "3 seconds"
+
+/**
+ * Whether a statement that failed was certainly not carried out: no connection could be made for it, or the
+ * server said why it failed. One that the server was cut off in, or that nobody answered, may have been.
+ */
+const isUndone = (error: SqlError.SqlError): boolean => {
+  const code = codeOf(error.reason.cause)
+  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN)$/.test(code) || /^(?!57P0[12]|08)[0-9A-Z]{5}$/.test(code)
+}
+
+/**
+ * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said
+ * in the log; anything else (bad SQL, a broken constraint, a row that does not decode) is a defect.
+ */
+export const storage = <A, E, R>(
+  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>,
+  /** What a caller is told of a statement that may have been carried out all the same. */
+  unheard: () => GatewayUnavailable = gatewayUnavailable
+): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable, R> =>
+  statement.pipe(
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () =>
+        Effect.logError(`The database did not answer within ${patience}`).pipe(
+          Effect.andThen(Effect.fail(unheard()))
+        )
+    }),
+    Effect.catch((error) => {
+      if (SqlError.isSqlError(error)) {
+        return isOutage(error)
+          ? Effect.logError("The database is out", error.reason).pipe(
+              Effect.andThen(Effect.fail(isUndone(error) ? gatewayUnavailable() : unheard()))
+            )
+          : Effect.die(error)
+      }
+      return Schema.isSchemaError(error)
+        ? Effect.die(error)
+        : Effect.fail(error as Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable)
+    })
+  )
+
+/**
+ * Runs a statement once more where its connection broke: the first one after a backend died can fail
+ * so. Only for statements that may be carried out twice, since the first may have been committed.
+ */
+export const repeatable = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(statement, {
+    times: 1,
+    while: (error) => SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"
+  })

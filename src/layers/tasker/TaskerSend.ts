@@ -1,0 +1,127 @@
+import { Clock, Effect, type Fiber, Random } from "effect"
+import type { TaskerError } from "../../services/TaskerAdapter.ts"
+import { type Gate, monotonicMillis, type NotAsked } from "./TaskerGate.ts"
+import type { Broken, Reply, Request, Transport } from "./TaskerHttp.ts"
+import { retryAfter } from "./taskerAnswers.ts"
+import { isWrite, type Outgoing, upstreamKeyOf } from "./taskerCalls.ts"
+import { ofBroken } from "./taskerFailures.ts"
+import { headerValue, traceparent } from "./taskerHeaders.ts"
+
+/** Sends one call and gives its answer, or says what became of it. A write leaves the gateway once at most. */
+export type Send = (call: Outgoing) => Effect.Effect<Reply, TaskerError>
+
+/** Tries of one call, the first included. */
+const readTries = 3
+const writeTries = 2
+/** Before the second try, doubled before the third; by half more or less. */
+const pauseMillis = 100
+/** A `Retry-After` beyond this is left to the caller. */
+const longestRetryAfterMillis = 2000
+/** With less of its time than this a try would fail for want of it, and look as if Tasker had failed. */
+const leastShare = 0.25
+
+/**
+ * `Send` through the gate, all tries of a call within one timeout.
+ *
+ * A read is repeated where its answer may be another the next time: no connection, a cut, 5xx, and 429
+ * with a `Retry-After` that is short. A timeout is not: it has used the time up. A write is repeated
+ * only where nothing of it left. That is certain (`TaskerHttp` says how) and is what its failure tells
+ * the caller, who may then do the very same; everything else is for those to settle who know what was
+ * asked. What the gate refuses is not tried again: the try before it is answered instead, if there was one.
+ */
+export const make = (
+  { exchange }: Pick<Transport, "exchange">,
+  gate: Gate,
+  options: { readonly path: string; readonly token: string; readonly timeoutMillis: number }
+): Send => {
+  const { path, timeoutMillis, token } = options
+  return (call) =>
+    Effect.withFiber((fiber) => {
+      const started = monotonicMillis(fiber)
+      const request: Request = {
+        method: call.method,
+        path: path + call.path,
+        headers: {
+          accept: "application/json",
+          authorization: `Bearer ${token}`,
+          traceparent: traceparent(fiber),
+          ...headersOf(call)
+        },
+        body: call.body === undefined ? undefined : JSON.stringify(call.body)
+      }
+      const asking = { agent: call.who.agent.id, isWrite: isWrite(call) }
+
+      const attempt = (tries: number, millis: number, before?: Tried): Effect.Effect<Reply, TaskerError> => {
+        let given = millis
+        const tried = gate.pass(asking, millis, (left) => {
+          given = left
+          return exchange(request, left)
+        })
+        const judge = (now: Tried): Effect.Effect<Reply, TaskerError> => {
+          if (now._tag === "NotAsked" && before !== undefined) return finish(before, given)
+          const pause = pauseAfter(call, now, tries, fiber)
+          if (pause === undefined) return finish(now, given)
+          const left = Math.floor(timeoutMillis - (monotonicMillis(fiber) - started) - pause)
+          if (left < timeoutMillis * leastShare) return finish(now, given)
+          return Effect.andThen(
+            Effect.sleep(pause),
+            Effect.suspend(() => attempt(tries + 1, left, now))
+          )
+        }
+        return Effect.matchEffect(tried, {
+          onSuccess: (reply) =>
+            reply.status < 429 ? Effect.succeed(reply) : judge({ _tag: "Answered", reply }),
+          onFailure: judge
+        })
+      }
+
+      const finish = (tried: Tried, given: number): Effect.Effect<Reply, TaskerError> =>
+        tried._tag === "Answered" ? Effect.succeed(tried.reply) : Effect.fail(ofBroken(call, tried, given))
+
+      return attempt(1, timeoutMillis)
+    })
+}
+
+/** What one try came to. */
+type Tried = { readonly _tag: "Answered"; readonly reply: Reply } | Broken | NotAsked
+
+/** How long to wait before the next try; undefined where there is none. */
+const pauseAfter = (
+  call: Outgoing,
+  tried: Tried,
+  tries: number,
+  fiber: Fiber.Fiber<unknown, unknown>
+): number | undefined => {
+  const write = isWrite(call)
+  if (tries >= (write ? writeTries : readTries)) return undefined
+  if (write && tried._tag !== "NotSent") return undefined
+  const pause = pauseMillis * 2 ** (tries - 1) * (0.5 + fiber.getRef(Random.Random).nextDoubleUnsafe())
+  switch (tried._tag) {
+    case "NotSent":
+    case "Cut":
+      return pause
+    case "Answered": {
+      const { status } = tried.reply
+      if (status !== 429 && status < 500) return undefined
+      const seconds = retryAfter(tried.reply, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      if (seconds === undefined) return status === 429 ? undefined : pause
+      const asked = seconds * 1000
+      return asked > longestRetryAfterMillis ? undefined : asked + pause
+    }
+    default:
+      return undefined
+  }
+}
+
+const headersOf = (call: Outgoing): Record<string, string> => {
+  const { agent, requestId } = call.who
+  const headers: Record<string, string> = {
+    "x-request-id": headerValue(requestId),
+    "x-nodedc-agent-id": headerValue(agent.id),
+    "x-nodedc-owner-id": headerValue(agent.owner_user_id)
+  }
+  const key = upstreamKeyOf(call)
+  if (key !== undefined) headers["idempotency-key"] = headerValue(key)
+  if (call.body !== undefined) headers["content-type"] = "application/json"
+  return headers
+}

@@ -1,0 +1,130 @@
+import { Predicate, Result, type Schema, SchemaIssue, SchemaParser } from "effect"
+import { stripInvisible } from "../../domain/PlainText.ts"
+import { holdsSecret } from "../../domain/Token.ts"
+import type { Reply } from "./TaskerHttp.ts"
+
+/**
+ * What came back, read: bytes to JSON to typed values, and Tasker's error texts to something that may
+ * be shown. Nothing here throws, whatever the bytes are.
+ */
+
+const json = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+/** Escapes of what no text of Tasker's can hold (PostgreSQL stores neither) and ours must not: NUL, surrogates. */
+const escapes = /\\u(?:0000|d[89a-f])/i
+
+const header = (reply: Reply, name: string): string => {
+  const value = reply.headers[name]
+  return typeof value === "string" ? value : ""
+}
+
+/** The JSON of a body; fails with what it is instead. */
+export const readJson = (reply: Reply): Result.Result<unknown, string> => {
+  if (!json.test(header(reply, "content-type")))
+    return Result.fail("its answer is not JSON by its content type")
+  try {
+    const text = utf8.decode(reply.body)
+    return Result.succeed(escapes.test(text) ? JSON.parse(text, storable) : JSON.parse(text))
+  } catch {
+    return Result.fail("its answer is not well-formed JSON")
+  }
+}
+
+const storable = (_: string, value: unknown): unknown =>
+  typeof value === "string" ? value.replaceAll("\0", "").toWellFormed() : value
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Decodes an answer; fails with the place of the first fault and never with what stands there. */
+export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+  const decode = SchemaParser.decodeUnknownResult(schema)
+  return (value: unknown): Result.Result<S["Type"], string> =>
+    Result.mapError(decode(value), (issue) => {
+      const path = formatIssue(issue).issues[0]?.path ?? []
+      const place = path.map((key) => String(typeof key === "object" ? key.key : key)).join(".")
+      return `${place === "" ? "its answer" : `\`${place}\` in its answer`} is missing or of another form`
+    })
+}
+
+/** The seconds that a `Retry-After` asks to wait, by number or date (RFC 9110, 10.2.3), as it says them. */
+export const retryAfter = (reply: Reply, nowMillis: number): number | undefined => {
+  const text = header(reply, "retry-after").trim()
+  const seconds = /^\d{1,9}$/.test(text) ? Number(text) : (httpDate(text) - nowMillis) / 1000
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
+}
+
+/** The same as callers are told: whole seconds, 1 to an hour. */
+export const retryAfterSeconds = (reply: Reply, nowMillis: number): number | undefined => {
+  const seconds = retryAfter(reply, nowMillis)
+  return seconds === undefined ? undefined : Math.min(3600, Math.max(1, Math.ceil(seconds)))
+}
+
+/** `Date.parse` alone takes nearly anything for a date, "-5" included. */
+const httpDate = (text: string): number =>
+  /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(text) ? Date.parse(text) : Number.NaN
+
+/** Tasker's `{error, detail?, fields?}`, fit to be shown. */
+export interface ErrorBody {
+  /** As Tasker sent it, for comparing only. */
+  readonly code: string
+  /** All of it in one line. */
+  readonly text: string
+  /** The same, for the details of a failure. */
+  readonly said: Readonly<Record<string, unknown>>
+  /** Of a 409: what exists already. */
+  readonly id: unknown
+}
+
+const longestText = 300
+const mostFields = 20
+
+/**
+ * The error of a reply, or undefined where its body is not one. `secrets` are the values that must not
+ * be shown even if Tasker repeats them: the gateway's bearer and the key of the write.
+ */
+export const readError = (reply: Reply, secrets: ReadonlyArray<string>): ErrorBody | undefined => {
+  const parsed = readJson(reply)
+  if (Result.isFailure(parsed) || !Predicate.isObject(parsed.success)) return undefined
+  const body: Record<PropertyKey, unknown> = parsed.success
+  if (typeof body.error !== "string") return undefined
+  const show = (value: unknown) => shown(value, secrets)
+  const detail = body.detail === undefined || body.detail === null ? undefined : show(body.detail)
+  const fields = Predicate.isObject(body.fields)
+    ? Object.entries(body.fields)
+        .slice(0, mostFields)
+        .map(([name, fault]) => [show(name), show(fault)] as const)
+    : []
+  const error = show(body.error)
+  return {
+    code: body.error,
+    text: [error, detail, ...fields.map(([name, fault]) => `${name}: ${fault}`)]
+      .filter((part) => part !== undefined && part !== "")
+      .join("; ")
+      .slice(0, 2 * longestText)
+      .toWellFormed(),
+    said: {
+      error,
+      ...(detail === undefined ? {} : { detail }),
+      ...(fields.length === 0 ? {} : { fields: Object.fromEntries(fields) })
+    },
+    id: body.id
+  }
+}
+
+/** One line of Tasker's, without what is invisible, secret or too long. */
+const shown = (value: unknown, secrets: ReadonlyArray<string>): string => {
+  const text = stripInvisible(plain(value)).replace(/\s+/g, " ").trim()
+  if (holdsSecret(text)) return "(withheld: it held a secret)"
+  const redacted = secrets.reduce((rest, secret) => rest.replaceAll(secret, "(withheld)"), text)
+  return redacted.length > longestText ? `${redacted.slice(0, longestText).toWellFormed()}…` : redacted
+}
+
+const plain = (value: unknown): string => {
+  if (typeof value === "string") return value
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join("; ")
+  try {
+    return JSON.stringify(value) ?? ""
+  } catch {
+    return ""
+  }
+}

@@ -1,0 +1,262 @@
+import { Result, Schema } from "effect"
+import type { ProjectId } from "../../domain/Ids.ts"
+import { Project } from "../../domain/Issue.ts"
+import {
+  type CommentQuery,
+  type IssuePage,
+  type IssueQuery,
+  ListedComment,
+  type Page,
+  ProjectContext,
+  type ProjectQuery,
+  TaskerComment,
+  TaskerIssue
+} from "../../domain/Tasker.ts"
+import type {
+  AddComment,
+  CreateIssue,
+  IssueChange,
+  MoveIssue,
+  SetAssignees,
+  SetLabels,
+  UpdateIssue
+} from "../../domain/Write.ts"
+import type { OnBehalf, WriteTicket } from "../../services/TaskerAdapter.ts"
+import type { Request } from "./TaskerHttp.ts"
+import { decoder } from "./taskerAnswers.ts"
+
+/** What goes out to Tasker. */
+export interface Outgoing {
+  readonly name: string
+  readonly method: Request["method"]
+  /** Below the API's base path, with the query. */
+  readonly path: string
+  readonly body?: Readonly<Record<string, unknown>>
+  /** A ticket makes it a write. */
+  readonly who: OnBehalf | WriteTicket
+  /** As the sentence of a failure begins, with ids only: "Reading card …". */
+  readonly doing: string
+  readonly projectId: ProjectId | undefined
+  /** A Tasker of an earlier version may lack it. */
+  readonly newer?: true
+}
+
+/**
+ * One call to Tasker as data: what is sent, how its answer is read, and what in the answer would be
+ * astray. These ten are all there are; `TaskerInternal` sends them.
+ */
+export interface Call<A> extends Outgoing {
+  readonly decode: (json: unknown) => Result.Result<A, string>
+  /** Why an answer of the right form is nevertheless not one to what was asked. */
+  readonly strays: (answer: A) => string | undefined
+}
+
+export const resolveProject = (who: OnBehalf, query: ProjectQuery): Call<Project> => {
+  const { workspace_slug, project_id, identifier, name } = query
+  return {
+    name: "resolveProject",
+    method: "POST",
+    path: "/projects/resolve",
+    // What is undefined, `JSON.stringify` leaves out.
+    body: { workspace_slug, project_id, identifier, name, actor: actorOf(who) },
+    who,
+    doing: project_id === undefined ? "Looking up a project" : `Looking up project ${project_id}`,
+    projectId: project_id,
+    decode: readProject,
+    // A name is not compared: how alike two names must be is Tasker's to say.
+    strays: (project) =>
+      (project_id === undefined || project.id === project_id) &&
+      (identifier === undefined || sameText(project.identifier, identifier)) &&
+      sameText(project.workspace_slug, workspace_slug)
+        ? undefined
+        : "it answers with another project"
+  }
+}
+
+export const projectContext = (who: OnBehalf, projectId: ProjectId): Call<ProjectContext> => ({
+  name: "projectContext",
+  method: "GET",
+  path: `/projects/${segment(projectId)}/context`,
+  who,
+  doing: `Reading the states, labels and members of project ${projectId}`,
+  projectId,
+  decode: decodeContext,
+  strays: ({ project }) => (project.id === projectId ? undefined : "it answers with another project")
+})
+
+export const listIssues = (who: OnBehalf, query: IssueQuery): Call<IssuePage> => ({
+  name: "listIssues",
+  method: "GET",
+  path: `/issues?${search({
+    project_id: query.project_id,
+    issue_id: query.issue_id,
+    identifier: query.identifier,
+    external_id: query.external_id,
+    state_id: query.state_id,
+    label_id: query.label_id,
+    assignee_id: query.assignee_id,
+    priority: query.priority,
+    search: query.search,
+    updated_after: query.updated_after,
+    cursor: query.cursor,
+    limit: query.limit
+  })}`,
+  who,
+  doing:
+    query.issue_id === undefined
+      ? `Listing cards of project ${query.project_id}`
+      : `Reading card ${query.issue_id}`,
+  projectId: query.project_id,
+  decode: decodeIssues,
+  strays: ({ results }) =>
+    results.every((issue) => wasAskedFor(issue, query)) ? undefined : "it lists a card that was not asked for"
+})
+
+/**
+ * A Tasker that overlooks a filter would make any card pass for the one that was looked for. Of a card
+ * asked for by its id the project is not judged: telling the agent of another's card is the caller's.
+ */
+const wasAskedFor = (issue: TaskerIssue, query: IssueQuery): boolean =>
+  (query.identifier === undefined || sameText(issue.identifier, query.identifier)) &&
+  (query.issue_id === undefined ? issue.project_id === query.project_id : issue.id === query.issue_id)
+
+export const listComments = (who: OnBehalf, query: CommentQuery): Call<Page<ListedComment>> => {
+  const { project_id, issue_id, cursor, limit } = query
+  return {
+    name: "listComments",
+    method: "GET",
+    path: `/issues/${segment(issue_id)}/comments?${search({ project_id, cursor, limit })}`,
+    who,
+    doing: `Listing the comments of card ${issue_id}`,
+    projectId: project_id,
+    newer: true,
+    decode: decodeComments,
+    strays: ({ results }) =>
+      results.every((comment) => comment.issue_id === issue_id)
+        ? undefined
+        : "it lists a comment on another card"
+  }
+}
+
+export const createIssue = (ticket: WriteTicket, write: CreateIssue): Call<TaskerIssue> => {
+  const { _tag, ...fields } = write
+  return {
+    name: "createIssue",
+    method: "POST",
+    path: "/issues",
+    body: { ...fields, ...markOf(ticket), actor: actorOf(ticket) },
+    who: ticket,
+    doing: `Creating a card in project ${write.project_id}`,
+    projectId: write.project_id,
+    decode: readIssue,
+    strays: (issue) =>
+      issue.project_id === write.project_id ? undefined : "the card it answers with is in another project"
+  }
+}
+
+export const updateIssue = (ticket: WriteTicket, write: UpdateIssue): Call<TaskerIssue> =>
+  change(ticket, write, "updateIssue", "PATCH", "", "Changing", write.fields)
+
+export const moveIssue = (ticket: WriteTicket, write: MoveIssue): Call<TaskerIssue> =>
+  change(ticket, write, "moveIssue", "POST", "/move", "Moving", { state_id: write.state_id })
+
+export const setLabels = (ticket: WriteTicket, write: SetLabels): Call<TaskerIssue> =>
+  change(ticket, write, "setLabels", "PUT", "/labels", "Setting the labels of", {
+    label_ids: write.label_ids
+  })
+
+export const setAssignees = (ticket: WriteTicket, write: SetAssignees): Call<TaskerIssue> =>
+  change(ticket, write, "setAssignees", "PUT", "/assignees", "Setting the assignees of", {
+    assignee_ids: write.assignee_ids
+  })
+
+const change = (
+  ticket: WriteTicket,
+  write: typeof IssueChange.Type,
+  name: string,
+  method: Request["method"],
+  below: string,
+  doing: string,
+  fields: object
+): Call<TaskerIssue> => ({
+  name,
+  method,
+  path: `/issues/${segment(write.issue_id)}${below}`,
+  body: {
+    ...fields,
+    expected_updated_at: write.seen_updated_at,
+    project_id: write.project_id,
+    actor: actorOf(ticket)
+  },
+  who: ticket,
+  doing: `${doing} card ${write.issue_id}`,
+  projectId: write.project_id,
+  decode: readIssue,
+  strays: (issue) =>
+    issue.id === write.issue_id && issue.project_id === write.project_id
+      ? undefined
+      : "it answers with another card, or with one of another project"
+})
+
+export const addComment = (ticket: WriteTicket, write: AddComment): Call<TaskerComment> => ({
+  name: "addComment",
+  method: "POST",
+  path: `/issues/${segment(write.issue_id)}/comments`,
+  body: {
+    comment_html: write.comment_html,
+    ...markOf(ticket),
+    project_id: write.project_id,
+    actor: actorOf(ticket)
+  },
+  who: ticket,
+  doing: `Commenting on card ${write.issue_id}`,
+  projectId: write.project_id,
+  decode: readComment,
+  strays: (comment) =>
+    comment.issue_id === write.issue_id ? undefined : "the comment it answers with is on another card"
+})
+
+/** The key that makes a write one write; undefined for a read. */
+export const upstreamKeyOf = ({ who }: Outgoing): string | undefined =>
+  "upstreamKey" in who ? who.upstreamKey : undefined
+
+/** Only of a write is it of any account whether it may have been carried out. */
+export const isWrite = (call: Outgoing): boolean => upstreamKeyOf(call) !== undefined
+
+const actorOf = ({ agent }: OnBehalf) => ({
+  agent_id: agent.id,
+  agent_display_name: agent.display_name,
+  owner_user_id: agent.owner_user_id,
+  owner_email: agent.owner_email
+})
+
+/** By this a Tasker that does not know `Idempotency-Key` still recognises what it has. */
+const markOf = (ticket: WriteTicket) => ({
+  external_source: "nodedc-agent-gateway",
+  external_id: ticket.upstreamKey
+})
+
+const segment = encodeURIComponent
+
+const search = (fields: Readonly<Record<string, string | number | undefined>>): string => {
+  const params = new URLSearchParams()
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) params.set(name, String(value))
+  }
+  return params.toString()
+}
+
+const sameText = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
+
+const decodeProject = decoder(Schema.Struct({ project: Project }))
+const readProject = (json: unknown) => Result.map(decodeProject(json), ({ project }) => project)
+const decodeIssue = decoder(Schema.Struct({ issue: TaskerIssue }))
+const readIssue = (json: unknown) => Result.map(decodeIssue(json), ({ issue }) => issue)
+const decodeComment = decoder(Schema.Struct({ comment: TaskerComment }))
+const readComment = (json: unknown) => Result.map(decodeComment(json), ({ comment }) => comment)
+const decodeContext = decoder(ProjectContext)
+const next_cursor = Schema.NullOr(Schema.String)
+const decodeIssues = decoder(
+  Schema.Struct({ results: Schema.Array(TaskerIssue), next_cursor, total_count: Schema.Int })
+)
+const decodeComments = decoder(Schema.Struct({ results: Schema.Array(ListedComment), next_cursor }))
