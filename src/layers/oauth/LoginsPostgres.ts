@@ -18,7 +18,8 @@ export const layer = Layer.effect(
   Logins,
   Effect.gen(function* () {
     const sql = yield* PgClient
-    const logins = makeLogins(sql, yield* SecureRandom.SecureRandom, yield* AuditLog, yield* Settings)
+    const random = yield* SecureRandom.SecureRandom
+    const logins = makeLogins(sql, random, yield* AuditLog, yield* Settings)
 
     const revoke: Logins["Service"]["revoke"] = Effect.fn("Logins.revoke")(function* ({
       clientId,
@@ -50,7 +51,7 @@ export const layer = Layer.effect(
 
     return Logins.of({
       exchange: loginExchange(sql, logins, yield* Pairing),
-      refresh: loginRefresh(sql, logins),
+      refresh: loginRefresh(sql, random, logins),
       revoke
     })
   })

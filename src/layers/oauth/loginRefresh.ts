@@ -1,12 +1,14 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Option, Result, Schema } from "effect"
+import type { SecureRandom } from "effect/crypto"
 import { oauthRefused } from "../../domain/OAuthFailure.ts"
 import type { Scope } from "../../domain/Scope.ts"
 import { hash, kindOf, type Token } from "../../domain/Token.ts"
 import type { Issued, Logins as LoginsService } from "../../services/Logins.ts"
 import { storage } from "../database/storage.ts"
+import { ivLength } from "../sealedText.ts"
 import { LoginRow, type Logins } from "./loginSql.ts"
-import { seal, unseal } from "./sealedAnswer.ts"
+import { sealAnswer, unsealAnswer } from "./sealedAnswer.ts"
 
 type Refresh = LoginsService["Service"]["refresh"]
 
@@ -33,7 +35,11 @@ const decodeTurns = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ turn
  *   superseded  → the login ends
  *   void        → the login ends
  */
-export const loginRefresh = (sql: PgClient, logins: Logins): Refresh => {
+export const loginRefresh = (
+  sql: PgClient,
+  random: SecureRandom.SecureRandom["Service"],
+  logins: Logins
+): Refresh => {
   const found = (token: Token) =>
     Effect.gen(function* () {
       const [login] = yield* Effect.flatMap(
@@ -78,15 +84,17 @@ export const loginRefresh = (sql: PgClient, logins: Logins): Refresh => {
       decodeTurns
     )
 
-  const exchanged = (
+  const exchanged = Effect.fnUntraced(function* (
     token: Token,
     login: LoginRow,
     issued: Issued,
     asked: ReadonlyArray<Scope> | null
-  ) => sql`
-    update oauth_secrets set
-      exchanged_at = clock_timestamp(), sealed_answer = ${seal({ ...issued, asked }, token, login.id)}
-    where hash = ${hash(token)}`
+  ) {
+    const sealed = sealAnswer({ ...issued, asked }, token, login.id, yield* random.randomBytes(ivLength))
+    yield* sql`
+      update oauth_secrets set exchanged_at = clock_timestamp(), sealed_answer = ${sealed}
+      where hash = ${hash(token)}`
+  })
 
   return Effect.fn("Logins.refresh")(function* ({ clientId, requestId, scopes, token }) {
     if (kindOf(token) !== "refresh") return yield* Effect.fromResult(refused("This is no refresh token."))
@@ -147,7 +155,7 @@ const sameAnswer = (
 ): Option.Option<Issued> =>
   overtaken && sealed_answer !== null
     ? Option.filter(
-        unseal(sealed_answer, token, login.id),
+        unsealAnswer(sealed_answer, token, login.id),
         (answer) => String(answer.asked) === String(asked)
       )
     : Option.none()

@@ -17,7 +17,8 @@ import type { Paired, Pairing, Trying } from "../../services/Pairing.ts"
 import { storage } from "../database/storage.ts"
 import { tokenJson } from "../registry/principalJson.ts"
 import { items } from "../registry/registrySql.ts"
-import { ivLength, type Nonce, readNonce, seal, unseal } from "./pairingAnswer.ts"
+import { ivLength } from "../sealedText.ts"
+import { type Nonce, readNonce, sealToken, unsealToken } from "./pairingAnswer.ts"
 import { codeWhere, type Found } from "./pairingFound.ts"
 import { pairingGuesses } from "./pairingGuesses.ts"
 import { agentDisabled, badClientName, badNonce, notGood, unknownCode } from "./pairingRefusals.ts"
@@ -145,7 +146,7 @@ export const pairingUse = (
   ) {
     const id = yield* random.uuidV7()
     const token = tokenOf(yield* random.randomBytes(32))
-    const wrapped = seal(token, nonce, found.id, yield* random.randomBytes(ivLength))
+    const wrapped = sealToken(token, nonce, found.id, yield* random.randomBytes(ivLength))
     return yield* storage(
       sql.withTransaction(
         Effect.gen(function* () {
@@ -213,5 +214,5 @@ const givenTo = ({ answer, id }: Found, nonce: Nonce) => {
   if (answer === null) return Option.none()
   const { nonce_hash, token: info, wrapped_token } = answer
   if (!timingSafeEqual(Buffer.from(nonce_hash, "hex"), nonce.hash)) return Option.none()
-  return Option.map(unseal(Buffer.from(wrapped_token, "hex"), nonce, id), (token) => ({ token, info }))
+  return Option.map(unsealToken(Buffer.from(wrapped_token, "hex"), nonce, id), (token) => ({ token, info }))
 }
