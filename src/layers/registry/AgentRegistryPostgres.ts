@@ -1,11 +1,11 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect, Layer, Schedule } from "effect"
+import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { codeOf } from "../../domain/Failure.ts"
 import { AgentRegistry } from "../../services/AgentRegistry.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { storage } from "../database/storage.ts"
-import { actEntry, keyLifetime, makeActing } from "./administrativeAct.ts"
+import { actEntry, makeActing } from "./administrativeAct.ts"
 import { agentWithin, registryAgents } from "./registryAgents.ts"
 import { registryGrants } from "./registryGrants.ts"
 import { registryTokens } from "./registryTokens.ts"
@@ -26,12 +26,6 @@ export const layer = Layer.effect(
           ),
           Effect.catchTag("RequestRefused", () => Effect.void)
         )
-    )
-
-    yield* storage(sql`delete from lifecycle_keys where created_at < now() - ${keyLifetime}::interval`).pipe(
-      Effect.catchTag("GatewayUnavailable", () => Effect.void),
-      Effect.repeat(Schedule.spaced("1 hour")),
-      Effect.forkScoped
     )
 
     return AgentRegistry.of({
