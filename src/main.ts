@@ -1,6 +1,8 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Effect, Exit, Layer } from "effect"
+import * as Pipeline from "./calls/Pipeline.ts"
+import * as Recovery from "./calls/Recovery.ts"
 import * as HttpRoutes from "./http/routes.ts"
 import * as Server from "./http/Server.ts"
 import * as AuditLogPostgres from "./layers/audit/AuditLogPostgres.ts"
@@ -24,8 +26,6 @@ import * as AgentRegistryPostgres from "./layers/registry/AgentRegistryPostgres.
 import * as SettingsLive from "./layers/SettingsLive.ts"
 import * as TaskerInternal from "./layers/tasker/TaskerInternal.ts"
 import * as McpRoute from "./mcp/Route.ts"
-import * as Pipeline from "./tools/Pipeline.ts"
-import * as Recovery from "./tools/Recovery.ts"
 
 /**
  * The gateway, put together. This is the one place where what is promised (`services/`) meets how it

@@ -27,7 +27,7 @@ export interface Intent {
   readonly projectId: ProjectId
   readonly fingerprint: string
   readonly write: Write
-  /** How the fields that it changes stood when it was planned, as `tools/keptChange.ts` keeps them. */
+  /** How the fields that it changes stood when it was planned, as `calls/keptChange.ts` keeps them. */
   readonly before: Change["before"]
   readonly requestId: string
   /** What its client says of itself. */

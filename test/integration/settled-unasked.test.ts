@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
-import * as Recovery from "../../src/tools/Recovery.ts"
+import * as Recovery from "../../src/calls/Recovery.ts"
 import { eventually, expireLease, keyRow, outcome, refusal, trail, writesUnder } from "../support/evidence.ts"
 import { lose } from "../support/lost.ts"
 import {

@@ -7,8 +7,9 @@ const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
   domain: [],
   services: ["domain"],
   tools: ["services", "domain", "Config"],
+  calls: ["tools", "services", "domain", "Config"],
   layers: ["services", "domain", "Config"],
-  http: ["tools", "services", "domain", "Config"],
+  http: ["calls", "tools", "services", "domain", "Config"],
   mcp: ["http", "tools", "services", "domain", "Config"],
   cli: ["layers", "services", "domain", "Config"],
   Config: ["domain"]

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted } from "effect"
+import { changeOf, keptBefore, longestKept } from "../../src/calls/keptChange.ts"
 import { changeHash } from "../../src/domain/Change.ts"
 import { IssueId, ProjectId } from "../../src/domain/Ids.ts"
 import type { Issue } from "../../src/domain/Issue.ts"
 import { fromBytes } from "../../src/domain/Token.ts"
 import type { UpdateIssue } from "../../src/domain/Write.ts"
-import { changeOf, keptBefore, longestKept } from "../../src/tools/keptChange.ts"
 
 const project_id = ProjectId.make("7f0c1c9e-5a0b-4b8e-9d57-6a4f0c0e1a2b")
 const issue_id = IssueId.make("0d1f7a5c-53b0-4f0e-8f3c-6a1d5e0b9c11")

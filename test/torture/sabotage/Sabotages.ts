@@ -38,7 +38,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["refused but done", "unaudited", "done though nobody asked"],
     edits: [
       edit(
-        "src/tools/Writer.ts",
+        "src/calls/Writer.ts",
         "const reservation = yield* once.reserve({",
         `const early = yield* tokens.authenticate(call.token)
         const { upstreamKey } = yield* Effect.promise(() => import("../domain/Operation.ts"))
@@ -85,7 +85,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "conflict-taken-for-done": {
     what: "The card that a 409 of Tasker's names is taken for the one asked for, without being compared.",
     shows: ["lost", "answered with something else"],
-    edits: [edit("src/tools/settle.ts", ": yield* ownCard(write, found)", ": issueDone(found)")]
+    edits: [edit("src/calls/settle.ts", ": yield* ownCard(write, found)", ": issueDone(found)")]
   },
   "no-fence": {
     what: "An outcome is written by whoever comes, whether or not the lease has changed hands.",
@@ -131,7 +131,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["unaudited"],
     edits: [
       edit(
-        "src/tools/Recovery.ts",
+        "src/calls/Recovery.ts",
         "const give = Effect.fnUntraced(function* (due: Due, settled: Settled) {",
         `const give = Effect.fnUntraced(function* (due: Due, _: Settled) {
           const settled: Settled = { _tag: "NotDone", failure: unresolved("It is guessed.") }`
@@ -154,7 +154,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["doubled", "replies that differ for one key"],
     edits: [
       edit(
-        "src/tools/Pipeline.ts",
+        "src/calls/Pipeline.ts",
         "const wanted = { call, tool, request: decoded.success, deadline }",
         `const { hash } = yield* Effect.promise(() => import("../domain/Token.ts"))
         const ofToken = Buffer.from(hash(call.token)).toString("hex").slice(0, 12)
@@ -168,7 +168,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     shows: ["refused but done", "unaudited"],
     edits: [
       edit(
-        "src/tools/settle.ts",
+        "src/calls/settle.ts",
         "isAmbiguous(failure) ? Effect.succeed(undecided(failure)) : afterRefusal(write, sending, failure)",
         "afterRefusal(write, sending, failure)"
       )

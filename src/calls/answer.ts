@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import type { Issue } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { Write, Written } from "../domain/Write.ts"
-import type { Board } from "./Board.ts"
-import { bareView, commentView } from "./present.ts"
+import type { Board } from "../tools/Board.ts"
+import { bareView, commentView } from "../tools/present.ts"
 import { unmet, unmetComment } from "./unmet.ts"
 
 /** What a change came to, as it is kept for every later call with its key. */

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { TaskerFailure } from "../domain/Failure.ts"
 import type { IssueChange } from "../domain/Write.ts"
-import type { Board } from "./Board.ts"
-import { showIssue } from "./show.ts"
+import type { Board } from "../tools/Board.ts"
+import { showIssue } from "../tools/show.ts"
 import { unmet } from "./unmet.ts"
 
 /** The card is not the one that the caller read. */

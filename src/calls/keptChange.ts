@@ -4,8 +4,8 @@ import type { Issue } from "../domain/Issue.ts"
 import { maxMarkdownLength } from "../domain/MarkdownBounds.ts"
 import type { Answer } from "../domain/Operation.ts"
 import { isChange, type Write } from "../domain/Write.ts"
-import { plainWithin } from "./present.ts"
-import { cutAt } from "./size.ts"
+import { plainWithin } from "../tools/present.ts"
+import { cutAt } from "../tools/size.ts"
 
 /**
  * A change as it is kept for its owner to look at: the fields that the write is about and no others, without

@@ -5,8 +5,8 @@ import { isIdempotencyKey } from "../domain/IdempotencyKey.ts"
 import { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { holdsSecret } from "../domain/Token.ts"
-import type { WriteRequest } from "./Tool.ts"
-import type { ToolCall } from "./Tools.ts"
+import type { WriteRequest } from "../tools/Tool.ts"
+import type { ToolCall } from "../tools/Tools.ts"
 
 const projectIn = Schema.decodeUnknownOption(ProjectId)
 const issueIn = Schema.decodeUnknownOption(IssueId)

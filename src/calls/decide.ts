@@ -9,8 +9,8 @@ import { issueOf, type Write } from "../domain/Write.ts"
 import type { Act } from "../services/AgentRegistry.ts"
 import type { Operations, Settlement, Undecided } from "../services/Operations.ts"
 import type { TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
+import { type Board, makeBoard } from "../tools/Board.ts"
 import { answerOf } from "./answer.ts"
-import { type Board, makeBoard } from "./Board.ts"
 import { changeOf } from "./keptChange.ts"
 
 /**
