@@ -23,6 +23,19 @@ export class Settings extends Context.Service<
     readonly taskerUrl: Option.Option<URL>
     readonly taskerToken: Option.Option<Redacted.Redacted<string>>
     readonly taskerTimeout: Duration.Duration
+    /** Time after which a sent request is assumed dead. */
+    readonly settleAfter: Duration.Duration
+    /** Which API Tasker speaks. */
+    readonly taskerKind: TaskerKind
+    readonly planeUrl: Option.Option<URL>
+    /** API keys of one account; they share the budget of requests. */
+    readonly planeKeys: ReadonlyArray<Redacted.Redacted<string>>
+    /** Start of the cards' addresses, without a trailing slash. */
+    readonly planeWebUrl: Option.Option<string>
+    /** True if a comment ends with a line that names its agent. */
+    readonly planeViaLine: boolean
+    /** Longest lifetime of a grant, which then has to expire; none: a grant may live for ever. */
+    readonly longestGrant: Option.Option<Duration.Duration>
     readonly callDeadline: Duration.Duration
     /** Calls of an agent in a minute, over all instances; 0: no limit. */
     readonly readsPerMinute: number
@@ -155,6 +168,22 @@ const isNetwork = (text: string): boolean => {
 
 const text = (value: string): Result.Result<string, string> => Result.succeed(value)
 
+const flag = (value: string): Result.Result<boolean, string> =>
+  Result.map(oneOf(["true", "false"])(value), (word) => word === "true")
+
+/** Comma-separated secrets. */
+const secrets = (value: string): Result.Result<ReadonlyArray<Redacted.Redacted<string>>, string> =>
+  Result.all(
+    value
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "")
+      .map(secretOf(1))
+  )
+
+const taskerKinds = ["nodedc", "plane"] as const
+export type TaskerKind = (typeof taskerKinds)[number]
+
 /** In the order of `.env.example`, which says what each is for; a test holds the two together. */
 export const variables = {
   databaseUrl: variable("DATABASE_URL", optional(postgresUrl)),
@@ -169,7 +198,13 @@ export const variables = {
   pairingPepper: variable("PAIRING_PEPPER", optional(readPepper)),
   taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", optional(webUrl)),
   taskerToken: variable("NODEDC_INTERNAL_ACCESS_TOKEN", optional(secretOf(1))),
+  taskerKind: variable("TASKER_KIND", withDefault<TaskerKind>("nodedc", oneOf(taskerKinds))),
+  planeUrl: variable("PLANE_BASE_URL", optional(webUrl)),
+  planeKeys: variable("PLANE_API_KEYS", withDefault<ReadonlyArray<Redacted.Redacted<string>>>([], secrets)),
+  planeWebUrl: variable("PLANE_WEB_URL", optional(webUrl)),
+  planeViaLine: variable("PLANE_VIA_LINE", withDefault(true, flag)),
   taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
+  settleAfterMs: variable("TASKER_SETTLE_AFTER_MS", withDefault(30_000, integer(0, 600_000))),
   callDeadlineMs: variable("CALL_DEADLINE_MS", withDefault(40_000, integer(1000, 300_000))),
   readsPerMinute: variable("RATE_LIMIT_READS_PER_MINUTE", withDefault(600, integer(0, 1_000_000))),
   writesPerMinute: variable("RATE_LIMIT_WRITES_PER_MINUTE", withDefault(120, integer(0, 1_000_000))),
@@ -189,6 +224,8 @@ export const variables = {
 
 /** Shortest internal token that production accepts. */
 const internalTokenLength = 32
+
+const longestPlaneGrant = Duration.days(30)
 
 const productPublicUrl = "https://ops-agents.nodedc.ru"
 
@@ -231,7 +268,13 @@ const readAll = (environment: Environment) => {
     pairingPepper: read(variables.pairingPepper),
     taskerUrl: read(variables.taskerUrl),
     taskerToken: read(variables.taskerToken),
+    taskerKind: read(variables.taskerKind),
+    planeUrl: read(variables.planeUrl),
+    planeKeys: read(variables.planeKeys),
+    planeWebUrl: read(variables.planeWebUrl),
+    planeViaLine: read(variables.planeViaLine),
     taskerTimeoutMs: read(variables.taskerTimeoutMs),
+    settleAfterMs: read(variables.settleAfterMs),
     callDeadlineMs: read(variables.callDeadlineMs),
     readsPerMinute: read(variables.readsPerMinute),
     writesPerMinute: read(variables.writesPerMinute),
@@ -293,6 +336,12 @@ const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
   if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
     faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })
   }
+  if (values.taskerKind === "plane") {
+    const { planeKeys, planeUrl, taskerKind } = variables
+    const required = { fault: `is required if ${taskerKind.name} is plane` }
+    if (Option.isNone(values.planeUrl)) faults.push({ variable: planeUrl.name, ...required })
+    if (values.planeKeys.length === 0) faults.push({ variable: planeKeys.name, ...required })
+  }
   // A write asks Tasker what it depends on and then sends its change: time for both, or none would ever be sent.
   if (values.callDeadlineMs < 2 * values.taskerTimeoutMs) {
     faults.push({
@@ -318,7 +367,9 @@ export const fromEnvironment = (
     duplicateWindowMinutes,
     idempotencyRetentionHours,
     nodeEnv,
+    planeWebUrl,
     publicUrl,
+    settleAfterMs,
     shutdownGraceSeconds,
     taskerTimeoutMs,
     ...values
@@ -329,6 +380,13 @@ export const fromEnvironment = (
     production,
     dataDir: resolve(dataDir),
     taskerTimeout: Duration.millis(taskerTimeoutMs),
+    settleAfter: Duration.millis(settleAfterMs),
+    planeWebUrl: Option.map(
+      Option.orElse(planeWebUrl, () => values.planeUrl),
+      (parsed) => parsed.href.replace(/\/+$/, "")
+    ),
+    // A service key can't see that an owner was removed from a project, so such a grant has to end by itself.
+    longestGrant: values.taskerKind === "plane" ? Option.some(longestPlaneGrant) : Option.none(),
     callDeadline: Duration.millis(callDeadlineMs),
     duplicateWindow: Duration.minutes(duplicateWindowMinutes),
     idempotencyRetention: Duration.hours(idempotencyRetentionHours),

@@ -52,7 +52,9 @@ export const layer = Layer.effect(
         Effect.gen(function* () {
           const { projectId, run } = yield* Effect.fromResult(tool.decode(call.args))
           const grant = yield* policy.authorise(principal, tool.scope, projectId)
-          return yield* run(makeBoard(tasker, whoOf(call, principal), grant))
+          return yield* run(
+            makeBoard(tasker, { ...whoOf(call, principal), workspaceSlug: grant.workspace_slug }, grant)
+          )
         })
       )
 

@@ -21,7 +21,8 @@ export type Person = typeof Person.Type
 export const Member = Schema.Struct({
   ...Person.fields,
   email: Schema.NullOr(Schema.String),
-  role: Schema.Int
+  /** Null for a person who was removed from the project. */
+  role: Schema.NullOr(Schema.Int)
 })
 export type Member = typeof Member.Type
 

@@ -48,6 +48,18 @@ export interface Lease {
   readonly upstreamKey: string
 }
 
+/** The earlier sendings of a write, by the database's clock. */
+export interface Tries {
+  /** When its key was reserved, in milliseconds since the epoch. */
+  readonly firstAt: number
+  /** Milliseconds since then. */
+  readonly age: number
+  /** Milliseconds until every request that was sent is assumed dead; 0 if that is so already. */
+  readonly restless: number
+  /** True if the key was used before for a write that was not executed, and released. */
+  readonly reused: boolean
+}
+
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 /** These choose how a call is made, not what it changes, and so do not tell one write from another. */

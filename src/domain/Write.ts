@@ -9,14 +9,14 @@ import type { TaskerComment, TaskerIssue } from "./Tasker.ts"
  * when nobody knows whether it arrived.
  */
 
-/**
- * Of a change to a card that exists. It is sent under the `updated_at` that the card had when the change
- * was planned, on the first try as on every other: one that arrives late can't overwrite a later edit.
- */
+/** Of a change to a card that exists. */
 const onIssue = {
   project_id: ProjectId,
   issue_id: IssueId,
-  seen_updated_at: Schema.String
+  /** The card's `updated_at` when the change was planned: sent as `expected_updated_at`. */
+  seen_updated_at: Schema.String,
+  /** Hashes of the touched fields when the change was planned; absent in intents of earlier versions. */
+  planned: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
 }
 
 export const CreateIssue = Schema.TaggedStruct("CreateIssue", {
@@ -68,7 +68,7 @@ export const AddComment = Schema.TaggedStruct("AddComment", {
 })
 export type AddComment = typeof AddComment.Type
 
-/** A change to a card that exists: what may be repeated only under `seen_updated_at`. */
+/** A change to a card that exists. */
 export const IssueChange = Schema.Union([UpdateIssue, MoveIssue, SetLabels, SetAssignees])
 export type IssueChange = typeof IssueChange.Type
 

@@ -26,6 +26,8 @@ export interface Board {
   readonly may: (scope: Scope) => boolean
   /** A card of this project, read now. Fails with `grant.wrong_project` for any other id. */
   readonly issue: (id: IssueId, field?: string) => Effect.Effect<TaskerIssue, TaskerError>
+  /** The card with this identifier, such as `OPS-12`; undefined if the project shows none. */
+  readonly issueNamed: (identifier: string) => Effect.Effect<TaskerIssue | undefined, TaskerError>
   /** The project's cards, as Tasker lists them. */
   readonly issues: (query: Omit<IssueQuery, "project_id">) => Effect.Effect<IssuePage, TaskerError>
   /** The comments of a card of this project. */
@@ -181,7 +183,7 @@ export const makeBoard = (
     )
   const assignee = (reference: string) =>
     Effect.map(
-      resolve("assignee", reference, (of) => people(of).filter(({ role }) => role >= assignableRole)),
+      resolve("assignee", reference, (of) => people(of).filter(({ role }) => (role ?? 0) >= assignableRole)),
       ({ id, display_name }): Person => ({ id, display_name })
     )
 
@@ -193,8 +195,7 @@ export const makeBoard = (
     tasker.listIssues(who, { ...query, project_id: projectId })
 
   const issue = Effect.fnUntraced(function* (id: IssueId, field = "issue_id") {
-    const { results } = yield* issues({ issue_id: id, limit: 1 })
-    const found = results.find((candidate) => candidate.id === id && candidate.project_id === projectId)
+    const found = yield* tasker.issue(who, { project_id: projectId, issue_id: id })
     if (found !== undefined) return found
     return yield* new GrantDenied({
       reason: "wrong_project",
@@ -202,6 +203,8 @@ export const makeBoard = (
       details: { field, issue_id: id, project_id: projectId }
     })
   })
+
+  const issueNamed = (identifier: string) => tasker.issue(who, { project_id: projectId, identifier })
 
   const comments = (id: IssueId, page: { readonly cursor?: string; readonly limit: number }) =>
     Effect.andThen(issue(id), tasker.listComments(who, { project_id: projectId, issue_id: id, ...page }))
@@ -229,6 +232,7 @@ export const makeBoard = (
     projectId,
     may,
     issue,
+    issueNamed,
     issues,
     comments,
     context,
@@ -259,6 +263,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     projectId,
     may: () => false,
     issue: () => asked,
+    issueNamed: () => asked,
     issues: () => asked,
     comments: () => asked,
     context: asked,

@@ -16,6 +16,7 @@ import { titleHash } from "../domain/Repetition.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type { TaskerComment, TaskerIssue } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
+import type { WriteFailed } from "../domain/WriteFailed.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Repetition } from "../services/Idempotency.ts"
 import type {
@@ -23,7 +24,6 @@ import type {
   Made,
   OnBehalf,
   TaskerAdapter,
-  TaskerError,
   WriteTicket
 } from "../services/TaskerAdapter.ts"
 import type { Board } from "./Board.ts"
@@ -52,7 +52,7 @@ interface Described<I extends Fields, O extends Fields> {
 /** What a tool that is not about one project is given. */
 export interface Session {
   readonly principal: Principal
-  readonly who: OnBehalf
+  readonly who: Omit<OnBehalf, "workspaceSlug">
   readonly tasker: Tasker
   readonly policy: GrantPolicy["Service"]
 }
@@ -96,7 +96,7 @@ export interface WriteTool extends Listed {
     write: Write,
     ticket: WriteTicket,
     tasker: Tasker
-  ) => Effect.Effect<Written | Existing, TaskerError>
+  ) => Effect.Effect<Written | Existing, WriteFailed>
 }
 
 export type Tool = SessionTool | ReadTool | WriteTool
@@ -183,7 +183,7 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
       write: Of<T>,
       ticket: WriteTicket,
       tasker: Tasker
-    ) => Effect.Effect<Written | Existing, TaskerError>
+    ) => Effect.Effect<Written | Existing, WriteFailed>
   }
 ): WriteTool => {
   const input = { ...inProject, ...tool.input, ...written }

@@ -29,7 +29,7 @@ export const getIssue = readTool({
     const found =
       issue_id !== undefined
         ? yield* board.issue(issue_id)
-        : (yield* board.issues({ identifier: identifier ?? "", limit: 1 })).results[0]
+        : yield* board.issueNamed(identifier ?? "")
     if (found === undefined) {
       return yield* new TaskerFailure({
         reason: "not_found",

@@ -28,7 +28,7 @@ export const getProjectContext = readTool({
         id,
         display_name: plain(display_name),
         email: email ?? null,
-        role
+        role: role ?? null
       }))
     }
     const first = (count: number) => ({

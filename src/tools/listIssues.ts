@@ -26,7 +26,7 @@ export const listIssues = readTool({
   output: {
     issues: Schema.Array(Schema.Struct(summaryFields)),
     next_cursor: Schema.NullOr(Schema.String),
-    total_count: Schema.Int,
+    total_count: Schema.NullOr(Schema.Int),
     truncated: Schema.optionalKey(Schema.Literal(true))
   },
   run: Effect.fnUntraced(function* (args, board) {

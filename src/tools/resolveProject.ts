@@ -47,7 +47,7 @@ export const resolveProject = sessionTool({
     if (by.project_id !== undefined && !granting.some((grant) => grant.project_id === by.project_id)) {
       return yield* notGranted()
     }
-    const project = yield* tasker.resolveProject(who, { workspace_slug: workspace, ...by }).pipe(
+    const project = yield* tasker.resolveProject({ ...who, workspaceSlug: workspace }, { workspace_slug: workspace, ...by }).pipe(
       // Whether a project is not there or its owner may not enter it is nobody's business who has no grant for it.
       Effect.catch((failure) =>
         Effect.fail(

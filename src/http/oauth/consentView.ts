@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import type { Project } from "../../domain/Issue.ts"
-import type { Agent, StandingGrant } from "../../domain/Principal.ts"
+import type { StandingGrant } from "../../domain/Principal.ts"
 import { allScopes, type Scope } from "../../domain/Scope.ts"
-import type { TaskerAdapter } from "../../services/TaskerAdapter.ts"
+import type { OnBehalf, TaskerAdapter } from "../../services/TaskerAdapter.ts"
 import type { ShownProject } from "../pages/models.ts"
 
 /** What was asked and is granted now in some project: what a person can give. */
@@ -25,7 +25,7 @@ const patience = "2 seconds"
  */
 export const shownProjects = Effect.fnUntraced(function* (
   tasker: TaskerAdapter["Service"],
-  who: { readonly agent: Agent; readonly requestId: string },
+  who: Omit<OnBehalf, "workspaceSlug">,
   grants: ReadonlyArray<StandingGrant>,
   offered: ReadonlyArray<Scope>
 ): Effect.fn.Return<ReadonlyArray<ShownProject>> {
@@ -36,7 +36,7 @@ export const shownProjects = Effect.fnUntraced(function* (
   yield* Effect.forEach(
     shown.slice(0, mostNamed),
     ({ project_id, workspace_slug }) =>
-      Effect.match(tasker.resolveProject(who, { workspace_slug, project_id }), {
+      Effect.match(tasker.resolveProject({ ...who, workspaceSlug: workspace_slug }, { workspace_slug, project_id }), {
         onFailure: () => undefined,
         onSuccess: (project) => named.set(project_id, project)
       }),

@@ -1,6 +1,17 @@
 import { Cache, Clock, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted, Result } from "effect"
 import { Settings, variables } from "../../Config.ts"
 import { type ProjectId, Uuid } from "../../domain/Ids.ts"
+import type {
+  CommentMark,
+  CommentQuery,
+  Copies,
+  ListedComment,
+  Look,
+  Mark,
+  Page,
+  TaskerCapabilities
+} from "../../domain/Tasker.ts"
+import { Ambiguous, NotSent, Refused, type WriteFailed } from "../../domain/WriteFailed.ts"
 import {
   type Existing,
   type Made,
@@ -66,15 +77,60 @@ const adapter = (
         Effect.flatMap((reply) => judge(call, reply, token)),
         observed(call)
       )
+    const write = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> => Effect.catch(ask(call), evidence)
     /** A 409 with an id says that it was made before: a success, and no conflict. */
-    const make = <A>(call: Calls.Call<A>): Effect.Effect<Made<A> | Existing, TaskerError> =>
+    const make = <A>(call: Calls.Call<A>): Effect.Effect<Made<A> | Existing, WriteFailed> =>
       send(call).pipe(
         Effect.flatMap(
           (reply): Effect.Effect<Made<A> | Existing, TaskerError> =>
             existing(call, reply) ?? Effect.map(judge(call, reply, token), made)
         ),
-        observed(call)
+        observed(call),
+        Effect.catch(evidence)
       )
+    const list = (who: OnBehalf, query: Calls.ListQuery) => ask(Calls.listIssues(who, query))
+
+    const findIssue = Effect.fnUntraced(function* (who: OnBehalf, { external_id, project_id }: Mark) {
+      const { results } = yield* list(who, { project_id, external_id, limit: 2 })
+      return found(results)
+    })
+
+    const searchComments = Effect.fnUntraced(
+      function* (who: OnBehalf, on: CommentQuery, isIt: (comment: ListedComment) => boolean) {
+        const { project_id, issue_id } = on
+        let cursor: string | null = null
+        for (let pages = 0; pages < searchedPages; pages++) {
+          const query = { project_id, issue_id, limit: commentsAtOnce, ...(cursor === null ? {} : { cursor }) }
+          const page: Page<ListedComment> = yield* ask(Calls.listComments(who, query))
+          const comment = page.results.find(isIt)
+          if (comment !== undefined) return found([comment])
+          if (page.next_cursor === null) return found<ListedComment>([])
+          cursor = page.next_cursor
+        }
+        return {
+          _tag: "Inconclusive",
+          because: `The card has more comments than are searched (${searchedPages * commentsAtOnce}).`
+        } satisfies Look<ListedComment> as Look<ListedComment>
+      },
+      Effect.catchTag("TaskerFailure", (failure) =>
+        failure.reason === "unsupported"
+          ? Effect.succeed<Look<ListedComment>>({ _tag: "Unsupported", recognisesRepeats: true })
+          : Effect.fail(failure)
+      )
+    )
+
+    const copies = Effect.fnUntraced(function* (who: OnBehalf, mark: Mark | CommentMark) {
+      const { external_id, project_id } = mark
+      if ("issue_id" in mark) {
+        const { issue_id } = mark
+        const { results } = yield* ask(
+          Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
+        )
+        return counted(results.filter((comment) => comment.external_id === external_id))
+      }
+      return counted((yield* list(who, { project_id, external_id, limit: 2 })).results)
+    })
+
     const contexts = yield* Cache.makeWith(
       ({ who, projectId }: ContextKey) => ask(Calls.projectContext(who, projectId)),
       {
@@ -89,17 +145,65 @@ const adapter = (
           Cache.set(contexts, new ContextKey(who, projectId), context)
         ),
       recentContext: (who, projectId) => Cache.get(contexts, new ContextKey(who, projectId)),
-      listIssues: (who, query) => ask(Calls.listIssues(who, query)),
+      issue: (who, reference) =>
+        Effect.map(list(who, { ...reference, limit: 1 }), ({ results }) =>
+          results.find((card) => card.project_id === reference.project_id)
+        ),
+      listIssues: (who, query) => list(who, query),
       listComments: (who, query) => ask(Calls.listComments(who, query)),
-      createIssue: (ticket, write) => make(Calls.createIssue(ticket, write)),
-      updateIssue: (ticket, write) => ask(Calls.updateIssue(ticket, write)),
-      moveIssue: (ticket, write) => ask(Calls.moveIssue(ticket, write)),
-      setLabels: (ticket, write) => ask(Calls.setLabels(ticket, write)),
-      setAssignees: (ticket, write) => ask(Calls.setAssignees(ticket, write)),
-      addComment: (ticket, write) => make(Calls.addComment(ticket, write)),
+      findIssue,
+      findComment: (who, { external_id, ...on }) =>
+        searchComments(who, on, (comment) => comment.external_id === external_id),
+      comment: (who, { comment_id, ...on }) => searchComments(who, on, ({ id }) => id === comment_id),
+      copies,
+      createIssue: (ticket, asked) => make(Calls.createIssue(ticket, asked)),
+      completeIssue: (_ticket, _asked, card) => Effect.succeed(card),
+      updateIssue: (ticket, asked) => write(Calls.updateIssue(ticket, asked)),
+      moveIssue: (ticket, asked) => write(Calls.moveIssue(ticket, asked)),
+      setLabels: (ticket, asked) => write(Calls.setLabels(ticket, asked)),
+      setAssignees: (ticket, asked) => write(Calls.setAssignees(ticket, asked)),
+      addComment: (ticket, asked) => make(Calls.addComment(ticket, asked)),
+      capabilities: Effect.succeed(nothingKnown),
       ...state
     })
   })
+
+/** A card with more comments than this many pages is searched no further. */
+const searchedPages = 80
+/** Few enough that a page of the longest comments is no response too large to be read. */
+const commentsAtOnce = 25
+
+const nothingKnown: TaskerCapabilities = {
+  filters: "unknown",
+  paging: "unknown",
+  external_id_lookup: "unknown",
+  repeat_detection: "unknown",
+  version_checks: "unknown",
+  comment_listing: "unknown"
+}
+
+const found = <A extends { readonly id: string }>([first, ...others]: ReadonlyArray<A>): Look<A> =>
+  first === undefined
+    ? { _tag: "Absent" }
+    : { _tag: "Found", value: first, others: others.map(({ id }) => id) }
+
+const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
+  ids: items.map(({ id }) => id),
+  several: items.length > 1
+})
+
+/** The failure of a write, by what is known of its request. */
+const evidence = (failure: TaskerError): Effect.Effect<never, WriteFailed> => {
+  if (failure._tag === "GrantDenied") return Effect.fail(new Refused({ failure }))
+  if (failure.ambiguous) {
+    return Effect.flatMap(Clock.monotonicTimeNanos, (sentAt) =>
+      Effect.fail(new Ambiguous({ failure, sentAt }))
+    )
+  }
+  return Effect.fail(
+    failure.reason === "unavailable" ? new NotSent({ failure }) : new Refused({ failure })
+  )
+}
 
 /** What a reply means to the one who asked. */
 const judge = <A>(

@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import type { ProjectId } from "../../domain/Ids.ts"
+import type { IssueId, ProjectId } from "../../domain/Ids.ts"
 import { Project } from "../../domain/Issue.ts"
 import {
   type CommentQuery,
@@ -84,7 +84,14 @@ export const projectContext = (who: OnBehalf, projectId: ProjectId): Call<Projec
   strays: ({ project }) => (project.id === projectId ? undefined : "it answers with another project")
 })
 
-export const listIssues = (who: OnBehalf, query: IssueQuery): Call<IssuePage> => ({
+/** Every parameter of `GET /issues`. */
+export interface ListQuery extends IssueQuery {
+  readonly issue_id?: IssueId
+  readonly identifier?: string
+  readonly external_id?: string
+}
+
+export const listIssues = (who: OnBehalf, query: ListQuery): Call<IssuePage> => ({
   name: "listIssues",
   method: "GET",
   path: `/issues?${search({
@@ -116,7 +123,7 @@ export const listIssues = (who: OnBehalf, query: IssueQuery): Call<IssuePage> =>
  * A Tasker that overlooks a filter would make any card pass for the one that was looked for. Of a card
  * asked for by its id the project is not judged: telling the agent of another's card is the caller's.
  */
-const wasAskedFor = (issue: TaskerIssue, query: IssueQuery): boolean =>
+const wasAskedFor = (issue: TaskerIssue, query: ListQuery): boolean =>
   (query.identifier === undefined || sameText(issue.identifier, query.identifier)) &&
   (query.issue_id === undefined ? issue.project_id === query.project_id : issue.id === query.issue_id)
 

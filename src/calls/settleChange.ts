@@ -1,0 +1,139 @@
+import { Effect, Option } from "effect"
+import { TaskerFailure } from "../domain/Failure.ts"
+import { fieldHash, touchedFields } from "../domain/IssueVersion.ts"
+import type { TaskerIssue } from "../domain/Tasker.ts"
+import type { IssueChange } from "../domain/Write.ts"
+import type { TaskerError } from "../services/TaskerAdapter.ts"
+import {
+  done,
+  inDoubt,
+  lookedInVain,
+  notDone,
+  type Sending,
+  type Settled,
+  type Settling,
+  unresolvable
+} from "./Settled.ts"
+import { notAllowed } from "./settleMaking.ts"
+import { holds, unmet } from "./unmet.ts"
+
+/**
+ * Sends and settles a change of a card by the content of the fields that it touches. A change may be sent
+ * again without waiting: a late first try asks for the same values as the resend.
+ */
+
+/** Sendings of one call, the first included, under the `updated_at` that each conflict showed. */
+const mostSendings = 3
+
+/** A change is not sent again later than this after its first try. */
+const longestResendMillis = 3_600_000
+
+/** Sends a change. A conflict of a card whose content is still as planned is sent again. */
+export const sendChange = (write: IssueChange, sending: Sending, sendings = 1): Effect.Effect<Settled> =>
+  Effect.matchEffect(sending.send(write), {
+    onSuccess: (sent) =>
+      sent._tag === "Issue"
+        ? checkAnswer(write, sent.issue, sending)
+        : Effect.succeed(unresolvable("Tasker names something for this key that it can't have made.")),
+    onFailure: (failed) => {
+      if (failed._tag === "Ambiguous") return Effect.succeed(inDoubt(failed))
+      const isConflict = failed.failure._tag === "TaskerFailure" && failed.failure.reason === "conflict"
+      return isConflict ? afterConflict(write, sending, sendings) : Effect.succeed(notDone(failed.failure))
+    }
+  })
+
+const afterConflict = Effect.fnUntraced(function* (
+  write: IssueChange,
+  sending: Sending,
+  sendings: number
+): Effect.fn.Return<Settled> {
+  // Tasker refused it, so without a look the change is not made either.
+  const card = Option.getOrUndefined(yield* Effect.option(read(write, sending)))
+  if (card === undefined) return notDone(changedMeanwhile())
+  if (holds(write, card)) return done({ _tag: "Issue", issue: card }, { found: true })
+  return isAsPlanned(write, card) && sendings < mostSendings
+    ? yield* sendChange({ ...write, seen_updated_at: card.updated_at }, sending, sendings + 1)
+    : notDone(changedMeanwhile())
+})
+
+const changedMeanwhile = (): TaskerFailure =>
+  new TaskerFailure({
+    reason: "conflict",
+    message:
+      "The card was changed at the same moment, so this change was not made. Repeat the same call with the same idempotency_key: it is planned again on the card as it stands then.",
+    retryable: true,
+    details: { retry_after_seconds: 1 }
+  })
+
+const read = ({ issue_id, project_id }: IssueChange, { tasker, ticket }: Settling) =>
+  tasker.issue(ticket, { project_id, issue_id })
+
+/** True if every field that the change touches has the value that it had when the change was planned. */
+const isAsPlanned = (write: IssueChange, card: TaskerIssue): boolean => {
+  const { planned } = write
+  return planned === undefined
+    ? card.updated_at === write.seen_updated_at
+    : touchedFields(write).every((field) => fieldHash(field, card) === planned[field])
+}
+
+/** True if a touched field has neither the planned nor the requested value: another hand changed it. */
+const isOverwritten = (write: IssueChange, card: TaskerIssue): boolean => {
+  const missing = new Set(unmet(write, card).map(({ field }) => field))
+  return touchedFields(write).some(
+    (field) => missing.has(field) && write.planned?.[field] !== fieldHash(field, card)
+  )
+}
+
+/**
+ * Checks the response to a change. One that is no newer than the card that the change was planned on and
+ * does not hold it may be a repeat of an earlier write's response: the card itself decides.
+ */
+const checkAnswer = Effect.fnUntraced(function* (
+  write: IssueChange,
+  answered: TaskerIssue,
+  sending: Sending
+): Effect.fn.Return<Settled> {
+  const isNewer = Date.parse(answered.updated_at) > Date.parse(write.seen_updated_at)
+  if (isNewer || holds(write, answered)) return done({ _tag: "Issue", issue: answered })
+  return yield* Effect.match(read(write, sending), {
+    onFailure: (failure) => lookedInVain(failure.message),
+    onSuccess: (card): Settled =>
+      card !== undefined && holds(write, card)
+        ? done({ _tag: "Issue", issue: card }, { found: true })
+        : unresolvable("Tasker answered with an earlier state of the card, which is not as this change asks.")
+  })
+})
+
+export const settleChange = Effect.fnUntraced(function* (
+  write: IssueChange,
+  settling: Settling
+): Effect.fn.Return<Settled, TaskerError> {
+  const card = yield* read(write, settling)
+  if (card === undefined) {
+    return unresolvable("Tasker does not show the card any more: it may have been archived or deleted.")
+  }
+  if (holds(write, card)) return done({ _tag: "Issue", issue: card }, { found: true })
+  if (!isAsPlanned(write, card)) {
+    return isOverwritten(write, card)
+      ? unresolvable("A field of the card is neither as it was before this change nor as it asked.")
+      : lookedInVain("The card holds this change only in part.")
+  }
+  const { send, tries } = settling
+  if (send === undefined) return unresolvable(notAllowed)
+  if (tries.age > longestResendMillis) {
+    return unresolvable("The change was first tried more than an hour ago, so it is not sent again.")
+  }
+  const moved = card.updated_at !== write.seen_updated_at
+  const sent = yield* sendChange({ ...write, seen_updated_at: card.updated_at }, { ...settling, send })
+  switch (sent._tag) {
+    case "Done":
+      return moved && !sent.found ? { ...sent, resent: "moved" } : sent
+    case "NotDone": {
+      // A first try that may still be on its way can succeed where this one was refused.
+      const tells = ["rejected", "not_found"].includes(sent.failure.reason) && tries.restless === 0
+      return tells ? sent : lookedInVain(sent.failure.message)
+    }
+    default:
+      return sent
+  }
+})
