@@ -1,4 +1,4 @@
-import { Cause, Duration, Effect, Layer, Option, Random } from "effect"
+import { Cause, Clock, Duration, Effect, Layer, Option, Random } from "effect"
 import { Settings } from "../Config.ts"
 import { type AuditEntry, auditEntry, outcomeOf } from "../domain/AuditEvent.ts"
 import { changeHash } from "../domain/Change.ts"
@@ -13,10 +13,12 @@ import { TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find } from "../tools/registry.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
-import { unresolved } from "./doubts.ts"
+import { doubledEntry, doubtTimes, unresolved } from "./doubts.ts"
 import { changeOf } from "./keptChange.ts"
 import { persisting } from "./persist.ts"
-import { outOfTime, type Settled, settle } from "./settle.ts"
+import { outOfTime, type Settled } from "./Settled.ts"
+import { makeSecondLook } from "./secondLook.ts"
+import { settle } from "./settle.ts"
 
 /** How many writes one instance settles at a time: a backlog must not crowd out those who call now. */
 const atOnce = 4
@@ -39,12 +41,13 @@ export const layer = Layer.effectDiscard(
     const policy = yield* GrantPolicy
     const tasker = yield* TaskerAdapter
     const settings = yield* Settings
-    const persist = persisting(yield* AuditLog)
+    const audit = yield* AuditLog
+    const persist = persisting(audit)
 
     /** Whether Tasker was there to be asked. */
     const recover = (due: Due): Effect.Effect<boolean, GatewayUnavailable> =>
       Effect.gen(function* () {
-        const who = { agent: due.agent, requestId: due.requestId }
+        const ticket = { ...whoOf(due), upstreamKey: due.lease.upstreamKey }
         const tool = find(due.operation.tool)
         if (tool?._tag !== "Write") {
           return yield* give(due, {
@@ -57,16 +60,15 @@ export const layer = Layer.effectDiscard(
           policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
         )
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
-        const ticket = { ...who, upstreamKey: due.lease.upstreamKey }
         const settled = yield* settle(due.write, {
           tasker,
-          who,
-          key: due.lease.upstreamKey,
+          ticket,
+          tries: due.tries,
           send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
         }).pipe(
           Effect.timeoutOrElse({
             duration: settings.callDeadline,
-            orElse: () => Effect.succeed(outOfTime)
+            orElse: () => Effect.map(Clock.monotonicTimeNanos, outOfTime)
           }),
           Effect.interruptible,
           // Around the time-out, which interrupts the settling too: what ran out of time is no hand-over.
@@ -85,7 +87,8 @@ export const layer = Layer.effectDiscard(
         queue.putBack(due.lease, {
           after: firstLook(settings.taskerTimeout),
           looked: false,
-          because: "The gateway that was settling it was stopped."
+          because: "The gateway that was settling it was stopped.",
+          sentMillisAgo: 0
         })
       )
 
@@ -94,15 +97,27 @@ export const layer = Layer.effectDiscard(
       switch (settled._tag) {
         case "Done": {
           const project = { project_id: due.operation.project_id, scopes: [] }
-          const who = { agent: due.agent, requestId: due.requestId }
-          const answer = yield* answerOf(settled.written, due.write, makeBoard(tasker, who, project))
+          const answer = yield* answerOf(
+            settled,
+            due.write,
+            due.before,
+            makeBoard(tasker, whoOf(due), project)
+          )
           const change = changeOf(due.write, due.before, answer)
           const entry = {
             ...entryOf(due, "executed"),
             issue_id: issueIdOf(answer),
+            reason: settled.resent === "moved" ? "operation.resent" : null,
             ...(change === undefined ? {} : { change_sha256: changeHash(change) })
           }
-          yield* persist(entry, (event) => once.complete(due.lease, answer, event, change))
+          const doubled =
+            settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+          yield* persist(entry, (event) =>
+            once.complete(due.lease, answer, event, change, {
+              checkLater: settled.resent === "making",
+              doubled
+            })
+          )
           return true
         }
         case "NotDone": {
@@ -113,26 +128,43 @@ export const layer = Layer.effectDiscard(
           return true
         }
         case "Unresolvable":
-          return yield* giveUp(due, settled.because)
+          return yield* giveUp(due, settled.because, settled)
+        case "Waiting": {
+          const { sentMillisAgo } = yield* doubtTimes(settled)
+          yield* queue.putBack(due.lease, {
+            after: Duration.millis(settled.millis),
+            looked: false,
+            because: settled.because,
+            sentMillisAgo
+          })
+          return true
+        }
         case "Undecided": {
-          if (settled.asked && due.looks + 1 >= mostLooks) return yield* giveUp(due, settled.because)
+          if (settled.asked && due.looks + 1 >= mostLooks) return yield* giveUp(due, settled.because, settled)
           const chance = yield* Random.next
+          const { sentMillisAgo } = yield* doubtTimes(settled)
           yield* queue.putBack(due.lease, {
             after: settled.asked ? pauseAfter(due.looks, chance) : pauseWhileOut(chance),
             looked: settled.asked,
-            because: settled.because
+            because: settled.because,
+            sentMillisAgo
           })
           return settled.asked
         }
       }
     })
 
-    const giveUp = Effect.fnUntraced(function* (due: Due, because: string) {
+    const giveUp = Effect.fnUntraced(function* (
+      due: Due,
+      because: string,
+      settled: { readonly sentAt?: bigint }
+    ) {
+      const times = yield* doubtTimes(settled)
       yield* Effect.logWarning("A write is unresolved: its owner has to settle it", {
         operation_id: due.operation.id
       })
       yield* persist(failureEntry(due, unresolved(because)), (event) =>
-        once.doubt(due.lease, "unresolved", because, event)
+        once.doubt(due.lease, "unresolved", because, event, times)
       )
       return true
     })
@@ -144,11 +176,25 @@ export const layer = Layer.effectDiscard(
         true
       )
 
+    const secondLook = makeSecondLook(queue, tasker, audit)
+
+    const secondLooks = Effect.uninterruptible(queue.takeChecks(atOnce)).pipe(
+      Effect.flatMap(
+        Effect.forEach((check) => Effect.catchCause(secondLook(check), failed), {
+          concurrency: atOnce,
+          discard: true
+        })
+      )
+    )
+
     /** Settles what is due, and says how long to wait before the next look at what is. */
     const pass = Effect.gen(function* () {
       if (!(yield* tasker.available)) return interval
       const due = yield* Effect.uninterruptible(queue.take(atOnce))
-      if (due.length === 0) return interval
+      if (due.length === 0) {
+        yield* secondLooks
+        return interval
+      }
       const asked = yield* Effect.forEach(due, (one) => Effect.catchCause(recover(one), failed), {
         concurrency: atOnce
       })
@@ -158,6 +204,12 @@ export const layer = Layer.effectDiscard(
     yield* Effect.forever(Effect.flatMap(pass, Effect.sleep)).pipe(Effect.forkScoped)
   })
 )
+
+const whoOf = (due: Due) => ({
+  agent: due.agent,
+  requestId: due.requestId,
+  workspaceSlug: due.workspaceSlug
+})
 
 /** Told as of the client that asked for it, so that the turn in which it was asked shows how it ended. */
 const entryOf = (

@@ -2,28 +2,30 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
 import { type Change, changeHash } from "../domain/Change.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
+import { plannedHashes } from "../domain/IssueVersion.ts"
 import { type Answer, judgeKey, keyInProgress, type Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
-import { isChange, type Write, type Written } from "../domain/Write.ts"
+import { isChange, type Write } from "../domain/Write.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Doubt, Idempotency, Leased } from "../services/Idempotency.ts"
-import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
+import type { OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { type Board, makeBoard, unaskedBoard } from "../tools/Board.ts"
 import { type Output, showAnswer, showChange } from "../tools/show.ts"
 import type { Plan, WriteRequest, WriteTool } from "../tools/Tool.ts"
 import type { ToolResult } from "../tools/Tools.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
-import { changedSince, withCard } from "./conflict.ts"
-import { outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
+import { asExpected, withCard } from "./conflict.ts"
+import { doubledEntry, doubtTimes, outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
 import { entryOf, failureEntry, type ToldCall } from "./entries.ts"
 import { changeOf, keptBefore } from "./keptChange.ts"
 import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
-import { attempt, outOfTime, type Settled, settle } from "./settle.ts"
+import { type Done, outOfTime, type Settled } from "./Settled.ts"
+import { attempt, settle } from "./settle.ts"
 
 interface Services {
   readonly tokens: TokenStore["Service"]
@@ -67,8 +69,14 @@ type Admitted = Authorised &
 export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
   const persist = persisting(audit)
 
+  const whoOf = (call: ToldCall, { principal, grant }: Authorised): OnBehalf => ({
+    agent: principal.agent,
+    requestId: call.requestId,
+    workspaceSlug: grant.workspace_slug
+  })
+
   const boardOf = ({ call }: WriteCall, { principal, grant }: Authorised): Board =>
-    makeBoard(tasker, { agent: principal.agent, requestId: call.requestId }, grant)
+    makeBoard(tasker, whoOf(call, { principal, grant }), grant)
 
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
@@ -81,18 +89,18 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     if (request.plansAtOnce && !request.dryRun) {
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
       const board = unaskedBoard(request.projectId)
-      const plan = yield* Effect.tapError(planned(wanted, board), () => authorise)
+      const plan = yield* Effect.tapError(planned(wanted, board, undefined), () => authorise)
       return yield* reserve(wanted, plan, { counted: false })
     }
     const { operation, ...authorised } = yield* authorise
     if (request.dryRun) {
       yield* wouldBeRefused(wanted, authorised, operation)
-      const { change } = yield* planned(wanted, boardOf(wanted, authorised))
+      const { change } = yield* planned(wanted, boardOf(wanted, authorised), authorised)
       return { _tag: "DryRun", ...authorised, change }
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
-    const plan = yield* planned(wanted, boardOf(wanted, authorised))
+    const plan = yield* planned(wanted, boardOf(wanted, authorised), authorised)
     return yield* reserve(wanted, plan, { counted: true })
   })
 
@@ -114,18 +122,29 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   })
 
   /** What is left for sending once planning took its longest is a whole call to Tasker. */
-  const planned = Effect.fnUntraced(function* ({ request, deadline }: WriteCall, board: Board) {
+  const planned = Effect.fnUntraced(function* (
+    { request, deadline }: WriteCall,
+    board: Board,
+    authorised: Authorised | undefined
+  ): Effect.fn.Return<Plan, CallFailure> {
     const left = deadline - Duration.toMillis(settings.taskerTimeout) - (yield* Clock.currentTimeMillis)
     const plan = yield* Effect.timeoutOrElse(request.plan(board), {
       duration: left,
       orElse: () => Effect.fail(tooSlow())
     })
-    const { write } = plan
-    if (request.expected !== undefined && isChange(write) && write.seen_updated_at !== request.expected) {
-      return yield* yield* withCard(changedSince(request.expected, write.seen_updated_at), write, board)
-    }
-    const secret = secretIn(write)
-    return yield* secret === undefined ? Effect.succeed(plan) : Effect.fail(secret)
+    const secret = secretIn(plan.write)
+    if (secret !== undefined) return yield* secret
+    const { seen, write } = plan
+    if (!isChange(write) || seen === undefined || authorised === undefined) return plan
+    const { agent } = authorised.principal
+    yield* asExpected(request.expected, seen, board.may("issue:read"), (updatedAt) =>
+      once.versionAnswered(agent.id, seen.id, updatedAt)
+    ).pipe(
+      Effect.catchTag("TaskerFailure", (failure) =>
+        Effect.flatMap(withCard(failure, write, board), Effect.fail)
+      )
+    )
+    return { ...plan, write: { ...write, planned: plannedHashes(write, seen) } }
   })
 
   const reserve = Effect.fnUntraced(function* (
@@ -151,7 +170,15 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     })
     const { grant, principal } = reservation
     return reservation._tag === "Reserved"
-      ? { _tag: "Reserved", principal, grant, lease: reservation.lease, write, before }
+      ? {
+          _tag: "Reserved",
+          principal,
+          grant,
+          lease: reservation.lease,
+          tries: reservation.tries,
+          write,
+          before
+        }
       : yield* answerByKey(wanted, { principal, grant }, reservation.operation)
   })
 
@@ -187,13 +214,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       }
       case "Reserved":
       case "Claimed": {
-        const { lease, write } = admitted
-        const who = { agent: principal.agent, requestId: call.requestId }
-        const ticket = { ...who, upstreamKey: lease.upstreamKey }
+        const { lease, tries, write } = admitted
+        const ticket = { ...whoOf(call, admitted), upstreamKey: lease.upstreamKey }
         const sending = {
           tasker,
-          who,
-          key: lease.upstreamKey,
+          ticket,
+          tries,
           send: (sent: Write) => tool.apply(sent, ticket, tasker)
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
@@ -211,7 +237,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     return yield* Effect.timeoutOrElse(settling, {
       duration: Math.max(left, Duration.toMillis(settings.taskerTimeout)),
-      orElse: () => Effect.succeed(outOfTime)
+      orElse: () => Effect.map(Clock.monotonicTimeNanos, outOfTime)
     })
   })
 
@@ -224,13 +250,22 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   ): Effect.Effect<ToolResult, CallFailure> => {
     switch (settled._tag) {
       case "Done":
-        return executed(wanted, authorised, leased, settled.written)
+        return executed(wanted, authorised, leased, settled)
       case "NotDone":
         return refused(wanted, authorised, leased, settled.failure)
       case "Undecided":
-        return doubted(wanted, authorised, leased, "look again", outcomeUnknown(settled.because))
+        return doubted(wanted, authorised, leased, "look again", outcomeUnknown(settled.because), settled)
+      case "Waiting":
+        return doubted(
+          wanted,
+          authorised,
+          leased,
+          "look again",
+          outcomeUnknown(settled.because, Math.ceil(settled.millis / 1000)),
+          settled
+        )
       case "Unresolvable":
-        return doubted(wanted, authorised, leased, "unresolved", unresolved(settled.because))
+        return doubted(wanted, authorised, leased, "unresolved", unresolved(settled.because), settled)
     }
   }
 
@@ -238,18 +273,22 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     wanted: WriteCall,
     authorised: Authorised,
     { before, lease, write }: Leased,
-    written: Written
+    settled: Done
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request } = wanted
-    const answer = yield* answerOf(written, write, boardOf(wanted, authorised))
+    const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
     const change = changeOf(write, before, answer)
     const entry = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
       issue_id: issueIdOf(answer),
-      reason: request.repetition?.allowed === true ? "duplicate.allowed" : null,
+      reason: reasonOf(settled, request),
       ...(change === undefined ? {} : { change_sha256: changeHash(change) })
     }
-    const recorded = yield* persist(entry, (event) => once.complete(lease, answer, event, change))
+    const doubled =
+      settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+    const recorded = yield* persist(entry, (event) =>
+      once.complete(lease, answer, event, change, { checkLater: settled.resent === "making", doubled })
+    )
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded")
       return yield* outcomeUnknown("The change was made, but could not be put on record.")
@@ -282,10 +321,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     authorised: Authorised,
     { lease }: Leased,
     doubt: Doubt,
-    failure: TaskerFailure
+    failure: TaskerFailure,
+    settled: { readonly sentAt?: bigint; readonly millis?: number }
   ): Effect.fn.Return<never, CallFailure> {
     const entry = yield* failureEntry(wanted.call, authorised.principal, failure, wanted.request)
-    const recorded = yield* persist(entry, (event) => once.doubt(lease, doubt, failure.message, event))
+    const times = yield* doubtTimes(settled)
+    const recorded = yield* persist(entry, (event) => once.doubt(lease, doubt, failure.message, event, times))
     return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
   })
 
@@ -300,6 +341,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   })
 
   return { admit, carryOut }
+}
+
+/** The event's reason: a second card that was intended, or a change that may have undone another hand's. */
+const reasonOf = ({ resent }: Done, { repetition }: WriteRequest): string | null => {
+  if (resent === "moved") return "operation.resent"
+  return repetition?.allowed === true ? "duplicate.allowed" : null
 }
 
 /** How far past its deadline a write is still sent: well within what a lease lasts beyond it. */

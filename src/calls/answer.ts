@@ -1,33 +1,53 @@
 import { Effect } from "effect"
-import type { Issue } from "../domain/Issue.ts"
+import type { Change } from "../domain/Change.ts"
+import type { Warning } from "../domain/Issue.ts"
+import { versionOf } from "../domain/IssueVersion.ts"
 import type { Answer } from "../domain/Operation.ts"
-import type { Write, Written } from "../domain/Write.ts"
+import type { Copies, ProjectContext } from "../domain/Tasker.ts"
+import type { Write } from "../domain/Write.ts"
 import type { Board } from "../tools/Board.ts"
-import { bareView, commentView } from "../tools/present.ts"
-import { unmet, unmetComment } from "./unmet.ts"
+import { bareView, commentView, issueView } from "../tools/present.ts"
+import type { Done } from "./Settled.ts"
+import { unmetComment } from "./unmet.ts"
+import { warningsOf } from "./warnings.ts"
 
-/** What a change came to, as it is kept for every later call with its key. */
+/** The answer to a write, as it is kept for every later call with its key. */
 
-/** How long the names of a card that was just written may take; its ids will do if they take longer. */
+/** Longest wait for the names on a card that was just written; without them ids are shown. */
 const namesPatience = "2 seconds"
 
-/** What Tasker says it did, held against what was asked: what did not take stands in `warnings`. */
-export const answerOf = (written: Written, write: Write, board: Board): Effect.Effect<Answer> => {
+/** Builds the answer. What differs from the request, and a double, stand in `warnings`. */
+export const answerOf = (
+  { copies, found, written }: Pick<Done, "written" | "found" | "copies">,
+  write: Write,
+  before: Change["before"],
+  board: Board
+): Effect.Effect<Answer> => {
+  const doubles = copies === undefined ? [] : [doubledWarning(copies, written._tag === "Comment")]
   if (written._tag === "Comment") {
     const { comment } = written
     const asked = write._tag === "AddComment" ? write.comment_html : ""
-    return Effect.succeed({
-      comment: commentView(comment),
-      warnings: comment.created_at === null ? [notCompared] : unmetComment(asked, comment.comment_html)
-    })
+    const differs =
+      comment.created_at === null ? [notCompared] : unmetComment(asked, comment.comment_html, found)
+    return Effect.succeed({ comment: commentView(comment), warnings: [...doubles, ...differs] })
   }
   const { issue } = written
-  const bare = Effect.sync((): Issue => bareView(issue))
-  return board.view(issue).pipe(
-    // The change is made: that its names can't be had just now must not turn it into a failure.
+  const answer = (context: ProjectContext | undefined): Answer => ({
+    issue: {
+      ...(context === undefined ? bareView(issue) : issueView(issue, context)),
+      version: versionOf(issue)
+    },
+    warnings: [
+      ...doubles,
+      ...(write._tag === "AddComment" ? [] : warningsOf(write, issue, { before, context, found }))
+    ]
+  })
+  const bare = Effect.sync(() => answer(undefined))
+  return board.contextFor([issue]).pipe(
+    Effect.map(answer),
+    // The change is made: that its names can't be had now must not turn it into a failure.
     Effect.timeoutOrElse({ duration: namesPatience, orElse: () => bare }),
-    Effect.catch(() => bare),
-    Effect.map((view) => ({ issue: view, warnings: write._tag === "AddComment" ? [] : unmet(write, issue) }))
+    Effect.catch(() => bare)
   )
 }
 
@@ -35,6 +55,12 @@ const notCompared = {
   field: "comment",
   message: "Tasker had this comment already and can't show it, so its text was not compared."
 }
+
+/** Says that one write made more than one thing, and which. */
+export const doubledWarning = ({ ids }: Copies, isComment: boolean): Warning => ({
+  field: isComment ? "comment" : "issue",
+  message: `Tasker holds more than one ${isComment ? "comment" : "card"} of this one write${ids.length > 1 ? `: ${ids.join(", ")}` : ", whose ids it does not show"}. A request that was thought lost was executed as well. Tell the owner, who can delete the surplus one in Tasker.`
+})
 
 /** The card that an answer is about. */
 export const issueIdOf = (answer: Answer) => answer.issue?.id ?? answer.comment?.issue_id ?? null

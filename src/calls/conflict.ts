@@ -1,15 +1,46 @@
-import { Effect } from "effect"
-import { TaskerFailure } from "../domain/Failure.ts"
+import { Effect, Option } from "effect"
+import { type GatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
+import { changedFields, versionOf } from "../domain/IssueVersion.ts"
+import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { Board } from "../tools/Board.ts"
 import { showIssue } from "../tools/show.ts"
+import type { Expected } from "../tools/Tool.ts"
 import { unmet } from "./unmet.ts"
 
-/** The card is not the one that the caller read. */
-export const changedSince = (expected: string, seen: string): TaskerFailure =>
+const next =
+  "Nothing was changed. Read the card again and decide anew, with a new idempotency_key if the change is another."
+
+/** Fails if the card's content is not as the caller says that it read it. */
+export const asExpected = (
+  { updatedAt, version }: Expected,
+  card: TaskerIssue,
+  mayRead: boolean,
+  answered: (updatedAt: string) => Effect.Effect<Option.Option<string>, GatewayUnavailable>
+): Effect.Effect<void, TaskerFailure | GatewayUnavailable> =>
+  Effect.gen(function* () {
+    const stands = versionOf(card)
+    if (version !== undefined && version !== stands) return yield* contentChanged(version, stands, mayRead)
+    if (updatedAt === undefined || updatedAt === card.updated_at) return
+    // Tasker moves `updated_at` by itself. What the gateway answered with that value shows if the content moved too.
+    const shown = Option.getOrUndefined(yield* answered(updatedAt))
+    if (shown === undefined) return yield* updatedSince(updatedAt, card.updated_at)
+    if (shown !== stands) return yield* contentChanged(shown, stands, mayRead)
+  })
+
+const contentChanged = (expected: string, stands: string, mayRead: boolean): TaskerFailure => {
+  const changed = changedFields(expected, stands)
+  return new TaskerFailure({
+    reason: "conflict",
+    message: `The card's content was changed since you read it${mayRead ? `: ${changed.join(", ")}` : ""}. ${next}`,
+    details: mayRead ? { changed } : {}
+  })
+}
+
+const updatedSince = (expected: string, stands: string): TaskerFailure =>
   new TaskerFailure({
     reason: "conflict",
-    message: `The card was changed since: its updated_at is ${seen}, not ${expected}. Nothing was changed. Read it again and decide anew, with a new idempotency_key if the change is another.`
+    message: `The card's updated_at is ${stands}, not ${expected}. Tasker also moves it without a change of content: send expected_version instead, which compares the content. ${next}`
   })
 
 /**
@@ -25,10 +56,13 @@ export const withCard = (
     const card = yield* board.issue(write.issue_id)
     const known = { ...failure.details, issue_id: card.id, updated_at: card.updated_at }
     const details = board.may("issue:read")
-      ? yield* showIssue(yield* board.view(card), {
-          ...known,
-          differs: unmet(write, card).map(({ field }) => field)
-        })
+      ? yield* showIssue(
+          { ...(yield* board.view(card)), version: versionOf(card) },
+          {
+            ...known,
+            differs: unmet(write, card).map(({ field }) => field)
+          }
+        )
       : known
     const { message, reason, retryable } = failure
     return new TaskerFailure({ reason, message, retryable, details })

@@ -37,7 +37,7 @@ export const makeDecide = (operations: Operations["Service"], tasker: TaskerAdap
 const executed = Effect.fnUntraced(function* (
   tasker: TaskerAdapter["Service"],
   requestId: string,
-  { agent, before, write }: Undecided,
+  { agent, before, workspaceSlug, write }: Undecided,
   named: IssueId | undefined
 ): Effect.fn.Return<Settlement, TaskerError | InputInvalid> {
   const target = issueOf(write)
@@ -48,13 +48,22 @@ const executed = Effect.fnUntraced(function* (
     )
   }
   // Whatever was granted then: a look at the card is all that is done with it.
-  const board = makeBoard(tasker, { agent, requestId }, { project_id: write.project_id, scopes: [] })
+  const board = makeBoard(
+    tasker,
+    { agent, requestId, workspaceSlug },
+    { project_id: write.project_id, scopes: [] }
+  )
   const card = yield* cardOf(board, write, named)
   const issueId = card?.id ?? target
   if (card === undefined || write._tag === "AddComment") {
     return { outcome: "executed", issueId, answer: { warnings: [unseen(write)] }, change: undefined }
   }
-  const answer = yield* answerOf({ _tag: "Issue", issue: card }, write, board)
+  const answer = yield* answerOf(
+    { written: { _tag: "Issue", issue: card }, found: true, copies: undefined },
+    write,
+    before,
+    board
+  )
   return { outcome: "executed", issueId, answer, change: changeOf(write, before, answer) }
 })
 

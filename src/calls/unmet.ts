@@ -101,8 +101,15 @@ export const unmet = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Warn
 export const holds = (write: IssueWrite, issue: TaskerIssue): boolean => unmet(write, issue).length === 0
 
 /** Where a comment is not, to the letter, as it was asked for. */
-export const unmetComment = (asked: string, stands: string): ReadonlyArray<Warning> =>
-  sameText(asked, stands) ? [] : [{ field: "comment", message: "Tasker changed the text." }]
+export const unmetComment = (asked: string, stands: string, found: boolean): ReadonlyArray<Warning> =>
+  sameText(asked, stands)
+    ? []
+    : [
+        {
+          field: "comment",
+          message: found ? "The text differs: it may have been changed since." : "Tasker changed the text."
+        }
+      ]
 
 /**
  * Whether two texts say the same, whatever became of markup, spacing and punctuation on the way: what

@@ -54,6 +54,14 @@ export const Issue = Schema.Struct({
 })
 export type Issue = typeof Issue.Type
 
+/** A card that is read alone or answered by a write. */
+export const IssueRead = Schema.Struct({
+  ...Issue.fields,
+  /** A hash of the card's writable content (`domain/IssueVersion.ts`). */
+  version: Schema.String
+})
+export type IssueRead = typeof IssueRead.Type
+
 export const Comment = Schema.Struct({
   id: CommentId,
   issue_id: IssueId,

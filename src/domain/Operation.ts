@@ -7,7 +7,8 @@ import { Comment, Issue, Warning } from "./Issue.ts"
 
 /** What a write came to, as it is kept for every later call with the same key. */
 export const Answer = Schema.Struct({
-  issue: Schema.optionalKey(Issue),
+  /** An answer that was kept by an earlier version of the gateway has no version. */
+  issue: Schema.optionalKey(Schema.Struct({ ...Issue.fields, version: Schema.optionalKey(Schema.String) })),
   comment: Schema.optionalKey(Comment),
   warnings: Schema.Array(Warning)
 })

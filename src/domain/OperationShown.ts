@@ -41,6 +41,8 @@ export const OperationShown = Schema.Struct({
   /** Of the call that reserved it. */
   request_id: Schema.String,
   created_at: Instant,
-  settled_at: Schema.NullOr(Instant)
+  settled_at: Schema.NullOr(Instant),
+  /** True if more than one card or comment stands in Tasker under this key. */
+  doubled: Schema.optionalKey(Schema.Literal(true))
 }).annotate({ identifier: "Operation" })
 export type OperationShown = typeof OperationShown.Type

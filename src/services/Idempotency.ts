@@ -10,8 +10,8 @@ import type {
   IdempotencyRefused,
   LimitReached
 } from "../domain/Failure.ts"
-import type { AgentId, ProjectId } from "../domain/Ids.ts"
-import type { Answer, Lease, Operation } from "../domain/Operation.ts"
+import type { AgentId, IssueId, ProjectId } from "../domain/Ids.ts"
+import type { Answer, Lease, Operation, Tries } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import type { MadeBefore } from "../domain/Repetition.ts"
 import type { Scope } from "../domain/Scope.ts"
@@ -53,6 +53,7 @@ export type Reservation = {
   | {
       /** The key is ours: nobody else may send this write until the lease runs out. */ readonly _tag: "Reserved"
       readonly lease: Lease
+      readonly tries: Tries
     }
   | {
       /** The key stands for something already, perhaps only just. */ readonly _tag: "Taken"
@@ -66,6 +67,23 @@ export interface Leased {
   readonly write: Write
   /** How what it changes stood before; null where it makes something anew, or nobody kept it. */
   readonly before: Change["before"]
+  readonly tries: Tries
+}
+
+/** Facts about a doubt that decide when the write is looked at and sent again. */
+export interface DoubtTimes {
+  /** Milliseconds since this holder can have sent it last; undefined if it sent nothing. */
+  readonly sentMillisAgo: number | undefined
+  /** Milliseconds before which another look would find nothing out; 0 if there are none. */
+  readonly waitMillis: number
+}
+
+/** More about a write that was executed. */
+export interface Execution {
+  /** True if a resend made it, so that it is looked at again for a double. */
+  readonly checkLater: boolean
+  /** The event `write.doubled`, if a double was found already. */
+  readonly doubled: AuditEvent | undefined
 }
 
 /** Whether the outcome stands in the database. `LeaseLost`: somebody took over, and what we know no longer counts. */
@@ -123,7 +141,8 @@ export class Idempotency extends Context.Service<
       lease: Lease,
       answer: Answer,
       event: AuditEvent,
-      change?: Change
+      change: Change | undefined,
+      execution: Execution
     ): Effect.Effect<Recorded, GatewayUnavailable>
     /** The write was definitely not done, which its caller is told: frees the key, with the audit event. */
     release(lease: Lease, event: AuditEvent): Effect.Effect<Recorded, GatewayUnavailable>
@@ -134,7 +153,14 @@ export class Idempotency extends Context.Service<
       lease: Lease,
       doubt: Doubt,
       because: string,
-      event: AuditEvent
+      event: AuditEvent,
+      times: DoubtTimes
     ): Effect.Effect<Recorded, GatewayUnavailable>
+    /** The version with which a kept answer showed this agent the card at this `updated_at`. */
+    versionAnswered(
+      agentId: AgentId,
+      issueId: IssueId,
+      updatedAt: string
+    ): Effect.Effect<Option.Option<string>, GatewayUnavailable>
   }
 >()("tasker-codex-api/services/Idempotency") {}

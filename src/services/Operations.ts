@@ -26,6 +26,8 @@ export interface Undecided {
   readonly write: Write
   /** How what it changes stood before. */
   readonly before: Change["before"]
+  /** The workspace of the grant under which it was reserved. */
+  readonly workspaceSlug: string
 }
 
 /** What a decision comes to, once the card that it names was read. */

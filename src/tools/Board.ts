@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
+import { invalidInput } from "../domain/inputs.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import type { Scope } from "../domain/Scope.ts"
 import type {
@@ -26,6 +27,14 @@ export interface Board {
   readonly may: (scope: Scope) => boolean
   /** A card of this project, read now. Fails with `grant.wrong_project` for any other id. */
   readonly issue: (id: IssueId, field?: string) => Effect.Effect<TaskerIssue, TaskerError>
+  /**
+   * A card that is to become the parent of `child`. Fails with `input.invalid` if it is the card itself or
+   * stands below it, as far as a bounded walk up the parents shows.
+   */
+  readonly parentOf: (
+    child: TaskerIssue,
+    parentId: IssueId
+  ) => Effect.Effect<TaskerIssue, TaskerError | InputInvalid>
   /** The card with this identifier, such as `OPS-12`; undefined if the project shows none. */
   readonly issueNamed: (identifier: string) => Effect.Effect<TaskerIssue | undefined, TaskerError>
   /** The project's cards, as Tasker lists them. */
@@ -52,6 +61,8 @@ export interface Board {
   readonly summaries: (
     issues: ReadonlyArray<TaskerIssue>
   ) => Effect.Effect<ReadonlyArray<Summary>, TaskerError>
+  /** States, labels and members that name every id on these cards as far as Tasker knows them. */
+  readonly contextFor: (issues: ReadonlyArray<TaskerIssue>) => Effect.Effect<ProjectContext, TaskerError>
   /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
   /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
@@ -70,6 +81,9 @@ export interface Changing {
 
 /** Below this role Tasker drops an assignee without a word, so the gateway refuses it first. */
 const assignableRole = 15
+
+/** Parents above a new parent that are read to find a circle. */
+const longestWalk = 10
 
 /** As many choices as help; a refusal is not a directory. */
 const shownChoices = 40
@@ -204,21 +218,36 @@ export const makeBoard = (
     })
   })
 
+  const parentOf = Effect.fnUntraced(function* (child: TaskerIssue, parentId: IssueId) {
+    if (parentId === child.id) return yield* invalidInput("parent_id", "A card can't be its own parent.")
+    const parent = yield* issue(parentId, "parent_id")
+    let above: TaskerIssue | undefined = parent
+    for (let steps = 0; above?.parent_id != null && steps < longestWalk; steps++) {
+      if (above.parent_id === child.id) {
+        return yield* invalidInput(
+          "parent_id",
+          `Card ${parent.identifier} stands below this card, so it can't become its parent.`
+        )
+      }
+      above = yield* tasker.issue(who, { project_id: projectId, issue_id: above.parent_id })
+    }
+    return parent
+  })
+
   const issueNamed = (identifier: string) => tasker.issue(who, { project_id: projectId, identifier })
 
   const comments = (id: IssueId, page: { readonly cursor?: string; readonly limit: number }) =>
     Effect.andThen(issue(id), tasker.listComments(who, { project_id: projectId, issue_id: id, ...page }))
 
-  const summaries = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
+  const contextFor = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
     const known = yield* recent
-    const names = shown.every((card) => namesAll(known, card)) ? known : yield* context
-    return shown.map((card) => summaryView(card, names))
+    return shown.every((card) => namesAll(known, card)) ? known : yield* context
   })
 
-  const view = Effect.fnUntraced(function* (shown: TaskerIssue) {
-    const known = yield* recent
-    return issueView(shown, namesAll(known, shown) ? known : yield* context)
-  })
+  const summaries = (shown: ReadonlyArray<TaskerIssue>) =>
+    Effect.map(contextFor(shown), (names) => shown.map((card) => summaryView(card, names)))
+
+  const view = (shown: TaskerIssue) => Effect.map(contextFor([shown]), (names) => issueView(shown, names))
 
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
@@ -232,6 +261,7 @@ export const makeBoard = (
     projectId,
     may,
     issue,
+    parentOf,
     issueNamed,
     issues,
     comments,
@@ -242,6 +272,7 @@ export const makeBoard = (
     labels: (references) => Effect.map(Effect.forEach(references, label), distinct),
     assignees: (references) => Effect.map(Effect.forEach(references, assignee), distinct),
     summaries,
+    contextFor,
     view,
     change
   }
@@ -263,6 +294,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     projectId,
     may: () => false,
     issue: () => asked,
+    parentOf: () => asked,
     issueNamed: () => asked,
     issues: () => asked,
     comments: () => asked,
@@ -273,6 +305,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     labels: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
     assignees: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
     summaries: () => asked,
+    contextFor: () => asked,
     view: () => asked,
     change: () => asked
   }

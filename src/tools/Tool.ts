@@ -19,13 +19,7 @@ import type { Write, Written } from "../domain/Write.ts"
 import type { WriteFailed } from "../domain/WriteFailed.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Repetition } from "../services/Idempotency.ts"
-import type {
-  Existing,
-  Made,
-  OnBehalf,
-  TaskerAdapter,
-  WriteTicket
-} from "../services/TaskerAdapter.ts"
+import type { Existing, Made, OnBehalf, TaskerAdapter, WriteTicket } from "../services/TaskerAdapter.ts"
 import type { Board } from "./Board.ts"
 import { toJsonSchema } from "./jsonSchema.ts"
 import type { Output } from "./show.ts"
@@ -61,6 +55,8 @@ export interface Session {
 export interface Plan<W extends Write = Write> {
   readonly write: W
   readonly change: Change
+  /** The card that the change was planned on; absent if the write makes something. */
+  readonly seen?: TaskerIssue
 }
 
 type Refused = InputInvalid | IdempotencyRefused
@@ -107,14 +103,20 @@ export interface ReadRequest {
   readonly run: (board: Board) => Effect.Effect<Output, Failure>
 }
 
+/** What a change expects of the card; undefined for what its caller does not say. */
+export interface Expected {
+  readonly version: string | undefined
+  readonly updatedAt: string | undefined
+}
+
 /** What is asked of a write, once its arguments are decoded. */
 export interface WriteRequest {
   readonly projectId: ProjectId
   readonly key: string
   readonly dryRun: boolean
   readonly fingerprint: string
-  /** The `updated_at` that its caller read the card with, where it says so. */
-  readonly expected: string | undefined
+  /** The card as its caller says that it read it. */
+  readonly expected: Expected
   /** The arguments that are the tool's own: among them the card's fields that this call sets. */
   readonly wrote: ReadonlyArray<string>
   /** Whether `plan` asks nobody and costs next to nothing: then the reservation itself authenticates the call. */
@@ -200,7 +202,7 @@ export const writeTool = <T extends Write["_tag"], I extends Fields, O extends F
         key: decoded.idempotency_key,
         dryRun: decoded.dry_run === true,
         fingerprint: fingerprint(tool.name, decoded),
-        expected: decoded.expected_updated_at,
+        expected: { version: decoded.expected_version, updatedAt: decoded.expected_updated_at },
         wrote: Object.keys(decoded).filter((name) => name in tool.input),
         plansAtOnce: tool.plansAtOnce?.(decoded) ?? false,
         repetition: repetitionOf(tool.repetition?.(decoded)),
@@ -220,6 +222,7 @@ type Writing<F extends Fields> = InProject<F> & {
   readonly idempotency_key: string
   readonly dry_run?: boolean
   /** Among the arguments of changes alone. */
+  readonly expected_version?: string
   readonly expected_updated_at?: string
 }
 

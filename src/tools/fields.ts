@@ -1,7 +1,8 @@
 import { Effect, Schema } from "effect"
 import type { InputInvalid } from "../domain/Failure.ts"
 import { IssueId } from "../domain/Ids.ts"
-import { Comment, Issue, Priority } from "../domain/Issue.ts"
+import { Comment, IssueRead, Priority } from "../domain/Issue.ts"
+import { versionLength } from "../domain/IssueVersion.ts"
 import { invalidInput, isCalendarDate, isInstant, wholesome } from "../domain/inputs.ts"
 import { markdownToHtml } from "../domain/Markdown.ts"
 import { exceedsBounds, maxMarkdownLength } from "../domain/MarkdownBounds.ts"
@@ -55,13 +56,23 @@ export const references = Schema.Array(reference).check(Schema.isMaxLength(50))
 
 export const priority = Priority
 
-export const expectedUpdatedAt = Schema.optionalKey(
-  Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)
-).pipe(
-  Schema.annotateKey({
-    description: "The updated_at you last read: the change is refused if the card was changed since."
-  })
-)
+/** Arguments of every change of a card by which it is refused if the card was changed meanwhile. */
+export const expectations = {
+  expected_version: Schema.optionalKey(
+    Schema.String.check(
+      Schema.isPattern(new RegExp(`^[A-Za-z0-9_-]{${versionLength}}$`), {
+        message: "Expected the version of a card that you read"
+      })
+    )
+  ).pipe(
+    Schema.annotateKey({
+      description: "The version you last read: the change is refused if the card's content was changed since."
+    })
+  ),
+  expected_updated_at: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)).pipe(
+    Schema.annotateKey({ description: "Older form of expected_version, by updated_at." })
+  )
+}
 
 export const cursor = Schema.optionalKey(
   Schema.String.check(Schema.isBetweenLength(1, 1024), wholesome)
@@ -71,9 +82,9 @@ export const limit = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ mini
 
 /** A card in an answer. A writer without issue:read is given some of its fields only, a list leaves the text out. */
 export const issueShown = Schema.Struct({
-  ...Issue.fields,
+  ...IssueRead.fields,
   ...Object.fromEntries(
-    Object.entries(Issue.fields)
+    Object.entries(IssueRead.fields)
       .filter(([field]) => !alwaysShown.includes(field))
       .map(([field, schema]) => [field, Schema.optionalKey(schema as Schema.Top)])
   )

@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { TaskerFailure } from "../domain/Failure.ts"
-import { Issue } from "../domain/Issue.ts"
+import { IssueRead } from "../domain/Issue.ts"
+import { versionOf } from "../domain/IssueVersion.ts"
 import { invalidInput } from "../domain/inputs.ts"
 import { issueId, reference } from "./fields.ts"
 import { showIssue } from "./show.ts"
@@ -18,7 +19,7 @@ export const getIssue = readTool({
     description_offset: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
   },
   output: {
-    issue: Issue,
+    issue: IssueRead,
     truncated: Schema.optionalKey(Schema.Literal(true)),
     next_offset: Schema.optionalKey(Schema.Int)
   },
@@ -27,16 +28,14 @@ export const getIssue = readTool({
       return yield* invalidInput("", "Give either issue_id or identifier.")
     }
     const found =
-      issue_id !== undefined
-        ? yield* board.issue(issue_id)
-        : yield* board.issueNamed(identifier ?? "")
+      issue_id !== undefined ? yield* board.issue(issue_id) : yield* board.issueNamed(identifier ?? "")
     if (found === undefined) {
       return yield* new TaskerFailure({
         reason: "not_found",
         message: `No card ${identifier} in this project. tasker_list_issues finds cards by their names.`
       })
     }
-    const issue = yield* board.view(found)
+    const issue = { ...(yield* board.view(found)), version: versionOf(found) }
     return yield* showIssue(issue, {}, description_offset ?? 0)
   })
 })

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { MoveIssue } from "../domain/Write.ts"
-import { expectedUpdatedAt, issueId, issueShown, reference } from "./fields.ts"
+import { expectations, issueId, issueShown, reference } from "./fields.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 export const moveIssue = writeTool({
@@ -9,7 +9,7 @@ export const moveIssue = writeTool({
   description: "Moves a card to another state of its project, by the state's id or name.",
   scope: "issue:move",
   makes: "MoveIssue",
-  input: { issue_id: issueId, state: reference, expected_updated_at: expectedUpdatedAt },
+  input: { issue_id: issueId, state: reference, ...expectations },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
     const { issue, target } = yield* board.change(args)
@@ -20,7 +20,8 @@ export const moveIssue = writeTool({
         ...target,
         state_id: state.id
       },
-      change: { before: { state: (yield* board.view(issue)).state }, after: { state } }
+      change: { before: { state: (yield* board.view(issue)).state }, after: { state } },
+      seen: issue
     } satisfies Plan<MoveIssue>
   }),
   apply: (write, ticket, tasker) => Effect.map(tasker.moveIssue(ticket, write), changed)

@@ -47,18 +47,20 @@ export const resolveProject = sessionTool({
     if (by.project_id !== undefined && !granting.some((grant) => grant.project_id === by.project_id)) {
       return yield* notGranted()
     }
-    const project = yield* tasker.resolveProject({ ...who, workspaceSlug: workspace }, { workspace_slug: workspace, ...by }).pipe(
-      // Whether a project is not there or its owner may not enter it is nobody's business who has no grant for it.
-      Effect.catch((failure) =>
-        Effect.fail(
-          failure._tag === "GrantDenied"
-            ? by.project_id === undefined
-              ? notGranted()
-              : failure
-            : known(failure)
+    const project = yield* tasker
+      .resolveProject({ ...who, workspaceSlug: workspace }, { workspace_slug: workspace, ...by })
+      .pipe(
+        // Whether a project is not there or its owner may not enter it is nobody's business who has no grant for it.
+        Effect.catch((failure) =>
+          Effect.fail(
+            failure._tag === "GrantDenied"
+              ? by.project_id === undefined
+                ? notGranted()
+                : failure
+              : known(failure)
+          )
         )
       )
-    )
     if (!granting.some((grant) => grant.project_id === project.id)) return yield* notGranted()
     return { project: { ...project, name: plain(project.name) } }
   })

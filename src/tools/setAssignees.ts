@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { SetAssignees } from "../domain/Write.ts"
-import { expectedUpdatedAt, issueId, issueShown, references } from "./fields.ts"
+import { expectations, issueId, issueShown, references } from "./fields.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 export const setAssignees = writeTool({
@@ -10,7 +10,7 @@ export const setAssignees = writeTool({
     "Sets who is assigned to a card: the whole new set, by id, e-mail or display name. An empty list takes everyone off.",
   scope: "assignee:set",
   makes: "SetAssignees",
-  input: { issue_id: issueId, assignees: references, expected_updated_at: expectedUpdatedAt },
+  input: { issue_id: issueId, assignees: references, ...expectations },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
     const { issue, target } = yield* board.change(args)
@@ -21,7 +21,8 @@ export const setAssignees = writeTool({
         ...target,
         assignee_ids: assignees.map(({ id }) => id)
       },
-      change: { before: { assignees: (yield* board.view(issue)).assignees }, after: { assignees } }
+      change: { before: { assignees: (yield* board.view(issue)).assignees }, after: { assignees } },
+      seen: issue
     } satisfies Plan<SetAssignees>
   }),
   apply: (write, ticket, tasker) => Effect.map(tasker.setAssignees(ticket, write), changed)

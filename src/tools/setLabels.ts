@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { SetLabels } from "../domain/Write.ts"
-import { expectedUpdatedAt, issueId, issueShown, references } from "./fields.ts"
+import { expectations, issueId, issueShown, references } from "./fields.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 export const setLabels = writeTool({
@@ -9,7 +9,7 @@ export const setLabels = writeTool({
   description: "Sets a card's labels: the whole new set, by id or name. An empty list takes all labels off.",
   scope: "label:set",
   makes: "SetLabels",
-  input: { issue_id: issueId, labels: references, expected_updated_at: expectedUpdatedAt },
+  input: { issue_id: issueId, labels: references, ...expectations },
   output: { issue: issueShown },
   plan: Effect.fnUntraced(function* (args, board) {
     const { issue, target } = yield* board.change(args)
@@ -20,7 +20,8 @@ export const setLabels = writeTool({
         ...target,
         label_ids: labels.map(({ id }) => id)
       },
-      change: { before: { labels: (yield* board.view(issue)).labels }, after: { labels } }
+      change: { before: { labels: (yield* board.view(issue)).labels }, after: { labels } },
+      seen: issue
     } satisfies Plan<SetLabels>
   }),
   apply: (write, ticket, tasker) => Effect.map(tasker.setLabels(ticket, write), changed)

@@ -8,7 +8,7 @@ import {
   date,
   datesInOrder,
   datesInOrderUnseen,
-  expectedUpdatedAt,
+  expectations,
   issueId,
   issueShown,
   markdown,
@@ -48,7 +48,7 @@ export const updateIssue = writeTool({
     start_date: Schema.optionalKey(Schema.NullOr(date)),
     target_date: Schema.optionalKey(Schema.NullOr(date)),
     parent_id: Schema.optionalKey(Schema.NullOr(issueId)),
-    expected_updated_at: expectedUpdatedAt,
+    ...expectations,
     allow_content_loss: Schema.optionalKey(Schema.Boolean)
   },
   output: { issue: issueShown },
@@ -68,12 +68,13 @@ export const updateIssue = writeTool({
         ? datesInOrder(start, target)
         : datesInOrderUnseen(start, target)
     }
-    if (parent_id != null) yield* board.issue(parent_id, "parent_id")
+    if (parent_id != null) yield* board.parentOf(issue, parent_id)
     const stands = Struct.pick(issue, Struct.keys(fields))
     if (description === undefined) {
       return {
         write: { _tag: "UpdateIssue", ...target, fields },
-        change: { before: stands, after: fields }
+        change: { before: stands, after: fields },
+        seen: issue
       } satisfies Plan<UpdateIssue>
     }
     const text = issue.description_html ?? ""
@@ -89,7 +90,8 @@ export const updateIssue = writeTool({
       change: {
         before: { ...stands, description: markdownOf(text) },
         after: { ...fields, description }
-      }
+      },
+      seen: issue
     } satisfies Plan<UpdateIssue>
   }),
   apply: (write, ticket, tasker) => Effect.map(tasker.updateIssue(ticket, write), changed)

@@ -19,6 +19,10 @@ import {
 import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
+/** An outcome that nothing more is to be said of. */
+const plainly = { checkLater: false, doubled: undefined }
+const unsent = { sentMillisAgo: undefined, waitMillis: 0 }
+
 const asked = { name: "Leased" }
 
 const intentOf = (agent: Actor, key: string) => ({
@@ -187,15 +191,18 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the lease on
         const claimed = yield* once.claim(yield* standingOf(agent, key))
         const { lease } = Option.getOrThrow(claimed)
         if (settledAs === "executed") {
-          yield* once.complete(lease, { warnings: [] }, entryOf(agent, key, "executed"))
+          yield* once.complete(lease, { warnings: [] }, entryOf(agent, key, "executed"), undefined, plainly)
         } else if (settledAs === "unknown") {
-          yield* once.doubt(lease, "look again", "a test", entryOf(agent, key, "unknown"))
+          yield* once.doubt(lease, "look again", "a test", entryOf(agent, key, "unknown"), unsent)
         }
         const before = [yield* keyRow(agent, key), yield* trail(agent, key)]
         const late = { warnings: [{ field: "name", message: "too late" }] }
-        assert.strictEqual(yield* once.complete(slow, late, entryOf(agent, key, "executed")), "LeaseLost")
         assert.strictEqual(
-          yield* once.doubt(slow, "look again", "a test", entryOf(agent, key, "unknown")),
+          yield* once.complete(slow, late, entryOf(agent, key, "executed"), undefined, plainly),
+          "LeaseLost"
+        )
+        assert.strictEqual(
+          yield* once.doubt(slow, "look again", "a test", entryOf(agent, key, "unknown"), unsent),
           "LeaseLost"
         )
         assert.strictEqual(yield* once.release(slow, entryOf(agent, key, "failed")), "LeaseLost")
@@ -230,7 +237,13 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the lease on
       const agent = yield* actor()
       const key = "written-twice"
       const lease = yield* reserved(agent, key)
-      const complete = once.complete(lease, { warnings: [] }, entryOf(agent, key, "executed"))
+      const complete = once.complete(
+        lease,
+        { warnings: [] },
+        entryOf(agent, key, "executed"),
+        undefined,
+        plainly
+      )
       assert.strictEqual(yield* complete, "Recorded")
       assert.strictEqual(yield* complete, "Recorded")
       assert.deepStrictEqual(yield* trail(agent, key), ["executed"])

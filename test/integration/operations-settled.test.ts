@@ -366,7 +366,9 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("an owner w
       const late = yield* once.complete(
         lease,
         { warnings: [] },
-        { ...event, issue_id: IssueId.make(randomUUID()) }
+        { ...event, issue_id: IssueId.make(randomUUID()) },
+        undefined,
+        { checkLater: false, doubled: undefined }
       )
       assert.strictEqual(late, "LeaseLost")
       assert.isAbove((yield* keyRow(one.agent, one.key))?.fence ?? 0, fence)

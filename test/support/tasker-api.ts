@@ -1,7 +1,8 @@
-import { type Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { IssueId, ProjectId } from "../../src/domain/Ids.ts"
 import { Agent } from "../../src/domain/Principal.ts"
 import type { TaskerIssue } from "../../src/domain/Tasker.ts"
+import type { WriteFailed } from "../../src/domain/WriteFailed.ts"
 import type { TaskerAdapter, TaskerError } from "../../src/services/TaskerAdapter.ts"
 
 /** The ten calls of Tasker's API as a table: what a test of every call goes through. */
@@ -23,7 +24,7 @@ export const agent = Schema.decodeSync(Agent)({
   updated_at: "2026-01-01T00:00:00.000Z"
 })
 export const upstreamKey = "ab".repeat(32)
-export const who = { agent, requestId: "request-1" }
+export const who = { agent, requestId: "request-1", workspaceSlug: "nodedc" }
 export const ticket = { ...who, upstreamKey }
 export const actor = {
   agent_id: agent.id,
@@ -110,6 +111,10 @@ const creation = {
   parent_id: null
 } as const
 
+/** The failure itself; its tag has tests of its own. */
+const failureOf = <A>(write: Effect.Effect<A, WriteFailed>) =>
+  Effect.mapError(write, ({ failure }): TaskerError => failure)
+
 export const api: ReadonlyArray<ApiCall> = [
   {
     ...read,
@@ -161,7 +166,7 @@ export const api: ReadonlyArray<ApiCall> = [
     name: "createIssue",
     write: true,
     makes: true,
-    run: (tasker) => tasker.createIssue(ticket, { _tag: "CreateIssue", ...creation }),
+    run: (tasker) => failureOf(tasker.createIssue(ticket, { _tag: "CreateIssue", ...creation })),
     request: { method: "POST", path: "/issues", body: { ...creation, ...external, actor } },
     good: { status: 201, body: { issue }, value: { _tag: "Made", value: issue } },
     astray: [{ issue: { ...issue, project_id: otherProjectId } }]
@@ -170,11 +175,13 @@ export const api: ReadonlyArray<ApiCall> = [
     ...change,
     name: "updateIssue",
     run: (tasker) =>
-      tasker.updateIssue(ticket, {
-        _tag: "UpdateIssue",
-        ...onIssue,
-        fields: { name: "New", target_date: null }
-      }),
+      failureOf(
+        tasker.updateIssue(ticket, {
+          _tag: "UpdateIssue",
+          ...onIssue,
+          fields: { name: "New", target_date: null }
+        })
+      ),
     request: {
       method: "PATCH",
       path: `/issues/${issueId}`,
@@ -184,7 +191,8 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "moveIssue",
-    run: (tasker) => tasker.moveIssue(ticket, { _tag: "MoveIssue", ...onIssue, state_id: "state-2" }),
+    run: (tasker) =>
+      failureOf(tasker.moveIssue(ticket, { _tag: "MoveIssue", ...onIssue, state_id: "state-2" })),
     request: {
       method: "POST",
       path: `/issues/${issueId}/move`,
@@ -195,11 +203,13 @@ export const api: ReadonlyArray<ApiCall> = [
     ...change,
     name: "setLabels",
     run: (tasker) =>
-      tasker.setLabels(ticket, {
-        _tag: "SetLabels",
-        ...onIssue,
-        label_ids: ["l"]
-      }),
+      failureOf(
+        tasker.setLabels(ticket, {
+          _tag: "SetLabels",
+          ...onIssue,
+          label_ids: ["l"]
+        })
+      ),
     request: {
       method: "PUT",
       path: `/issues/${issueId}/labels`,
@@ -209,7 +219,8 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "setAssignees",
-    run: (tasker) => tasker.setAssignees(ticket, { _tag: "SetAssignees", ...onIssue, assignee_ids: [] }),
+    run: (tasker) =>
+      failureOf(tasker.setAssignees(ticket, { _tag: "SetAssignees", ...onIssue, assignee_ids: [] })),
     request: {
       method: "PUT",
       path: `/issues/${issueId}/assignees`,
@@ -221,12 +232,14 @@ export const api: ReadonlyArray<ApiCall> = [
     write: true,
     makes: true,
     run: (tasker) =>
-      tasker.addComment(ticket, {
-        _tag: "AddComment",
-        project_id: projectId,
-        issue_id: issueId,
-        comment_html: "<p>hi</p>"
-      }),
+      failureOf(
+        tasker.addComment(ticket, {
+          _tag: "AddComment",
+          project_id: projectId,
+          issue_id: issueId,
+          comment_html: "<p>hi</p>"
+        })
+      ),
     request: {
       method: "POST",
       path: `/issues/${issueId}/comments`,

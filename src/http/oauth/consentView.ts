@@ -36,10 +36,13 @@ export const shownProjects = Effect.fnUntraced(function* (
   yield* Effect.forEach(
     shown.slice(0, mostNamed),
     ({ project_id, workspace_slug }) =>
-      Effect.match(tasker.resolveProject({ ...who, workspaceSlug: workspace_slug }, { workspace_slug, project_id }), {
-        onFailure: () => undefined,
-        onSuccess: (project) => named.set(project_id, project)
-      }),
+      Effect.match(
+        tasker.resolveProject({ ...who, workspaceSlug: workspace_slug }, { workspace_slug, project_id }),
+        {
+          onFailure: () => undefined,
+          onSuccess: (project) => named.set(project_id, project)
+        }
+      ),
     { concurrency: atOnce, discard: true }
   ).pipe(
     // A form is answered to its end, which must not keep this from being given up. What came in time is shown.

@@ -22,6 +22,8 @@ import { Write } from "../../domain/Write.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
 import {
   type Doubt,
+  type DoubtTimes,
+  type Execution,
   Idempotency,
   type Intent,
   type Repetition,
@@ -31,7 +33,7 @@ import { insertEvent } from "../audit/auditSql.ts"
 import { insertChange } from "../audit/changeSql.ts"
 import { brokenConstraint, repeatable, storage } from "../database/storage.ts"
 import { CallerRow, callerStatement } from "./callerSql.ts"
-import { held, leaseMillis } from "./leases.ts"
+import { held, leaseMillis, raisedSentUntil, sentUntil, TriesRow, triesColumns, triesOf } from "./leases.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
 import { returnTitle, titlesReturned } from "./titleSql.ts"
@@ -48,8 +50,16 @@ import { returnTitle, titlesReturned } from "./titleSql.ts"
 const decodeReserved = Schema.decodeUnknownEffect(Schema.Array(ReservedRow))
 const decodeCallers = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
 const decodeClaimed = Schema.decodeUnknownEffect(
-  Schema.Array(Schema.Struct({ fence: Schema.Int, intent: Write, before: Schema.NullOr(ChangedFields) }))
+  Schema.Array(
+    Schema.Struct({
+      ...TriesRow.fields,
+      fence: Schema.Int,
+      intent: Write,
+      before: Schema.NullOr(ChangedFields)
+    })
+  )
 )
+const decodeVersions = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ version: Schema.String })))
 const decodeRecorded = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ recorded: Schema.Boolean })]))
 const decodeMade = Schema.decodeUnknownEffect(
   Schema.Array(
@@ -119,7 +129,8 @@ export const layer = Layer.effect(
           fence: 1,
           upstreamKey: upstreamKey(principal.agent.id, intent.key)
         }
-        return { _tag: "Reserved", principal, grant, lease }
+        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused }
+        return { _tag: "Reserved", principal, grant, lease, tries }
       }
       if (row.titled && intent.repetition !== undefined && taken !== undefined)
         yield* giveTitle(id, intent, taken)
@@ -170,21 +181,24 @@ export const layer = Layer.effect(
     const claim = Effect.fnUntraced(function* (operation: Operation) {
       const rows = yield* storage(
         repeatable(sql`
-          update idempotency_keys
-          set state = 'in_progress', fence = fence + 1, look_at = null,
+          update idempotency_keys k
+          set state = 'in_progress', fence = fence + 1, look_at = null, sent_until = ${sentUntil(sql)},
               lease_until = now() + ${lease}::integer * interval '1 millisecond'
           where id = ${operation.id} and fence = ${operation.fence}
             and (state in ('unknown', 'unresolved') or (state = 'in_progress' and lease_until <= now()))
-          returning fence, intent, before`).pipe(Effect.flatMap(decodeClaimed))
+          returning fence, intent, before, ${triesColumns(sql, settings)}`).pipe(
+          Effect.flatMap(decodeClaimed)
+        )
       )
-      return Option.map(Option.fromUndefinedOr(rows[0]), ({ before, fence, intent }) => ({
+      return Option.map(Option.fromUndefinedOr(rows[0]), ({ before, fence, intent, ...tries }) => ({
         lease: {
           operationId: operation.id,
           fence,
           upstreamKey: upstreamKey(operation.agent_id, operation.key)
         } satisfies Lease,
         write: intent,
-        before
+        before,
+        tries: triesOf(tries)
       }))
     })
 
@@ -213,18 +227,32 @@ export const layer = Layer.effect(
       return before.recorded ? ("Recorded" as const) : ("LeaseLost" as const)
     })
 
-    const complete = (lease: Lease, answer: Answer, event: AuditEvent, change?: Change) =>
+    const complete = (
+      lease: Lease,
+      answer: Answer,
+      event: AuditEvent,
+      change: Change | undefined,
+      { checkLater, doubled }: Execution
+    ) =>
       record(
         event,
         sql`
           update idempotency_keys
           set state = 'executed', answer = ${sql.json(answer)}, issue_id = ${event.issue_id}::uuid,
-              intent = null, before = null, reason = null, lease_until = null, settled_at = now()
+              intent = null, before = null, reason = null, lease_until = null, settled_at = now(),
+              doubled = ${doubled !== undefined}::boolean,
+              check_at = ${
+                checkLater
+                  ? sql`now() + ${Duration.toMillis(settings.settleAfter)}::integer * interval '1 millisecond'`
+                  : sql`null`
+              }
           where ${held(sql, lease)}
           returning id`,
-        change === undefined
-          ? sql``
-          : sql`, kept as (${insertChange(sql, event, change, answer.issue, sql`from changed`)})`
+        sql`${
+          change === undefined
+            ? sql``
+            : sql`, kept as (${insertChange(sql, event, change, answer.issue, sql`from changed`)})`
+        }${doubled === undefined ? sql`` : sql`, twin as (${insertEvent(sql, doubled, sql`from changed`)})`}`
       )
 
     /**
@@ -260,24 +288,49 @@ export const layer = Layer.effect(
         unused
       )
 
-    const doubt = (lease: Lease, doubt: Doubt, because: string, event: AuditEvent) =>
-      record(
+    const doubt = (
+      lease: Lease,
+      doubt: Doubt,
+      because: string,
+      event: AuditEvent,
+      { sentMillisAgo, waitMillis }: DoubtTimes
+    ) => {
+      const sent = raisedSentUntil(sql, sentMillisAgo)
+      const next = sql`greatest(
+        coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond'),
+        now() + ${Math.ceil(waitMillis)}::integer * interval '1 millisecond'
+      )`
+      return record(
         event,
         doubt === "unresolved"
           ? sql`
               update idempotency_keys
-              set state = 'unresolved', reason = ${because}, lease_until = null
+              set state = 'unresolved', reason = ${because}, lease_until = null, sent_until = ${sent}
               where ${held(sql, lease)}
               returning id`
           : sql`
               update idempotency_keys
-              set state = 'unknown', reason = ${because}, lease_until = null,
-                  look_at = coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond'),
-                  next_look = coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond')
+              set state = 'unknown', reason = ${because}, lease_until = null, sent_until = ${sent},
+                  look_at = ${next}, next_look = ${next}
               where ${held(sql, lease)}
               returning id`
       )
+    }
 
-    return Idempotency.of({ reserve, duplicateOf, claim, complete, release, refute, doubt })
+    const versionAnswered = (agentId: AgentId, issueId: IssueId, updatedAt: string) =>
+      Effect.map(
+        storage(
+          sql`
+            select answer -> 'issue' ->> 'version' as version from idempotency_keys
+            where agent_id = ${agentId}::uuid and issue_id = ${issueId}::uuid and state = 'executed'
+              and answer is not null and answer -> 'issue' ->> 'updated_at' = ${updatedAt}
+              and answer -> 'issue' ->> 'version' is not null
+            order by settled_at desc
+            limit 1`.pipe(Effect.flatMap(decodeVersions))
+        ),
+        ([row]) => Option.map(Option.fromUndefinedOr(row), ({ version }) => version)
+      )
+
+    return Idempotency.of({ reserve, duplicateOf, claim, complete, release, refute, doubt, versionAnswered })
   })
 )

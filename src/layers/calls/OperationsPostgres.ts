@@ -115,7 +115,15 @@ export const layer = Layer.effect(
       if (verdict._tag === "Refused") return yield* verdict.failure
       if (verdict._tag === "Standing") return { _tag: "Standing", operation: found.operation }
       const write = yield* Effect.orDie(decodeWrite(found.intent))
-      return { _tag: "Undecided", undecided: { agent: found.agent, write, before: found.before } }
+      return {
+        _tag: "Undecided",
+        undecided: {
+          agent: found.agent,
+          write,
+          before: found.before,
+          workspaceSlug: found.workspace_slug
+        }
+      }
     })
 
     const settle: Service["settle"] = Effect.fn("Operations.settle")((act, id, decision, settlement) =>

@@ -3,16 +3,19 @@ import { Array, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Settings } from "../../Config.ts"
 import { ChangedFields } from "../../domain/Change.ts"
 import { ClientClaims } from "../../domain/ClientClaims.ts"
-import { OperationId, ProjectId, TokenId } from "../../domain/Ids.ts"
+import { IssueId, OperationId, ProjectId, TokenId } from "../../domain/Ids.ts"
 import { upstreamKey } from "../../domain/Operation.ts"
 import { Agent, StandingGrant } from "../../domain/Principal.ts"
 import { Write } from "../../domain/Write.ts"
-import { type Due, RecoveryQueue } from "../../services/RecoveryQueue.ts"
+import { type Check, type Due, RecoveryQueue } from "../../services/RecoveryQueue.ts"
+import { insertEvent } from "../audit/auditSql.ts"
 import { storage } from "../database/storage.ts"
 import { agentJson, standingGrantJson } from "../registry/principalJson.ts"
-import { held, leaseMillis } from "./leases.ts"
+import { held, leaseMillis, raisedSentUntil, sentUntil, TriesRow, triesColumns, triesOf } from "./leases.ts"
 
 const DueRow = Schema.Struct({
+  ...TriesRow.fields,
+  workspace_slug: Schema.String,
   id: OperationId,
   key: Schema.String,
   tool: Schema.String,
@@ -28,6 +31,22 @@ const DueRow = Schema.Struct({
   agent: Agent,
   grants: Schema.Array(StandingGrant)
 })
+const CheckRow = Schema.Struct({
+  id: OperationId,
+  key: Schema.String,
+  tool: Schema.String,
+  project_id: ProjectId,
+  issue_id: Schema.NullOr(IssueId),
+  fingerprint: Schema.String,
+  token_id: TokenId,
+  request_id: Schema.String,
+  client: Schema.NullOr(ClientClaims),
+  looks: Schema.Int,
+  is_comment: Schema.Boolean,
+  workspace_slug: Schema.String,
+  agent: Agent
+})
+const decodeChecks = Schema.decodeUnknownEffect(Schema.Array(CheckRow))
 const decodeWrite = Schema.decodeUnknownEffect(Write)
 const decodeDue = Schema.decodeUnknownEffect(Schema.Array(DueRow))
 
@@ -38,7 +57,8 @@ export const layer = Layer.effect(
   RecoveryQueue,
   Effect.gen(function* () {
     const sql = yield* PgClient
-    const lease = leaseMillis(yield* Settings)
+    const settings = yield* Settings
+    const lease = leaseMillis(settings)
 
     /** Rows that another instance is just taking are skipped, not waited for. */
     const take = Effect.fnUntraced(function* (most: number) {
@@ -52,14 +72,15 @@ export const layer = Layer.effect(
             for update skip locked
           ), taken as (
             update idempotency_keys k
-            set state = 'in_progress', fence = fence + 1, look_at = null,
+            set state = 'in_progress', fence = fence + 1, look_at = null, sent_until = ${sentUntil(sql)},
                 lease_until = now() + ${lease}::integer * interval '1 millisecond'
             from due where k.id = due.id
             returning k.*
           )
           select
             k.id, k.key, k.tool, k.project_id, k.fingerprint, k.token_id, k.request_id, k.fence, k.looks,
-            k.intent, k.before, k.client, ${agentJson(sql)} as agent,
+            k.intent, k.before, k.client, ${triesColumns(sql, settings)}, ${agentJson(sql)} as agent,
+            (select workspace_slug from grants where id = k.grant_id) as workspace_slug,
             coalesce((
               select json_agg(${standingGrantJson(sql)} order by g.created_at, g.id)
               from grants g
@@ -73,14 +94,20 @@ export const layer = Layer.effect(
 
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
     const read = Effect.fnUntraced(function* (row: typeof DueRow.Type) {
-      const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...operation } = row
+      const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...rest } = row
+      const { age, first_at, restless, reused, workspace_slug, ...operation } = rest
       const lease = { operationId: operation.id, fence, upstreamKey: upstreamKey(agent.id, operation.key) }
       const write = yield* Effect.option(decodeWrite(intent))
       if (Option.isNone(write)) {
         yield* Effect.logError("A write in doubt is not one that this gateway can read", {
           operation_id: operation.id
         })
-        yield* putBack(lease, { after: unreadable, looked: false, because: "This gateway can't read it." })
+        yield* putBack(lease, {
+          after: unreadable,
+          looked: false,
+          because: "This gateway can't read it.",
+          sentMillisAgo: undefined
+        })
         return Option.none<Due>()
       }
       return Option.some<Due>({
@@ -93,21 +120,101 @@ export const layer = Layer.effect(
         grants,
         tokenId: token_id,
         requestId: request_id,
-        looks
+        looks,
+        tries: triesOf({ age, first_at, restless, reused }),
+        workspaceSlug: workspace_slug
       })
     })
 
-    const putBack: RecoveryQueue["Service"]["putBack"] = (lease, { after, because, looked }) =>
+    const putBack: RecoveryQueue["Service"]["putBack"] = (lease, { after, because, looked, sentMillisAgo }) =>
       Effect.asVoid(
         storage(sql`
           update idempotency_keys
           set state = 'unknown', lease_until = null, reason = ${because},
+              sent_until = ${raisedSentUntil(sql, sentMillisAgo)},
               look_at = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
               next_look = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
               looks = looks + ${looked ? 1 : 0}::integer
           where ${held(sql, lease)}`)
       )
 
-    return RecoveryQueue.of({ take, putBack })
+    const takeChecks = (most: number) =>
+      Effect.map(
+        storage(
+          sql`
+            with due as materialized (
+              select id from idempotency_keys where check_at <= now()
+              order by check_at limit ${most}::integer
+              for update skip locked
+            ), taken as (
+              update idempotency_keys k
+              set check_at = now() + ${lease}::integer * interval '1 millisecond'
+              from due where k.id = due.id
+              returning k.*
+            )
+            select
+              k.id, k.key, k.tool, k.project_id, k.issue_id, k.fingerprint, k.token_id, k.request_id, k.client,
+              k.looks, k.tool = 'tasker_add_comment' as is_comment, ${agentJson(sql)} as agent,
+              (select workspace_slug from grants where id = k.grant_id) as workspace_slug
+            from taken k
+            join agents a on a.id = k.agent_id`.pipe(Effect.flatMap(decodeChecks))
+        ),
+        Array.map(
+          ({
+            agent,
+            client,
+            is_comment,
+            looks,
+            request_id,
+            token_id,
+            workspace_slug,
+            ...operation
+          }): Check => ({
+            operation,
+            upstreamKey: upstreamKey(agent.id, operation.key),
+            isComment: is_comment,
+            agent,
+            tokenId: token_id,
+            requestId: request_id,
+            client,
+            workspaceSlug: workspace_slug,
+            looks
+          })
+        )
+      )
+
+    const endCheck: RecoveryQueue["Service"]["endCheck"] = ({ operation: { id } }, result) => {
+      switch (result._tag) {
+        case "Single":
+        case "GivenUp":
+          return Effect.asVoid(storage(sql`update idempotency_keys set check_at = null where id = ${id}`))
+        case "Later":
+          return Effect.asVoid(
+            storage(sql`
+              update idempotency_keys
+              set looks = looks + 1,
+                  check_at = now() + ${Math.ceil(Duration.toMillis(result.after))}::integer * interval '1 millisecond'
+              where id = ${id} and check_at is not null`)
+          )
+        case "Doubled":
+          return Effect.asVoid(
+            storage(sql`
+              with told as (
+                update idempotency_keys
+                set check_at = null, doubled = true,
+                    answer = jsonb_set(
+                      answer, '{warnings}', (answer -> 'warnings') || ${sql.json([result.warning])}::jsonb
+                    )
+                where id = ${id} and check_at is not null and not doubled
+                returning id
+              ), ended as (
+                update idempotency_keys set check_at = null where id = ${id} and doubled
+              ), event as (${insertEvent(sql, result.event, sql`from told`)})
+              select`)
+          )
+      }
+    }
+
+    return RecoveryQueue.of({ take, putBack, takeChecks, endCheck })
   })
 )

@@ -1,8 +1,8 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Duration } from "effect"
+import { Duration, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Settings } from "../../Config.ts"
-import type { Lease } from "../../domain/Operation.ts"
+import type { Lease, Tries } from "../../domain/Operation.ts"
 
 /** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
 const margin = Duration.seconds(30)
@@ -10,6 +10,42 @@ const margin = Duration.seconds(30)
 /** How long a key is held, in milliseconds, by the database's clock. */
 export const leaseMillis = ({ callDeadline }: Settings["Service"]): number =>
   Duration.toMillis(Duration.sum(callDeadline, margin))
+
+/**
+ * The effective `sent_until` of a row that is taken over: a holder that died can have sent until its lease
+ * ended.
+ */
+export const sentUntil = (sql: PgClient): Fragment =>
+  sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else sent_until end`
+
+/** `Tries` as columns, of a row of `idempotency_keys` named `k` whose `sent_until` is the effective one. */
+export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]): Fragment => sql`
+  floor(extract(epoch from k.created_at) * 1000)::float8 as first_at,
+  floor(extract(epoch from now() - k.created_at) * 1000)::float8 as age,
+  coalesce(greatest(0, ceil(extract(epoch from
+    k.sent_until + ${Duration.toMillis(settleAfter)}::integer * interval '1 millisecond' - now()) * 1000)), 0)::float8
+    as restless,
+  k.reused`
+
+export const TriesRow = Schema.Struct({
+  first_at: Schema.Number,
+  age: Schema.Number,
+  restless: Schema.Number,
+  reused: Schema.Boolean
+})
+
+export const triesOf = ({ age, first_at, restless, reused }: typeof TriesRow.Type): Tries => ({
+  firstAt: first_at,
+  age,
+  restless,
+  reused
+})
+
+/** A holder that sent something so many milliseconds ago raises `sent_until`. */
+export const raisedSentUntil = (sql: PgClient, sentMillisAgo: number | undefined): Fragment =>
+  sentMillisAgo === undefined
+    ? sql`sent_until`
+    : sql`greatest(sent_until, now() - ${Math.max(0, Math.floor(sentMillisAgo))}::integer * interval '1 millisecond')`
 
 /** Of a row of `idempotency_keys`: that it is still held under this lease. */
 export const held = (sql: PgClient, lease: Lease): Fragment => sql`

@@ -21,7 +21,7 @@ import { returnTitle } from "./titleSql.ts"
  * long an answer is kept: one that is older counts as gone also before the reaper came.
  */
 export const operationJson = (sql: PgClient, retention: Duration.Duration): Fragment => sql`
-  json_build_object(
+  jsonb_build_object(
     'id', k.id, 'agent_id', k.agent_id, 'tool', k.tool, 'project_id', k.project_id,
     'issue_id', k.issue_id, 'issue_identifier', k.answer #>> '{issue,identifier}',
     'comment_id', k.answer #>> '{comment,id}', 'idempotency_key', k.key,
@@ -35,7 +35,7 @@ export const operationJson = (sql: PgClient, retention: Duration.Duration): Frag
     end,
     'reason', k.reason, 'looks', k.looks, 'request_id', k.request_id,
     'created_at', iso(k.created_at), 'settled_at', iso(k.settled_at)
-  )`
+  ) || case when k.doubled then '{"doubled": true}' else '{}' end::jsonb`
 
 /** A row with what a decision about it has to know. */
 const Found = Schema.Struct({
@@ -47,6 +47,7 @@ const Found = Schema.Struct({
   /** The write, null once it is settled; as it was stored, which may be by another version of this gateway. */
   intent: Schema.Unknown,
   before: Schema.NullOr(ChangedFields),
+  workspace_slug: Schema.String,
   client: Schema.NullOr(ClientClaims)
 })
 export type Found = typeof Found.Type
@@ -64,7 +65,8 @@ export const operationWithin = (
   sql`
     select
       ${operationJson(sql, retention)} as operation, k.state, ${agentJson(sql)} as agent, k.token_id,
-      k.fingerprint, k.intent, k.before, k.client
+      k.fingerprint, k.intent, k.before, k.client,
+      (select workspace_slug from grants where id = k.grant_id) as workspace_slug
     from idempotency_keys k
     join agents a on a.id = k.agent_id
     where k.id = ${id}::uuid ${reach === undefined ? sql`` : sql`and a.owner_user_id = ${reach}`} ${lock}`.pipe(

@@ -13,6 +13,10 @@ import { holder } from "./holderSql.ts"
 export const ReservedRow = Schema.Struct({
   ...CallerRow.fields,
   reserved: Schema.NullOr(OperationId),
+  /** True if the key stood for a write before that was not executed. */
+  reused: Schema.Boolean,
+  /** The database's clock, in milliseconds since the epoch. */
+  now: Schema.Number,
   /** Whether the title was free, where it matters. */
   titled: Schema.Boolean
 })
@@ -64,17 +68,21 @@ export const reserveStatement = (
     ), reserved as (
       insert into idempotency_keys (
         id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
-        lease_until, intent, before, client, request_id, counted
+        lease_until, intent, before, client, request_id, counted, reused
       )
       select
         ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
         ${issueOf(intent.write)}::uuid, grant_id, token_id, ${intent.fingerprint}, 'in_progress',
         now() + ${leaseMillis}::integer * interval '1 millisecond', ${sql.json(intent.write)},
-        ${jsonOrNull(sql, intent.before)}, ${jsonOrNull(sql, intent.client)}, ${intent.requestId}, max_writes_per_day is not null
+        ${jsonOrNull(sql, intent.before)}, ${jsonOrNull(sql, intent.client)}, ${intent.requestId}, max_writes_per_day is not null,
+        exists (
+          select from audit_events e
+          where e.agent_id = allowed.agent_id and e.idempotency_key = ${intent.key} and e.outcome = 'failed'
+        )
       from allowed
       where exists (select from titled)
       on conflict (agent_id, key) where state <> 'not_executed' do nothing
-      returning id, grant_id
+      returning id, grant_id, reused
     ), counted as (
       insert into grant_writes (grant_id, day, writes, max_writes)
       select allowed.grant_id, (now() at time zone 'UTC')::date, 1, allowed.max_writes_per_day
@@ -83,7 +91,9 @@ export const reserveStatement = (
       on conflict (grant_id, day) do update
         set writes = grant_writes.writes + 1, max_writes = excluded.max_writes
     )
-    select caller.*, (select id from reserved) as reserved, exists (select from titled) as titled
+    select caller.*, (select id from reserved) as reserved,
+      coalesce((select reused from reserved), true) as reused,
+      floor(extract(epoch from now()) * 1000)::float8 as now, exists (select from titled) as titled
     from caller`
 }
 

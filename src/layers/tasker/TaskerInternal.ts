@@ -100,7 +100,12 @@ const adapter = (
         const { project_id, issue_id } = on
         let cursor: string | null = null
         for (let pages = 0; pages < searchedPages; pages++) {
-          const query = { project_id, issue_id, limit: commentsAtOnce, ...(cursor === null ? {} : { cursor }) }
+          const query = {
+            project_id,
+            issue_id,
+            limit: commentsAtOnce,
+            ...(cursor === null ? {} : { cursor })
+          }
           const page: Page<ListedComment> = yield* ask(Calls.listComments(who, query))
           const comment = page.results.find(isIt)
           if (comment !== undefined) return found([comment])
@@ -200,9 +205,7 @@ const evidence = (failure: TaskerError): Effect.Effect<never, WriteFailed> => {
       Effect.fail(new Ambiguous({ failure, sentAt }))
     )
   }
-  return Effect.fail(
-    failure.reason === "unavailable" ? new NotSent({ failure }) : new Refused({ failure })
-  )
+  return Effect.fail(failure.reason === "unavailable" ? new NotSent({ failure }) : new Refused({ failure }))
 }
 
 /** What a reply means to the one who asked. */
