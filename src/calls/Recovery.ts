@@ -179,10 +179,9 @@ export const layer = Layer.effectDiscard(
     const secondLook = makeSecondLook(queue, tasker, audit)
 
     const secondLooks = Effect.uninterruptible(queue.takeChecks(atOnce)).pipe(
-      Effect.flatMap(
-        Effect.forEach((check) => Effect.catchCause(secondLook(check), failed), {
-          concurrency: atOnce,
-          discard: true
+      Effect.flatMap((checks) =>
+        Effect.forEach(checks, (check) => Effect.catchCause(Effect.as(secondLook(check), true), failed), {
+          concurrency: atOnce
         })
       )
     )

@@ -12,7 +12,7 @@ const list = { results: [], next_cursor: null, total_count: 0 }
 /** A call of one agent, named by its card so that the test knows it again at Tasker. */
 const reading = (tasker: TaskerAdapter["Service"], id: string) =>
   tasker.listIssues(
-    { agent: { ...agent, id: id as typeof agent.id }, requestId: "request-1" },
+    { agent: { ...agent, id: id as typeof agent.id }, requestId: "request-1", workspaceSlug: "nodedc" },
     { project_id: projectId }
   )
 const callsOf = (tasker: TaskerAdapter["Service"], id: string, times: number) =>
