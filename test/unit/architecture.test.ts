@@ -12,7 +12,8 @@ const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
   http: ["calls", "tools", "services", "domain", "Config"],
   mcp: ["http", "tools", "services", "domain", "Config"],
   cli: ["layers", "services", "domain", "Config"],
-  Config: ["domain"]
+  Config: ["domain", "Variables"],
+  Variables: []
 }
 
 const root = join(import.meta.dirname, "../..")
