@@ -1,10 +1,10 @@
 import { Predicate, Record } from "effect"
 import type { Comment, Issue } from "../domain/Issue.ts"
-import { htmlToMarkdown } from "../domain/Markdown.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
 import { withoutSecrets } from "../domain/Token.ts"
 import type { CommentWritten } from "../domain/Write.ts"
+import { htmlToMarkdown } from "../text/Markdown.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 
 /** A line of Tasker's, as it may be shown and kept: nothing hidden in it, and no token that somebody pasted there. */
 export const plain = (text: string): string => withoutSecrets(stripInvisible(text))

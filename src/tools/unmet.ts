@@ -1,7 +1,7 @@
 import type { Warning } from "../domain/Issue.ts"
-import { htmlToMarkdown } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueWrite } from "../domain/Write.ts"
+import { htmlToMarkdown } from "../text/Markdown.ts"
 
 /** A field of a card as a change demands it. */
 interface Demand {

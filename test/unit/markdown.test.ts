@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/domain/Markdown.ts"
+import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/text/Markdown.ts"
 import { htmlHeap, markdownHeap, markdownTree } from "../support/markdownArbitraries.ts"
 
 /** Written, and read back. */
