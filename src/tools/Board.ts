@@ -14,7 +14,8 @@ import type {
 } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { issueView, plain, type Summary, summaryView } from "./present.ts"
+import type { Naming } from "../text/HtmlTree.ts"
+import { issueView, namingOf, plain, type Summary, summaryView } from "./present.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -52,6 +53,8 @@ export interface Board {
   ) => Effect.Effect<ReadonlyArray<Summary>, TaskerError>
   /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
+  /** Names for those whom the HTML mentions. Without an answer from Tasker they keep their ids. */
+  readonly naming: (html: ReadonlyArray<string>) => Effect.Effect<Naming>
   /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
   readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
 }
@@ -217,6 +220,14 @@ export const makeBoard = (
     return issueView(shown, namesAll(known, shown) ? known : yield* context)
   })
 
+  const naming = (html: ReadonlyArray<string>): Effect.Effect<Naming> =>
+    html.some((text) => text.includes("mention"))
+      ? recent.pipe(
+          Effect.map(namingOf),
+          Effect.orElseSucceed((): Naming => ({}))
+        )
+      : Effect.succeed({})
+
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
     return {
@@ -239,6 +250,7 @@ export const makeBoard = (
     assignees: (references) => Effect.map(Effect.forEach(references, assignee), distinct),
     summaries,
     view,
+    naming,
     change
   }
 }
@@ -269,6 +281,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     assignees: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
     summaries: () => asked,
     view: () => asked,
+    naming: () => asked,
     change: () => asked
   }
 }

@@ -87,7 +87,7 @@ export const updateIssue = writeTool({
         fields: { ...fields, description_html: yield* rendered("description", description) }
       },
       change: {
-        before: { ...stands, description: markdownOf(text) },
+        before: { ...stands, description: markdownOf(text, yield* board.naming([text])) },
         after: { ...fields, description }
       }
     } satisfies Plan<UpdateIssue>
