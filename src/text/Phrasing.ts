@@ -75,9 +75,9 @@ export const hoisted = (
   const last = children[end]
   return [
     ...children.slice(0, start),
-    ...(first?.type === "text" && first.value.startsWith(" ") ? [space] : []),
+    ...(first?.type === "text" && /^\s/.test(first.value) ? [space] : []),
     mark(content),
-    ...(last?.type === "text" && last.value.endsWith(" ") ? [space] : []),
+    ...(last?.type === "text" && /\s$/.test(last.value) ? [space] : []),
     ...children.slice(end + 1)
   ]
 }

@@ -12,7 +12,7 @@ import {
   type Written
 } from "../domain/Write.ts"
 import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { sameName, sameWords } from "../text/sameText.ts"
+import { sameWords } from "../text/sameText.ts"
 import { holds } from "./unmet.ts"
 
 /**
@@ -214,7 +214,7 @@ const lookAgain = (write: IssueChange, looking: Looking): Effect.Effect<Settled>
 
 /** A card under our key that is not the one we asked for is a defect, never an answer. */
 const ownCard = (write: CreateIssue, found: TaskerIssue): Effect.Effect<Settled> =>
-  found.project_id === write.project_id && sameName(found.name, write.name)
+  found.project_id === write.project_id && sameWords(found.name, write.name)
     ? Effect.succeed(issueDone(found))
     : Effect.logError("Tasker has another card under the key of a write", { issue_id: found.id }).pipe(
         Effect.as(unresolvable("Tasker has another card under the key of this write."))

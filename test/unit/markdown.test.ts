@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as fc from "fast-check"
 import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/text/Markdown.ts"
+import { rendered } from "../../src/tools/fields.ts"
 import { htmlHeap, markdownHeap, markdownTree } from "../support/markdownArbitraries.ts"
 
 /** Written, and read back. */
@@ -103,7 +105,13 @@ describe("Markdown on its way to Tasker", () => {
     for (const empty of ["", " ", "\n\n", "\u200b", "&#x200b;"]) writesAs(empty, "<p></p>")
   })
 
-  it("writes nothing into a card without an element, whatever was asked", () => {
+  it.effect("the empty description of a card is an empty paragraph", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* rendered("description", ""), "<p></p>")
+    })
+  )
+
+  it("is HTML with an element in it, whatever was asked", () => {
     fc.assert(
       fc.property(fc.oneof(markdownHeap, fc.string()), (markdown) => {
         assert.match(markdownToHtml(markdown), /<\w/)
@@ -231,6 +239,10 @@ describe("Tasker's HTML on its way to an agent", () => {
     readsAs("<b><p>a</p><p>b</p></b>", "**a**\n\n**b**")
     readsAs("<section><article>a</article><article>b <u>c</u></article></section>", "a\n\nb c")
     readsAs('<a href="https://a.b"><h2>c</h2></a>', "## [c](https://a.b)")
+  })
+
+  it("keeps the space between words where a mark ends in one that does not break", () => {
+    readsAs("<p>a<b>&nbsp;b&nbsp;</b>c</p>", "a **b** c")
   })
 
   it("strips invisible characters and keeps Cyrillic, emoji and the joiners inside them", () => {
