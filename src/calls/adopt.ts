@@ -3,6 +3,7 @@ import type { CommentId, IssueId } from "../domain/Ids.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { AddComment, CommentWritten, CreateIssue } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
+import { sameName, sameText } from "../text/sameText.ts"
 import {
   type Done,
   done,
@@ -12,7 +13,6 @@ import {
   type Settling,
   unresolvable
 } from "./Settled.ts"
-import { sameWords } from "./unmet.ts"
 
 /** Decides if a card or comment under a write's key is the one that this write made. */
 
@@ -46,7 +46,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
   const isOwn =
     card.project_id === write.project_id &&
     !isForeign(card, settling) &&
-    (isProven(card, settling, found) || sameWords(card.name, write.name))
+    (isProven(card, settling, found) || sameName(card.name, write.name))
   if (!isOwn) {
     yield* Effect.logError("Another card stands under the key of a write", { issue_id: card.id })
     return unresolvable(
@@ -78,7 +78,7 @@ export const doneIfOwnComment = (
   found: Found
 ): Effect.Effect<Settled> =>
   !isForeign(comment, settling) &&
-  (isProven(comment, settling, found) || sameWords(write.comment_html, comment.comment_html))
+  (isProven(comment, settling, found) || sameText(write.comment_html, comment.comment_html))
     ? Effect.succeed(done({ _tag: "Comment", comment }, found))
     : Effect.as(
         Effect.logError("Another comment stands under the key of a write", { comment_id: comment.id }),
