@@ -100,7 +100,7 @@ const url =
     return protocols.includes(parsed.protocol) ? Result.succeed(parsed) : Result.fail(expected)
   }
 
-const webUrl = (text: string): Result.Result<URL, string> =>
+export const webUrl = (text: string): Result.Result<URL, string> =>
   Result.flatMap(url(["http:", "https:"])(text), (parsed) =>
     parsed.username !== "" || parsed.password !== "" || parsed.search !== "" || parsed.hash !== ""
       ? Result.fail("expected a URL without user, password, query and fragment")
