@@ -110,7 +110,7 @@ const brokenBy = ({ message, reason }: HttpClientError.HttpClientError): Broken 
 
 const unreachable = (url: string, because: string, perhapsDone: boolean): GatewayUnreachable =>
   new GatewayUnreachable({
-    message: `The gateway at ${url} can't be reached: ${plain(because)}.\n${
+    message: `The gateway at ${url} can't be reached: ${plain(because).replace(/[:.]+$/, "")}.\n${
       perhapsDone
         ? `The change may have been made. Look before you repeat it: ${command} list, ${command} show <agent>`
         : "Start it, or name its address with --url or NODEDC_AGENT_GATEWAY_URL."

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { Effect, Option, Redacted, Result, Schema } from "effect"
-import { Flag, GlobalFlag } from "effect/cli"
+import { Effect, Option, Redacted, Result } from "effect"
+import { CliError, Flag, GlobalFlag } from "effect/cli"
 import { variables, webUrl } from "../Config.ts"
 import { environment } from "../layers/environment.ts"
 import { CommandFailed } from "./failures.ts"
@@ -18,13 +18,19 @@ export interface Access {
 
 const urlVariable = "NODEDC_AGENT_GATEWAY_URL"
 
-const GatewayUrl = Schema.String.check(
-  Schema.makeFilter((text: string) => Option.getOrUndefined(Result.getFailure(webUrl(text))))
-)
+const capital = (text: string): string => text.replace(/^e/, "E")
 
 export const urlFlag = GlobalFlag.Setting("url")({
   flag: Flag.String("url").pipe(
-    Flag.withSchema(GatewayUrl),
+    Flag.mapEffect((text) =>
+      Result.match(webUrl(text), {
+        onSuccess: () => Effect.succeed(text),
+        onFailure: (fault) =>
+          Effect.fail(
+            new CliError.InvalidValue({ option: "url", value: text, expected: capital(fault), kind: "flag" })
+          )
+      })
+    ),
     Flag.withDescription(
       `The gateway's address (default: ${urlVariable}, or this machine at PORT). The internal token is sent there`
     ),

@@ -48,22 +48,19 @@ export interface Column {
 }
 
 const gap = "  "
-const narrowest = 6
 
-/** A table as wide as the screen at most, unless the whole columns alone are wider. */
+/** A table no wider than the screen, unless titles and whole columns alone are. */
 export const table = (
   columns: ReadonlyArray<Column>,
   rows: ReadonlyArray<ReadonlyArray<string>>,
   screen: Screen
 ): string => {
   const cells = rows.map((row) => row.map(plain))
-  const widths = fitted(
-    columns.map(({ title, whole = false }, at) => ({
-      width: Math.max(title.length, ...cells.map((row) => CliOutput.displayWidth(row[at] ?? ""))),
-      whole
-    })),
-    screen.columns
+  const natural = columns.map(({ title }, at) =>
+    Math.max(title.length, ...cells.map((row) => CliOutput.displayWidth(row[at] ?? "")))
   )
+  const narrowest = columns.map(({ title, whole }, at) => (whole ? (natural[at] ?? 0) : title.length))
+  const widths = fitted(natural, narrowest, screen.columns)
   const lineOf = (row: ReadonlyArray<string>): string =>
     widths
       .map((width, at) => padded(cut(row[at] ?? "", width), width))
@@ -72,15 +69,16 @@ export const table = (
   return [bold(lineOf(columns.map(({ title }) => title)), screen), ...cells.map(lineOf)].join("\n")
 }
 
-/** Takes from the widest column that may be cut, one cell at a time. */
+/** Takes from the widest column that may be narrower, one cell at a time. */
 const fitted = (
-  columns: ReadonlyArray<{ readonly width: number; readonly whole: boolean }>,
+  natural: ReadonlyArray<number>,
+  narrowest: ReadonlyArray<number>,
   available: number
 ): ReadonlyArray<number> => {
-  const widths = columns.map(({ width }) => width)
+  const widths = [...natural]
   const total = () => widths.reduce((sum, width) => sum + width, gap.length * (widths.length - 1))
   while (total() > available) {
-    const cuttable = widths.map((width, at) => (columns[at]?.whole || width <= narrowest ? 0 : width))
+    const cuttable = widths.map((width, at) => (width > (narrowest[at] ?? 0) ? width : 0))
     const widest = Math.max(...cuttable)
     if (widest === 0) break
     widths[cuttable.indexOf(widest)] = widest - 1

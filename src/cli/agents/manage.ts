@@ -60,7 +60,7 @@ export const grant = Command.make(
     const body = { ...terms, max_writes_per_day: Option.getOrNull(max_writes_per_day) }
     yield* print(yield* call(GrantReply, "POST", `/api/v1/agents/${id}/grants`, body), ({ grant }) =>
       [
-        `Granted ${scopesShown(grant.scopes)} on project ${grant.project_id} of ${plain(grant.workspace_slug)}, ${
+        `Granted ${scopesShown(grant.scopes)} on project ${grant.project_id} in ${plain(grant.workspace_slug)}, ${
           grant.expires_at === null ? "without an end" : `until ${time(grant.expires_at)}`
         }.`,
         `id  ${grant.id}`,
@@ -137,11 +137,13 @@ export const revoke = Command.make(
         "DELETE",
         `${path}/pairing-codes/${encodeURIComponent(code.value)}`
       )
-      yield* print(reply, ({ pairing_code_info: { status, used } }) =>
-        used === null
-          ? `The pairing code is ${status}.`
-          : `The pairing code is ${status} already. Revoke what it gave: ${command} revoke ${id} --token ${used.token_id}`
-      )
+      const { status, used } = reply.value.pairing_code_info
+      if (used !== null) {
+        return yield* new CommandFailed({
+          message: `The pairing code was used already, by ${plain(used.client_name)} from ${plain(used.address)}.\nRevoke the token that it gave: ${command} revoke ${id} --token ${used.token_id}`
+        })
+      }
+      yield* print(reply, () => `The pairing code is ${status}.`)
     }
   })
 ).pipe(

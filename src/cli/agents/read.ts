@@ -7,8 +7,6 @@ import { bold, json, plain, print, type Screen, screen, table, time } from "../o
 import { command } from "../refusal.ts"
 import { AgentPage, agentArgument, agentIdOf, scopesShown } from "./arguments.ts"
 
-const whole = { whole: true }
-
 export const list = Command.make(
   "list",
   {
@@ -36,19 +34,17 @@ export const list = Command.make(
 const agentsShown = ({ agents, next_cursor }: typeof AgentPage.Type, screen: Screen): string => {
   if (agents.length === 0)
     return `No agents. Make one: ${command} create <name> --owner-id <id> --owner-email <e-mail>`
-  const rows = agents.map(({ created_at, display_name, id, owner_email, status }) => [
+  const rows = agents.map(({ display_name, id, owner_email, status }) => [
     id,
     display_name,
     owner_email,
-    status,
-    time(created_at)
+    status
   ])
   const columns = [
-    { title: "ID", ...whole },
+    { title: "ID", whole: true },
     { title: "NAME" },
     { title: "OWNER" },
-    { title: "STATUS", ...whole },
-    { title: "CREATED", ...whole }
+    { title: "STATUS", whole: true }
   ]
   const more = next_cursor === null ? "" : `\n\nMore: ${command} list --cursor ${plain(next_cursor)}`
   return table(columns, rows, screen) + more
@@ -89,24 +85,19 @@ interface Whole {
 }
 
 const wholeShown = ({ agent, codes, grants, now, tokens }: Whole, screen: Screen): string => {
-  const standing = ({ expires_at, revoked_at }: Grant | TokenInfo): string => {
+  const expiry = ({ expires_at, revoked_at }: Grant | TokenInfo): string => {
     if (revoked_at !== null) return "revoked"
-    return expires_at !== null && Date.parse(expires_at) <= now ? "expired" : "live"
+    if (expires_at === null) return "never"
+    return Date.parse(expires_at) <= now ? "expired" : time(expires_at)
   }
   const section = (
     title: string,
     columns: ReadonlyArray<string>,
     rows: ReadonlyArray<ReadonlyArray<string>>
-  ) =>
-    `${bold(title, screen)}\n${
-      rows.length === 0
-        ? "none"
-        : table(
-            columns.map((title) => ({ title, whole: uncut.has(title) })),
-            rows,
-            screen
-          )
-    }`
+  ) => {
+    const shown = columns.map((title) => ({ title, whole: uncut.has(title) }))
+    return `${bold(title, screen)}\n${rows.length === 0 ? "none" : table(shown, rows, screen)}`
+  }
   const { created_at, disabled_reason, display_name, id, owner_email, owner_user_id, status } = agent
   return [
     [
@@ -117,36 +108,27 @@ const wholeShown = ({ agent, codes, grants, now, tokens }: Whole, screen: Screen
     ].join("\n"),
     section(
       "Grants",
-      ["ID", "WORKSPACE", "PROJECT", "SCOPES", "EXPIRES", "WRITES/DAY", "STATUS"],
+      ["ID", "PROJECT", "SCOPES", "WRITES", "EXPIRES"],
       grants.map((grant) => [
         grant.id,
-        grant.workspace_slug,
-        grant.project_id,
+        `${grant.workspace_slug}/${grant.project_id}`,
         scopesShown(grant.scopes),
-        grant.expires_at === null ? "never" : time(grant.expires_at),
-        grant.max_writes_per_day === null ? "-" : String(grant.max_writes_per_day),
-        standing(grant)
+        grant.max_writes_per_day === null ? "any" : `${grant.max_writes_per_day}/day`,
+        expiry(grant)
       ])
     ),
     section(
       "Tokens",
-      ["ID", "KIND", "NAME", "CREATED", "EXPIRES", "STATUS"],
-      tokens.map((token) => [
-        token.id,
-        token.kind,
-        token.name,
-        time(token.created_at),
-        token.expires_at === null ? "never" : time(token.expires_at),
-        standing(token)
-      ])
+      ["ID", "KIND", "NAME", "CREATED", "EXPIRES"],
+      tokens.map((token) => [token.id, token.kind, token.name, time(token.created_at), expiry(token)])
     ),
     section(
       "Pairing codes",
-      ["ID", "EXPIRES", "STATUS", "USED BY", "ADDRESS"],
+      ["ID", "STATUS", "EXPIRES", "CLIENT", "FROM"],
       codes.map(({ expires_at, id, status, used }) => [
         id,
-        time(expires_at),
         status,
+        time(expires_at),
         used?.client_name ?? "-",
         used?.address ?? "-"
       ])
@@ -154,5 +136,5 @@ const wholeShown = ({ agent, codes, grants, now, tokens }: Whole, screen: Screen
   ].join("\n\n")
 }
 
-/** Columns whose values are copied or compared. */
-const uncut = new Set(["ID", "PROJECT", "EXPIRES", "STATUS"])
+/** Columns to copy from or to decide by. */
+const uncut = new Set(["ID", "KIND", "STATUS", "EXPIRES"])
