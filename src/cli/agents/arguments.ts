@@ -57,10 +57,10 @@ const agentsNamed = Effect.fnUntraced(function* (name: string) {
 })
 
 /** Names for sets of scopes, beside the scopes themselves. */
-const presets: Readonly<Record<string, ReadonlyArray<Scope>>> = {
-  read: ["project:read", "issue:read"],
-  write: allScopes
-}
+const presets: ReadonlyMap<string, ReadonlyArray<Scope>> = new Map([
+  ["read", ["project:read", "issue:read"]],
+  ["write", allScopes]
+])
 
 const isScope = Schema.is(Scope)
 
@@ -70,8 +70,8 @@ export const scopesFlag = Flag.String("scopes").pipe(
   ),
   Flag.mapEffect((text) => {
     const named = text.split(",").map((name) => name.trim())
-    const asked = named.flatMap((name) => presets[name] ?? (isScope(name) ? [name] : []))
-    return named.every((name) => name in presets || isScope(name))
+    const asked = named.flatMap((name) => presets.get(name) ?? (isScope(name) ? [name] : []))
+    return named.every((name) => presets.has(name) || isScope(name))
       ? Effect.succeed(allScopes.filter((scope) => asked.includes(scope)))
       : Effect.fail(invalidFlag("scopes", text, `Expected read, write, or a list of ${allScopes.join(", ")}`))
   })
@@ -79,7 +79,7 @@ export const scopesFlag = Flag.String("scopes").pipe(
 
 /** The preset of exactly these scopes, else their list. */
 export const scopesShown = (scopes: ReadonlyArray<Scope>): string =>
-  Object.entries(presets).find(
+  [...presets].find(
     ([, preset]) => preset.length === scopes.length && preset.every((scope) => scopes.includes(scope))
   )?.[0] ?? scopes.join(",")
 
