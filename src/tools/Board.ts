@@ -16,7 +16,8 @@ import type {
 } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { issueView, plain, type Summary, summaryView } from "./present.ts"
+import type { Naming } from "../text/HtmlTree.ts"
+import { issueView, namingOf, plain, type Summary, summaryView } from "./present.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -73,6 +74,8 @@ export interface Board {
   readonly contextFor: (issues: ReadonlyArray<TaskerIssue>) => Effect.Effect<ProjectContext, TaskerError>
   /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
+  /** Names for those whom the HTML mentions. Without an answer from Tasker they keep their ids. */
+  readonly naming: (html: ReadonlyArray<string>) => Effect.Effect<Naming>
   /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
   readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
 }
@@ -256,6 +259,14 @@ export const makeBoard = (
 
   const view = (shown: TaskerIssue) => Effect.map(contextFor([shown]), (names) => issueView(shown, names))
 
+  const naming = (html: ReadonlyArray<string>): Effect.Effect<Naming> =>
+    html.some((text) => text.includes("mention"))
+      ? recent.pipe(
+          Effect.map(namingOf),
+          Effect.orElseSucceed((): Naming => ({}))
+        )
+      : Effect.succeed({})
+
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
     return {
@@ -282,6 +293,7 @@ export const makeBoard = (
     summaries,
     contextFor,
     view,
+    naming,
     change
   }
 }
@@ -316,6 +328,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     summaries: () => asked,
     contextFor: () => asked,
     view: () => asked,
+    naming: () => asked,
     change: () => asked
   }
 }

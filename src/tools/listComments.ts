@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { CommentId, IssueId } from "../domain/Ids.ts"
 import { Person } from "../domain/Issue.ts"
 import type { ListedComment } from "../domain/Tasker.ts"
+import type { Naming } from "../text/HtmlTree.ts"
 import { cursor, issueId, limit, scanned } from "./fields.ts"
 import { listFingerprint } from "./listCursor.ts"
 import { readList } from "./paging.ts"
@@ -20,10 +21,13 @@ const CommentListed = Schema.Struct({
 
 type CommentListed = typeof CommentListed.Type
 
-const listed = ({ author, comment_html, created_at, id, issue_id }: ListedComment): CommentListed => ({
+const listed = (
+  { author, comment_html, created_at, id, issue_id }: ListedComment,
+  naming: Naming
+): CommentListed => ({
   id,
   issue_id,
-  comment: markdownOf(comment_html),
+  comment: markdownOf(comment_html, naming),
   author: { id: author.id, display_name: plain(author.display_name) },
   created_at
 })
@@ -51,11 +55,12 @@ export const listComments = readTool({
       },
       args
     )
+    const naming = yield* board.naming(items.map(({ comment_html }) => comment_html))
     const converted: Array<CommentListed> = []
     let room = longestAnswer
     for (const item of items) {
       if (room <= 0) break
-      const comment = listed(item)
+      const comment = listed(item, naming)
       converted.push(comment)
       room -= comment.comment.length
       // Long comments take a while to convert, and others wait for the same thread.

@@ -78,6 +78,8 @@ const world = (options: Options) =>
         PAIRING_PEPPER: pepper(),
         TASKER_TIMEOUT_MS: String(options.taskerMillis),
         CALL_DEADLINE_MS: String(options.deadlineMillis),
+        // A repeat is settled at once; waiting has tests of its own.
+        TASKER_SETTLE_AFTER_MS: "0",
         // What these tests do in a minute no agent does; limits have tests of their own.
         RATE_LIMIT_READS_PER_MINUTE: "0",
         RATE_LIMIT_WRITES_PER_MINUTE: "0",
@@ -180,9 +182,11 @@ export const hastyRecovery = world({
   deadlineMillis: 2 * shortTimeout,
   recovering: true
 })
-/** The same with settings of its own. */
-export const withVariables = (variables: Readonly<Record<string, string>>) =>
-  world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables })
+/** The same with settings of its own, and with recovery if it says so. */
+export const withVariables = (
+  variables: Readonly<Record<string, string>>,
+  { recovering = false }: { readonly recovering?: boolean } = {}
+) => world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables, recovering })
 
 /** A gateway that soon gives a call to Tasker up. */
 export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 20_000 })

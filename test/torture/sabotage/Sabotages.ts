@@ -45,6 +45,8 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         const ticket = {
           agent: early.principal.agent,
           requestId: call.requestId,
+          workspaceSlug: early.principal.grants.find(({ project_id }) => project_id === request.projectId)
+            ?.workspace_slug ?? "",
           upstreamKey: upstreamKey(early.principal.agent.id, request.key)
         }
         yield* Effect.ignore(tool.apply(write, ticket, tasker))
@@ -85,7 +87,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "conflict-taken-for-done": {
     what: "The card that a 409 of Tasker's names is taken for the one asked for, without being compared.",
     shows: ["lost", "answered with something else"],
-    edits: [edit("src/calls/settle.ts", ": yield* ownCard(write, found)", ": issueDone(found)")]
+    edits: [edit("src/calls/adopt.ts", "if (!isOwn) {", "if (isOwn === undefined) {")]
   },
   "no-fence": {
     what: "An outcome is written by whoever comes, whether or not the lease has changed hands.",
@@ -169,8 +171,13 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     edits: [
       edit(
         "src/calls/settle.ts",
-        "isAmbiguous(failure) ? Effect.succeed(undecided(failure)) : afterRefusal(write, sending, failure)",
-        "afterRefusal(write, sending, failure)"
+        'failed._tag === "Ambiguous" ? inDoubt(failed) : notDone(failed.failure)',
+        "notDone(failed.failure)"
+      ),
+      edit(
+        "src/calls/settleChange.ts",
+        'if (failed._tag === "Ambiguous") return Effect.succeed(inDoubt(failed))',
+        ""
       )
     ]
   }
