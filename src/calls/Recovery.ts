@@ -47,7 +47,8 @@ export const layer = Layer.effectDiscard(
     /** Whether Tasker was there to be asked. */
     const recover = (due: Due): Effect.Effect<boolean, GatewayUnavailable> =>
       Effect.gen(function* () {
-        const ticket = { ...whoOf(due), upstreamKey: due.lease.upstreamKey }
+        const who = whoOf(due)
+        const ticket = { ...who, upstreamKey: due.lease.upstreamKey }
         const tool = find(due.operation.tool)
         if (tool?._tag !== "Write") {
           return yield* give(due, {
@@ -62,7 +63,8 @@ export const layer = Layer.effectDiscard(
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
         const settled = yield* settle(due.write, {
           tasker,
-          ticket,
+          who,
+          key: due.lease.upstreamKey,
           tries: due.tries,
           send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
         }).pipe(

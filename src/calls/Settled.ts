@@ -4,7 +4,7 @@ import type { Tries } from "../domain/Operation.ts"
 import type { Copies } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { Ambiguous, WriteFailed } from "../domain/WriteFailed.ts"
-import type { Existing, TaskerAdapter, TaskerError, WriteTicket } from "../services/TaskerAdapter.ts"
+import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 
 /**
  * The result of settling a write. `Done` only if Tasker shows that it is what was asked, `NotDone` only if
@@ -39,7 +39,9 @@ interface Sent {
 /** One write on its way: on whose account Tasker is asked, and how the write is sent. */
 export interface Settling {
   readonly tasker: TaskerAdapter["Service"]
-  readonly ticket: WriteTicket
+  readonly who: OnBehalf
+  /** Known to Tasker as `Idempotency-Key` and `external_id`. */
+  readonly key: string
   /** Undefined if its agent is no longer allowed to make it: then it is only looked at. */
   readonly send: Send | undefined
   readonly tries: Tries

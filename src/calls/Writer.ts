@@ -2,7 +2,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Settings } from "../Config.ts"
 import { type Change, changeHash } from "../domain/Change.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
-import { plannedHashes } from "../domain/IssueVersion.ts"
+import { fieldHashes, issueFields, touchedFields } from "../domain/IssueVersion.ts"
 import { type Answer, judgeKey, keyInProgress, type Operation } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
@@ -144,7 +144,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         Effect.flatMap(withCard(failure, write, board), Effect.fail)
       )
     )
-    return { ...plan, write: { ...write, planned: plannedHashes(write, seen) } }
+    // A caller that expects a version forbids the change also if a field is changed that it does not touch.
+    const isExpected = Object.values(request.expected).some((value) => value !== undefined)
+    const fields = isExpected ? issueFields : touchedFields(write)
+    return { ...plan, write: { ...write, planned: fieldHashes(fields, seen) } }
   })
 
   const reserve = Effect.fnUntraced(function* (
@@ -215,10 +218,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       case "Reserved":
       case "Claimed": {
         const { lease, tries, write } = admitted
-        const ticket = { ...whoOf(call, admitted), upstreamKey: lease.upstreamKey }
+        const who = whoOf(call, admitted)
+        const ticket = { ...who, upstreamKey: lease.upstreamKey }
         const sending = {
           tasker,
-          ticket,
+          who,
+          key: lease.upstreamKey,
           tries,
           send: (sent: Write) => tool.apply(sent, ticket, tasker)
         }

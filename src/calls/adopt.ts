@@ -3,6 +3,7 @@ import type { CommentId, IssueId } from "../domain/Ids.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { AddComment, CommentWritten, CreateIssue } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
+import { sameName, sameText } from "../text/sameText.ts"
 import {
   type Done,
   done,
@@ -12,31 +13,28 @@ import {
   type Settling,
   unresolvable
 } from "./Settled.ts"
-import { sameWords } from "./unmet.ts"
 
 /** Decides if a card or comment under a write's key is the one that this write made. */
 
 type Found = Partial<Omit<Done, "_tag" | "written">>
 
-/** Difference of Tasker's clock and the database's that is tolerated. */
-const clockSkewMillis = 120_000
-
 /**
  * True if the `external_id` alone proves that this write made it: it carries ours, or was looked up by it,
- * and it was made after the key's first sending, which is the key's only one.
+ * and it was made after the key's first sending, which is the key's only one. Where Tasker's clock is behind
+ * the database's, the fields decide.
  */
 const isProven = (
   made: { readonly external_id?: string | null; readonly created_at: string | null },
-  { ticket, tries }: Settling,
+  { key, tries }: Settling,
   { found = false }: Found
 ): boolean =>
   !tries.reused &&
-  (made.external_id === ticket.upstreamKey || (found && made.external_id === undefined)) &&
+  (made.external_id === key || (found && made.external_id === undefined)) &&
   made.created_at !== null &&
-  Date.parse(made.created_at) >= tries.firstAt - clockSkewMillis
+  Date.parse(made.created_at) >= tries.firstAt
 
-const isForeign = (made: { readonly external_id?: string | null }, { ticket }: Settling): boolean =>
-  made.external_id !== undefined && made.external_id !== ticket.upstreamKey
+const isForeign = (made: { readonly external_id?: string | null }, { key }: Settling): boolean =>
+  made.external_id !== undefined && made.external_id !== key
 
 /** A card that is not the one asked for is never an answer, whatever Tasker says. */
 export const doneIfOwnCard = Effect.fnUntraced(function* (
@@ -48,7 +46,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
   const isOwn =
     card.project_id === write.project_id &&
     !isForeign(card, settling) &&
-    (isProven(card, settling, found) || sameWords(card.name, write.name))
+    (isProven(card, settling, found) || sameName(card.name, write.name))
   if (!isOwn) {
     yield* Effect.logError("Another card stands under the key of a write", { issue_id: card.id })
     return unresolvable(
@@ -58,11 +56,14 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
   if (found.found !== true || settling.send === undefined || !lacks(write, card)) {
     return done({ _tag: "Issue", issue: card }, found)
   }
-  return yield* Effect.match(settling.tasker.completeIssue(settling.ticket, write, card), {
-    onFailure: (failed): Settled =>
-      failed._tag === "Ambiguous" ? inDoubt(failed) : done({ _tag: "Issue", issue: card }, found),
-    onSuccess: (issue): Settled => done({ _tag: "Issue", issue }, found)
-  })
+  return yield* Effect.match(
+    settling.tasker.completeIssue({ ...settling.who, upstreamKey: settling.key }, write, card),
+    {
+      onFailure: (failed): Settled =>
+        failed._tag === "Ambiguous" ? inDoubt(failed) : done({ _tag: "Issue", issue: card }, found),
+      onSuccess: (issue): Settled => done({ _tag: "Issue", issue }, found)
+    }
+  )
 })
 
 /** True if the card has none of the labels or none of the assignees that the create asked for. */
@@ -77,7 +78,7 @@ export const doneIfOwnComment = (
   found: Found
 ): Effect.Effect<Settled> =>
   !isForeign(comment, settling) &&
-  (isProven(comment, settling, found) || sameWords(write.comment_html, comment.comment_html))
+  (isProven(comment, settling, found) || sameText(write.comment_html, comment.comment_html))
     ? Effect.succeed(done({ _tag: "Comment", comment }, found))
     : Effect.as(
         Effect.logError("Another comment stands under the key of a write", { comment_id: comment.id }),
@@ -92,11 +93,11 @@ export const findNamedCard = Effect.fnUntraced(function* (
   write: CreateIssue,
   settling: Settling
 ): Effect.fn.Return<Settled, TaskerError> {
-  const { tasker, ticket } = settling
+  const { key, tasker, who } = settling
   const { project_id } = write
-  const card = yield* tasker.issue(ticket, { project_id, issue_id: id })
+  const card = yield* tasker.issue(who, { project_id, issue_id: id })
   if (card !== undefined) return yield* doneIfOwnCard(write, card, settling, { found: true })
-  const look = yield* tasker.findIssue(ticket, { project_id, external_id: ticket.upstreamKey })
+  const look = yield* tasker.findIssue(who, { project_id, external_id: key })
   return look._tag === "Found" && look.value.id === id
     ? yield* doneIfOwnCard(write, look.value, settling, { found: true })
     : unresolvable("Tasker names a card for this key that it does not show.")
@@ -109,7 +110,7 @@ export const findNamedComment = Effect.fnUntraced(function* (
   settling: Settling
 ): Effect.fn.Return<Settled, TaskerError> {
   const { comment_html, issue_id, project_id } = write
-  const look = yield* settling.tasker.comment(settling.ticket, { project_id, issue_id, comment_id: id })
+  const look = yield* settling.tasker.comment(settling.who, { project_id, issue_id, comment_id: id })
   switch (look._tag) {
     case "Found":
       return yield* doneIfOwnComment(write, look.value, settling, { found: true })

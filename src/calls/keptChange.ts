@@ -1,9 +1,9 @@
 import { Predicate, Record } from "effect"
 import type { Change, ChangedFields } from "../domain/Change.ts"
 import type { Issue } from "../domain/Issue.ts"
-import { maxMarkdownLength } from "../domain/MarkdownBounds.ts"
 import type { Answer } from "../domain/Operation.ts"
 import { isChange, type Write } from "../domain/Write.ts"
+import { maxMarkdownLength } from "../text/MarkdownBounds.ts"
 import { plainWithin } from "../tools/present.ts"
 import { cutAt } from "../tools/size.ts"
 

@@ -1,8 +1,8 @@
 import type { InputInvalid } from "../domain/Failure.ts"
 import { secretIn as secretWithin } from "../domain/inputs.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
-import { wordsOf } from "../domain/TaskerHtml.ts"
 import type { Write } from "../domain/Write.ts"
+import { stripInvisible } from "../text/PlainText.ts"
+import { wordsOf } from "../text/TaskerHtml.ts"
 
 /**
  * A token can be spelled in Markdown so that no argument holds it and the card still would: with

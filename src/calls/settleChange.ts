@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { TaskerFailure } from "../domain/Failure.ts"
-import { fieldHash, touchedFields } from "../domain/IssueVersion.ts"
+import { fieldHash, issueFields, touchedFields } from "../domain/IssueVersion.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
@@ -65,16 +65,17 @@ const changedMeanwhile = (): TaskerFailure =>
     details: { retry_after_seconds: 1 }
   })
 
-const read = ({ issue_id, project_id }: IssueChange, { tasker, ticket }: Settling) =>
-  tasker.issue(ticket, { project_id, issue_id })
+const read = ({ issue_id, project_id }: IssueChange, { tasker, who }: Settling) =>
+  tasker.issue(who, { project_id, issue_id })
 
-/** True if every field that the change touches has the value that it had when the change was planned. */
-const isAsPlanned = (write: IssueChange, card: TaskerIssue): boolean => {
-  const { planned } = write
-  return planned === undefined
-    ? card.updated_at === write.seen_updated_at
-    : touchedFields(write).every((field) => fieldHash(field, card) === planned[field])
-}
+/**
+ * True if the card has the content on which the change was planned: the fields that it touches, or every
+ * field if its caller expected a version.
+ */
+const isAsPlanned = ({ planned, seen_updated_at }: IssueChange, card: TaskerIssue): boolean =>
+  planned === undefined
+    ? card.updated_at === seen_updated_at
+    : issueFields.every((field) => planned[field] === undefined || fieldHash(field, card) === planned[field])
 
 /** True if a touched field has neither the planned nor the requested value: another hand changed it. */
 const isOverwritten = (write: IssueChange, card: TaskerIssue): boolean => {
@@ -85,16 +86,17 @@ const isOverwritten = (write: IssueChange, card: TaskerIssue): boolean => {
 }
 
 /**
- * Checks the response to a change. One that is no newer than the card that the change was planned on and
- * does not hold it may be a repeat of an earlier write's response: the card itself decides.
+ * Checks the response to a change. One that is no newer than the card that the change was planned on may
+ * be a repeat of an earlier write's response: the card itself decides.
  */
 const checkAnswer = Effect.fnUntraced(function* (
   write: IssueChange,
   answered: TaskerIssue,
   sending: Sending
 ): Effect.fn.Return<Settled> {
-  const isNewer = Date.parse(answered.updated_at) > Date.parse(write.seen_updated_at)
-  if (isNewer || holds(write, answered)) return done({ _tag: "Issue", issue: answered })
+  if (Date.parse(answered.updated_at) > Date.parse(write.seen_updated_at)) {
+    return done({ _tag: "Issue", issue: answered })
+  }
   return yield* Effect.match(read(write, sending), {
     onFailure: (failure) => lookedInVain(failure.message),
     onSuccess: (card): Settled =>
@@ -116,7 +118,7 @@ export const settleChange = Effect.fnUntraced(function* (
   if (!isAsPlanned(write, card)) {
     return isOverwritten(write, card)
       ? unresolvable("A field of the card is neither as it was before this change nor as it asked.")
-      : lookedInVain("The card holds this change only in part.")
+      : lookedInVain("The card holds this change only in part, or another hand changed it meanwhile.")
   }
   const { send, tries } = settling
   if (send === undefined) return unresolvable(notAllowed)

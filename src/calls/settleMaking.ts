@@ -17,8 +17,8 @@ export const settleCreate = Effect.fnUntraced(function* (
   settling: Settling,
   send: SendMaking
 ): Effect.fn.Return<Settled, TaskerError> {
-  const mark = { project_id: write.project_id, external_id: settling.ticket.upstreamKey }
-  const look = yield* settling.tasker.findIssue(settling.ticket, mark)
+  const mark = { project_id: write.project_id, external_id: settling.key }
+  const look = yield* settling.tasker.findIssue(settling.who, mark)
   if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
   return yield* doneIfOwnCard(write, look.value, settling, { found: true, copies: copiesOf(look) })
 })
@@ -29,8 +29,8 @@ export const settleComment = Effect.fnUntraced(function* (
   send: SendMaking
 ): Effect.fn.Return<Settled, TaskerError> {
   const { issue_id, project_id } = write
-  const mark = { project_id, issue_id, external_id: settling.ticket.upstreamKey }
-  const look = yield* settling.tasker.findComment(settling.ticket, mark)
+  const mark = { project_id, issue_id, external_id: settling.key }
+  const look = yield* settling.tasker.findComment(settling.who, mark)
   if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
   return yield* doneIfOwnComment(write, look.value, settling, { found: true, copies: copiesOf(look) })
 })
@@ -78,7 +78,7 @@ const resend = (
   mark: Mark,
   telling: Telling
 ): Effect.Effect<Settled> => {
-  const { send, tasker, ticket, tries } = settling
+  const { send, tasker, tries, who } = settling
   if (tries.restless > 0) {
     return Effect.succeed({
       _tag: "Waiting",
@@ -98,7 +98,7 @@ const resend = (
     }
     // Found means that Tasker answered 409: the resend made nothing.
     if (settled._tag !== "Done" || settled.found) return settled
-    const copies = yield* Effect.option(tasker.copies(ticket, mark))
+    const copies = yield* Effect.option(tasker.copies(who, mark))
     return {
       ...settled,
       resent: "making",

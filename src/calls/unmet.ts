@@ -1,7 +1,7 @@
 import type { Warning } from "../domain/Issue.ts"
-import { htmlToMarkdown } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueWrite } from "../domain/Write.ts"
+import { sameName, sameText } from "../text/sameText.ts"
 
 /** A field of a card as a change demands it. */
 interface Demand {
@@ -12,12 +12,6 @@ interface Demand {
 
 const sameSet = (asked: ReadonlyArray<string>, stands: ReadonlyArray<string>): boolean =>
   asked.length === stands.length && asked.every((id) => stands.includes(id))
-
-const spaced = (text: string): string => text.replace(/\s+/g, " ").trim()
-
-/** Compared as Markdown: Tasker parses and sanitises HTML, so its spelling need not survive. */
-const sameText = (asked: string, stands: string | null): boolean =>
-  asked === (stands ?? "") || spaced(htmlToMarkdown(asked)) === spaced(htmlToMarkdown(stands ?? ""))
 
 const demand = (field: string, met: boolean, message: string): Demand => ({ field, met, message })
 
@@ -59,7 +53,7 @@ const fieldDemands = (
   return [
     ...(fields.name === undefined
       ? []
-      : [demand("name", spaced(fields.name) === spaced(issue.name), "Tasker changed it.")]),
+      : [demand("name", sameName(fields.name, issue.name), "Tasker changed it.")]),
     ...(fields.description_html === undefined
       ? []
       : [
@@ -110,21 +104,3 @@ export const unmetComment = (asked: string, stands: string, found: boolean): Rea
           message: found ? "The text differs: it may have been changed since." : "Tasker changed the text."
         }
       ]
-
-/**
- * Whether two texts say the same, whatever became of markup, spacing and punctuation on the way: what
- * tells our own card or comment, as Tasker cleaned it, from another one.
- */
-export const sameWords = (one: string, other: string): boolean => words(one) === words(other)
-
-const words = (text: string): string =>
-  withoutTags(text)
-    .normalize("NFKC")
-    .replace(/&[#\w]+;/g, "")
-    .replace(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, "")
-
-/** What follows the last `>` holds no tag, and looking for one there takes time quadratic in its length. */
-const withoutTags = (html: string): string => {
-  const end = html.lastIndexOf(">") + 1
-  return html.slice(0, end).replace(/<[^>]*>/g, "") + html.slice(end)
-}

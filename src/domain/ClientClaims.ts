@@ -1,5 +1,5 @@
 import { Option, Predicate, Schema } from "effect"
-import { stripInvisible } from "./PlainText.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 import { holdsSecret } from "./Token.ts"
 
 /**

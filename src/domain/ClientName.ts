@@ -1,4 +1,4 @@
-import { stripInvisible } from "./PlainText.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 
 const longest = 128
 

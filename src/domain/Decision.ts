@@ -1,7 +1,7 @@
 import { Schema } from "effect"
+import { stripInvisible } from "../text/PlainText.ts"
 import { RequestRefused } from "./Failure.ts"
 import { IssueId } from "./Ids.ts"
-import { stripInvisible } from "./PlainText.ts"
 
 const noteLength = 1000
 

@@ -68,6 +68,9 @@ export const touchedFields = (write: IssueChange): ReadonlyArray<IssueField> => 
   }
 }
 
-/** The hashes of the fields that a change touches, as they stand on the card that it was planned on. */
-export const plannedHashes = (write: IssueChange, issue: TaskerIssue): Readonly<Record<string, string>> =>
-  Object.fromEntries(touchedFields(write).map((field) => [field, fieldHash(field, issue)]))
+/** Hashes of fields as they stand on the card that a change is planned on. */
+export const fieldHashes = (
+  fields: ReadonlyArray<IssueField>,
+  issue: TaskerIssue
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(fields.map((field) => [field, fieldHash(field, issue)]))

@@ -1,4 +1,4 @@
-import { stripInvisible } from "./PlainText.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 
 /** A program that asks for a login. All are public clients: none has a secret that would prove who it is. */
 export interface OAuthClient {

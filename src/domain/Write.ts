@@ -15,7 +15,7 @@ const onIssue = {
   issue_id: IssueId,
   /** The card's `updated_at` when the change was planned: sent as `expected_updated_at`. */
   seen_updated_at: Schema.String,
-  /** Hashes of the touched fields when the change was planned; absent in intents of earlier versions. */
+  /** Hashes of fields when the change was planned (`Writer.planned`); absent in intents of earlier versions. */
   planned: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
 }
 

@@ -1,6 +1,6 @@
 import { Schema, SchemaTransformation } from "effect"
 import { isInstant } from "../domain/inputs.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 
 /** What the headers and fields of the HTTP API may hold. */
 

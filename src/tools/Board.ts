@@ -15,7 +15,8 @@ import type {
 } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { issueView, plain, type Summary, summaryView } from "./present.ts"
+import type { Naming } from "../text/HtmlTree.ts"
+import { issueView, namingOf, plain, type Summary, summaryView } from "./present.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -65,6 +66,8 @@ export interface Board {
   readonly contextFor: (issues: ReadonlyArray<TaskerIssue>) => Effect.Effect<ProjectContext, TaskerError>
   /** A card with names beside its ids, and its text. */
   readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
+  /** Names for those whom the HTML mentions. Without an answer from Tasker they keep their ids. */
+  readonly naming: (html: ReadonlyArray<string>) => Effect.Effect<Naming>
   /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
   readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
 }
@@ -249,6 +252,14 @@ export const makeBoard = (
 
   const view = (shown: TaskerIssue) => Effect.map(contextFor([shown]), (names) => issueView(shown, names))
 
+  const naming = (html: ReadonlyArray<string>): Effect.Effect<Naming> =>
+    html.some((text) => text.includes("mention"))
+      ? recent.pipe(
+          Effect.map(namingOf),
+          Effect.orElseSucceed((): Naming => ({}))
+        )
+      : Effect.succeed({})
+
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
     return {
@@ -274,6 +285,7 @@ export const makeBoard = (
     summaries,
     contextFor,
     view,
+    naming,
     change
   }
 }
@@ -307,6 +319,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     summaries: () => asked,
     contextFor: () => asked,
     view: () => asked,
+    naming: () => asked,
     change: () => asked
   }
 }

@@ -2,6 +2,7 @@ import { Effect, Schema, Struct } from "effect"
 import { CommentId, IssueId } from "../domain/Ids.ts"
 import { Person } from "../domain/Issue.ts"
 import type { ListedComment } from "../domain/Tasker.ts"
+import type { Naming } from "../text/HtmlTree.ts"
 import { cursor, issueId, limit } from "./fields.ts"
 import { markdownOf, plain } from "./present.ts"
 import { countFitting, longestAnswer, longestFitting } from "./size.ts"
@@ -18,10 +19,13 @@ const CommentListed = Schema.Struct({
 
 type CommentListed = typeof CommentListed.Type
 
-const listed = ({ author, comment_html, created_at, id, issue_id }: ListedComment): CommentListed => ({
+const listed = (
+  { author, comment_html, created_at, id, issue_id }: ListedComment,
+  naming: Naming
+): CommentListed => ({
   id,
   issue_id,
-  comment: markdownOf(comment_html),
+  comment: markdownOf(comment_html, naming),
   author: { id: author.id, display_name: plain(author.display_name) },
   created_at
 })
@@ -38,11 +42,12 @@ export const listComments = readTool({
     const read = Effect.fnUntraced(function* (limit: number) {
       const after = args.cursor === undefined ? {} : { cursor: args.cursor }
       const { next_cursor, results } = yield* board.comments(args.issue_id, { limit, ...after })
+      const naming = yield* board.naming(results.map(({ comment_html }) => comment_html))
       const comments: Array<CommentListed> = []
       let room = longestAnswer
       for (const result of results) {
         if (room <= 0) break
-        const comment = converted.get(result.id) ?? listed(result)
+        const comment = converted.get(result.id) ?? listed(result, naming)
         converted.set(result.id, comment)
         comments.push(comment)
         room -= comment.comment.length

@@ -1,10 +1,11 @@
 import { Predicate, Record } from "effect"
 import type { Comment, Issue } from "../domain/Issue.ts"
-import { htmlToMarkdown } from "../domain/Markdown.ts"
-import { stripInvisible } from "../domain/PlainText.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
 import { withoutSecrets } from "../domain/Token.ts"
 import type { CommentWritten } from "../domain/Write.ts"
+import type { Naming } from "../text/HtmlTree.ts"
+import { htmlToMarkdown } from "../text/Markdown.ts"
+import { stripInvisible } from "../text/PlainText.ts"
 
 /** A line of Tasker's, as it may be shown and kept: nothing hidden in it, and no token that somebody pasted there. */
 export const plain = (text: string): string => withoutSecrets(stripInvisible(text))
@@ -19,8 +20,14 @@ export const plainWithin = (value: unknown): unknown => {
 }
 
 /** HTML of Tasker's as Markdown, likewise. */
-export const markdownOf = (html: string | null): string =>
-  withoutSecrets(htmlToMarkdown(withoutSplitSecrets(html ?? "")))
+export const markdownOf = (html: string | null, naming?: Naming): string =>
+  withoutSecrets(htmlToMarkdown(withoutSplitSecrets(html ?? ""), naming))
+
+/** Names for the people whom a text mentions by their ids. */
+export const namingOf = ({ members }: Pick<ProjectContext, "members">): Naming => {
+  const names = new Map<string, string>(members.map(({ id, display_name }) => [id, plain(display_name)]))
+  return { nameOf: (id) => names.get(id) }
+}
 
 /** Text without spaces in which tags stand. */
 const tagged = /(?<![^<>\s])[^<>\s]+(?:(?:<[^<>]*>)+[^<>\s]+)+/g
@@ -77,7 +84,7 @@ export const summaryView = (issue: TaskerIssue, context: ProjectContext): Summar
 
 export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue => ({
   ...summaryView(issue, context),
-  description: markdownOf(issue.description_html)
+  description: markdownOf(issue.description_html, namingOf(context))
 })
 
 /** A card where its project's context could not be had: ids stand for names. */

@@ -1,9 +1,9 @@
 import { Effect, Schema, Struct } from "effect"
 import { InputInvalid } from "../domain/Failure.ts"
 import { invalidInput } from "../domain/inputs.ts"
-import { unrepresentable } from "../domain/Markdown.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { UpdateIssue } from "../domain/Write.ts"
+import { unrepresentable } from "../text/Markdown.ts"
 import {
   date,
   datesInOrder,
@@ -88,7 +88,7 @@ export const updateIssue = writeTool({
         fields: { ...fields, description_html: yield* rendered("description", description) }
       },
       change: {
-        before: { ...stands, description: markdownOf(text) },
+        before: { ...stands, description: markdownOf(text, yield* board.naming([text])) },
         after: { ...fields, description }
       },
       seen: issue

@@ -262,7 +262,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("before and
       const issueId = yield* card(agent)
       const doubtful = (key: string) =>
         Effect.andThen(
-          tasker.fault({ op: "update", fault: "cut_before" }),
+          tasker.fault({ op: "update", fault: "cut_after" }),
           outcome(
             call(agent, "tasker_update_issue", { issue_id: issueId, priority: "high", idempotency_key: key })
           )

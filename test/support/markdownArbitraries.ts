@@ -16,6 +16,7 @@ const text = words.map((value) => value.replace(/[\\`*_[\]<>&#|~]/g, "\\$&"))
 const url = fc.constantFrom(
   "https://example.com/a?b=c&d=e",
   "http://пример.рф/путь",
+  "https://example.com/%D0%BF%20%28%d0%bf[1]$?a=%26&b='я'#%E2%80%8B",
   "mailto:ann@example.com"
 )
 

@@ -78,6 +78,8 @@ const world = (options: Options) =>
         PAIRING_PEPPER: pepper(),
         TASKER_TIMEOUT_MS: String(options.taskerMillis),
         CALL_DEADLINE_MS: String(options.deadlineMillis),
+        // A repeat is settled at once; waiting has tests of its own.
+        TASKER_SETTLE_AFTER_MS: "0",
         // What these tests do in a minute no agent does; limits have tests of their own.
         RATE_LIMIT_READS_PER_MINUTE: "0",
         RATE_LIMIT_WRITES_PER_MINUTE: "0",

@@ -4,12 +4,13 @@ import { assert, describe, it } from "@effect/vitest"
 
 /** Which rooms a room may import from, besides itself. `main.ts` joins them all. */
 const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
-  domain: [],
+  text: [],
+  domain: ["text"],
   services: ["domain"],
-  tools: ["services", "domain", "Config"],
-  calls: ["tools", "services", "domain", "Config"],
-  layers: ["services", "domain", "Config"],
-  http: ["calls", "tools", "services", "domain", "Config"],
+  tools: ["services", "domain", "text", "Config"],
+  calls: ["tools", "services", "domain", "text", "Config"],
+  layers: ["services", "domain", "text", "Config"],
+  http: ["calls", "tools", "services", "domain", "text", "Config"],
   mcp: ["http", "tools", "services", "domain", "Config"],
   cli: ["layers", "services", "domain", "Config"],
   Config: ["domain", "Variables"],

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Schema } from "effect"
 import * as fc from "fast-check"
 import { ClientClaims, claimsIn } from "../../src/domain/ClientClaims.ts"
-import { stripInvisible } from "../../src/domain/PlainText.ts"
 import { fromBytes, holdsSecret } from "../../src/domain/Token.ts"
 import { decode } from "../../src/mcp/decode.ts"
+import { stripInvisible } from "../../src/text/PlainText.ts"
 
 /** As Codex sends it (0.169.0). */
 const codexMeta = {

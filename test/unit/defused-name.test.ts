@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { defuseName, longestName } from "../../src/domain/DefusedName.ts"
+import { defuseName, longestName } from "../../src/text/DefusedName.ts"
 
 const text = (sent: string) => defuseName(sent).text
 const marks = (sent: string) => defuseName(sent).marks

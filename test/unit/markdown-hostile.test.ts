@@ -6,8 +6,8 @@ import rehypeParse from "rehype-parse"
 import remarkGfm from "remark-gfm"
 import remarkParse from "remark-parse"
 import { unified } from "unified"
-import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/domain/Markdown.ts"
-import { plainTextToHtml, stripInvisible } from "../../src/domain/PlainText.ts"
+import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/text/Markdown.ts"
+import { plainTextToHtml, stripInvisible } from "../../src/text/PlainText.ts"
 import { htmlHeap, markdownHeap, markdownTree } from "../support/markdownArbitraries.ts"
 
 /** Any reader of Markdown, which lets raw HTML through, and any reader of HTML. */

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as fc from "fast-check"
-import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/domain/Markdown.ts"
+import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/text/Markdown.ts"
+import { rendered } from "../../src/tools/fields.ts"
 import { htmlHeap, markdownHeap, markdownTree } from "../support/markdownArbitraries.ts"
 
 /** Written, and read back. */
@@ -99,8 +101,22 @@ describe("Markdown on its way to Tasker", () => {
     writesAs("a\u200bb\u202ec &#x202e;d&#xE0041;e", "<p>abc de</p>")
   })
 
-  it("turns nothing into nothing", () => {
-    for (const empty of ["", " ", "\n\n", "\u200b", "&#x200b;"]) writesAs(empty, "")
+  it("turns nothing into an empty paragraph, since Plane refuses HTML without an element", () => {
+    for (const empty of ["", " ", "\n\n", "\u200b", "&#x200b;"]) writesAs(empty, "<p></p>")
+  })
+
+  it.effect("the empty description of a card is an empty paragraph", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* rendered("description", ""), "<p></p>")
+    })
+  )
+
+  it("is HTML with an element in it, whatever was asked", () => {
+    fc.assert(
+      fc.property(fc.oneof(markdownHeap, fc.string()), (markdown) => {
+        assert.match(markdownToHtml(markdown), /<\w/)
+      })
+    )
   })
 })
 
@@ -165,6 +181,37 @@ describe("Tasker's HTML on its way to an agent", () => {
     )
   })
 
+  it("reads every spelling of an empty text as nothing", () => {
+    for (const empty of [
+      "",
+      null,
+      "<p></p>",
+      '<p class="x"></p>',
+      "<div><p></p></div>",
+      "<p><br></p>",
+      "<p>&nbsp;</p>"
+    ]) {
+      assert.strictEqual(htmlToMarkdown(empty), "")
+    }
+  })
+
+  it("names a person whom it mentions by an id if the caller knows the name", () => {
+    const mention = (id: string) =>
+      `<mention-component id="1" entity_identifier="${id}" entity_name="user_mention"></mention-component>`
+    const nameOf = (id: string) => ({ "u-1": "Ann *Lee*" })[id]
+    assert.strictEqual(
+      htmlToMarkdown(`<p>cc ${mention("u-1")} ${mention("u-2")}</p>`, { nameOf }),
+      "cc @Ann \\*Lee\\* @u-2"
+    )
+  })
+
+  it("reads a callout as a quote", () => {
+    readsAs(
+      '<p>a</p><div data-block-type="callout-component" data-logo-in-use="emoji"><p>b</p><ul><li><p>c</p></li></ul></div>',
+      "a\n\n> b\n>\n> - c"
+    )
+  })
+
   it("escapes what would be Markdown by accident", () => {
     for (const text of [
       "1. a",
@@ -194,6 +241,10 @@ describe("Tasker's HTML on its way to an agent", () => {
     readsAs('<a href="https://a.b"><h2>c</h2></a>', "## [c](https://a.b)")
   })
 
+  it("keeps the space between words where a mark ends in one that does not break", () => {
+    readsAs("<p>a<b>&nbsp;b&nbsp;</b>c</p>", "a **b** c")
+  })
+
   it("strips invisible characters and keeps Cyrillic, emoji and the joiners inside them", () => {
     readsAs(
       "<p>При\u00adвет\u200b \u202eмир\u202c 👩\u200d👩\u200d👧 ❤\ufe0f</p>",
@@ -217,6 +268,40 @@ describe("what Markdown can't carry back", () => {
     assert.deepStrictEqual(unrepresentable('<div data-type="attachment-component"></div>'), ["attachment"])
     assert.deepStrictEqual(unrepresentable("<svg><path/></svg>"), ["image"])
     assert.deepStrictEqual(unrepresentable("<whiteboard-component></whiteboard-component>"), ["embed"])
+  })
+
+  it("is a callout, found by its block type", () => {
+    assert.deepStrictEqual(
+      unrepresentable('<div data-emoji-unicode="128161" data-block-type="callout-component"><p>a</p></div>'),
+      ["callout"]
+    )
+  })
+
+  it("is a cell of a table with more than a line of words", () => {
+    const kindsOf = (cell: string) =>
+      unrepresentable(`<p>a</p><table><tr><td>${cell}</td><td><p>z</p></td></tr></table><p>b</p>`)
+    for (const cell of [
+      "<p>a</p><p>b</p>",
+      "a<br>b",
+      "<p>a</p>b",
+      "<ul><li><p>a</p></li></ul>",
+      "<h2>a</h2>",
+      "<blockquote><p>a</p></blockquote>",
+      "<pre><code>a</code></pre>"
+    ]) {
+      assert.deepStrictEqual(kindsOf(cell), ["multi-line table cell"], cell)
+    }
+    for (const cell of [
+      "",
+      "a <b>b</b>",
+      "<p>a <code>b</code></p>",
+      "<div>\n<p>a</p>\n</div>",
+      "<p>a<br></p>",
+      "<p>a</p><p>&nbsp;</p>",
+      "<p></p><p>a</p>"
+    ]) {
+      assert.deepStrictEqual(kindsOf(cell), [], cell)
+    }
   })
 
   it("is not seen in text, comments, attributes and code", () => {

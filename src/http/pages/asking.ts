@@ -1,5 +1,5 @@
 import { isIP } from "node:net"
-import { type DefusedName, defuseName } from "../../domain/DefusedName.ts"
+import { type DefusedName, defuseName } from "../../text/DefusedName.ts"
 import { type Html, html, type Part } from "./html.ts"
 import type { Asking } from "./models.ts"
 import type { Phrases } from "./words.ts"

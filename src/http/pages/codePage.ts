@@ -1,4 +1,4 @@
-import { defuseName } from "../../domain/DefusedName.ts"
+import { defuseName } from "../../text/DefusedName.ts"
 import { clientName, policySource, remarks } from "./asking.ts"
 import { html } from "./html.ts"
 import { type Action, type CodeError, type CodePage, fields, type Page } from "./models.ts"

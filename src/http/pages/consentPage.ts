@@ -1,6 +1,6 @@
-import { defuseName } from "../../domain/DefusedName.ts"
 import type { Language } from "../../domain/Language.ts"
 import type { Scope } from "../../domain/Scope.ts"
+import { defuseName } from "../../text/DefusedName.ts"
 import { askingRows, clientName, nameOf, policySource, remarks } from "./asking.ts"
 import { type Html, html, type Part } from "./html.ts"
 import { type Action, type ConsentPage, fields, type Page, type ShownProject } from "./models.ts"

@@ -1,4 +1,4 @@
-import { defuseName } from "../../domain/DefusedName.ts"
+import { defuseName } from "../../text/DefusedName.ts"
 import { html } from "./html.ts"
 import type { FailureKind, FailurePage, Page } from "./models.ts"
 import { phrases } from "./phrases.ts"

@@ -4,7 +4,7 @@ import type { Scope } from "../../domain/Scope.ts"
 
 /**
  * What the pages of a login show, as data. Text that comes from a client, an owner or Tasker goes in as it
- * was sent: the pages make it harmless and mark what looks like something else (`domain/DefusedName.ts`).
+ * was sent: the pages make it harmless and mark what looks like something else (`text/DefusedName.ts`).
  */
 
 /** A page as it is answered. The headers are all that it needs besides those of every answer. */

@@ -1,5 +1,5 @@
-import type { NameMark } from "../../domain/DefusedName.ts"
 import type { Scope } from "../../domain/Scope.ts"
+import type { NameMark } from "../../text/DefusedName.ts"
 import type { Html } from "./html.ts"
 import type { CodeError, FailureKind } from "./models.ts"
 

@@ -1,6 +1,6 @@
 import { Predicate, Result, type Schema, SchemaIssue, SchemaParser } from "effect"
-import { stripInvisible } from "../../domain/PlainText.ts"
 import { holdsSecret } from "../../domain/Token.ts"
+import { stripInvisible } from "../../text/PlainText.ts"
 import type { Reply } from "./TaskerHttp.ts"
 
 /**

@@ -10,6 +10,7 @@ import type {
   Table,
   TableCell
 } from "mdast"
+import { readableAddress, webOrMail } from "./Address.ts"
 import { maxMarkdownLength, maxNodes, maxReferenceLength, maxTableCells } from "./MarkdownBounds.ts"
 import {
   collapsed,
@@ -19,7 +20,6 @@ import {
   merged,
   spaced,
   trimmed,
-  webOrMail,
   withoutBreaks
 } from "./Phrasing.ts"
 import { stripInvisible } from "./PlainText.ts"
@@ -28,7 +28,7 @@ import { stripInvisible } from "./PlainText.ts"
  * The one form that a card's text has as a tree, whichever way it goes. Both directions bring their tree to
  * it, so that what is written as Markdown is read back as the same Markdown: no construct that only one of
  * the two languages holds, no two trees for one meaning (`**a****b**`, spaces inside a mark, a strong inside
- * a strong, loose and tight lists), no link but to the web or to a mailbox.
+ * a strong, loose and tight lists), no link but to the web or to a mailbox, every address an ASCII URI.
  */
 
 type Flow = BlockContent | DefinitionContent
@@ -261,10 +261,10 @@ class Canoniser {
     inside: ReadonlyArray<Mark["type"]>
   ): Array<PhrasingContent> {
     const url = stripInvisible(target.url).trim()
-    const address: PhrasingContent = { type: "text", value: url }
+    const href = webOrMail(url)
+    const address: PhrasingContent = { type: "text", value: href === undefined ? url : readableAddress(href) }
     const content = trimmed(children).length > 0 ? children : [address]
     if (inside.includes("link")) return content
-    const href = webOrMail(url)
     if (href !== undefined) {
       const title = collapsed(stripInvisible(target.title ?? "")).trim()
       return hoisted(content, (text) => ({

@@ -75,9 +75,9 @@ export const hoisted = (
   const last = children[end]
   return [
     ...children.slice(0, start),
-    ...(first?.type === "text" && first.value.startsWith(" ") ? [space] : []),
+    ...(first?.type === "text" && /^\s/.test(first.value) ? [space] : []),
     mark(content),
-    ...(last?.type === "text" && last.value.endsWith(" ") ? [space] : []),
+    ...(last?.type === "text" && /\s$/.test(last.value) ? [space] : []),
     ...children.slice(end + 1)
   ]
 }
@@ -103,19 +103,3 @@ export const spaced = (value: string, nodes: ReadonlyArray<PhrasingContent>): Ar
 export const collapsed = (text: string) => text.replace(/[ \t\n]+/g, " ")
 
 const isBlank = (node: PhrasingContent | undefined) => node?.type === "text" && node.value.trim() === ""
-
-/** CommonMark 6.5, and the underscores in a domain that GFM's bare addresses may have, percent-encoded:
- * `<a@b_c.d>` would be no link. */
-const mailAddress =
-  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[a-z0-9]|%5F)(?:[a-z0-9-]|%5F)*(?:\.(?:[a-z0-9]|%5F)(?:[a-z0-9-]|%5F)*)*(?:\?\S*)?$/i
-
-/** A `%` that starts no byte and what RFC 3986 keeps out of an address, letters beyond ASCII apart. */
-const unsafeInAddress = /%(?![0-9a-f]{2})|[\s"<>\\^`{|}]/gi
-
-/** The address of a link to the web or to a mailbox. */
-export const webOrMail = (url: string): string | undefined => {
-  const encoded = url.replace(unsafeInAddress, encodeURIComponent)
-  if (/^https?:\/\/[^/?#]/i.test(encoded)) return encoded
-  const mail = url.replace(/(?<=@[^?]*)_/g, "%5F")
-  return /^mailto:/i.test(url) && mailAddress.test(mail.slice("mailto:".length)) ? mail : undefined
-}

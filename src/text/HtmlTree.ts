@@ -10,8 +10,50 @@ import type {
   TableCell,
   TableRow
 } from "mdast"
+import rehypeParse from "rehype-parse"
+import { unified } from "unified"
 import { maxTableCells } from "./MarkdownBounds.ts"
-import { kindOf, type Unrepresentable } from "./TaskerHtml.ts"
+import { stripInvisible } from "./PlainText.ts"
+import { kindOf, type Unrepresentable, wellFormed, wordsOf } from "./TaskerHtml.ts"
+
+/** Elements of HTML that is still read for its structure: as many as the longest Markdown becomes, and more. */
+const maxElements = 40_000
+export const maxHtmlLength = 1_048_576
+
+/** What the caller knows and the HTML does not say. */
+export interface Naming {
+  /** The name of a member, for a mention that holds an id only. */
+  readonly nameOf?: ((id: string) => string | undefined) | undefined
+}
+
+/** Returns the tree of an HTML text, not yet canonical; undefined if the text is beyond the bounds. */
+export const treeOfHtml = (html: string, { nameOf }: Naming = {}): Root | undefined => {
+  const source = html.length > maxHtmlLength ? undefined : wellFormed(html, maxElements)
+  if (source === undefined) return undefined
+  const tree = parser.parse(source)
+  if (nameOf !== undefined) nameMentions(tree, nameOf)
+  return fromHtml(tree)
+}
+
+/** Returns the words of an HTML text of any size, as `wordsOf` parts them, character references decoded. */
+export const plainWordsOf = (html: string): string => {
+  // One text node, so that the parser does nothing but decode its character references.
+  const text = parser.parse(wordsOf(html)).children.map((node) => (node.type === "text" ? node.value : ""))
+  return stripInvisible(text.join(""))
+}
+
+const parser = unified().use(rehypeParse, { fragment: true }).freeze()
+
+const nameMentions = (node: HtmlNodes, nameOf: (id: string) => string | undefined): void => {
+  if (node.type === "element" && kindOfElement(node) === "mention") {
+    const name = nameOf(String(node.properties.entity_identifier ?? ""))
+    if (name !== undefined) node.properties.label = name
+  }
+  if ("children" in node) for (const child of node.children) nameMentions(child, nameOf)
+}
+
+const kindOfElement = ({ properties, tagName }: Element): Unrepresentable | undefined =>
+  kindOf(tagName, String(properties.dataType ?? properties.dataBlockType ?? ""))
 
 /**
  * HTML as a Markdown tree: an allow-list by construction, since an element that is not named here gives its
@@ -19,7 +61,7 @@ import { kindOf, type Unrepresentable } from "./TaskerHtml.ts"
  * may stand side by side in it. (rehype-remark does this too, with the square of an element's children:
  * half a minute for 400 KB of `<img>`.)
  */
-export const fromHtml = (tree: HtmlRoot): Root => ({
+const fromHtml = (tree: HtmlRoot): Root => ({
   type: "root",
   children: read(tree.children) as Array<RootContent>
 })
@@ -39,7 +81,8 @@ const blockElements = new Set(
 
 const readElement = (element: Element): Array<Nodes> => {
   const { tagName, properties, children } = element
-  const kind = kindOf(tagName, String(properties.dataType ?? properties.dataBlockType ?? ""))
+  const kind = kindOfElement(element)
+  if (kind === "callout") return [{ type: "blockquote", children: read(children) as Array<BlockContent> }]
   if (kind !== undefined) return [...placeholder(element, kind), ...read(children)]
   if (blockElements.has(tagName)) return blocks(read(children))
   switch (tagName) {

@@ -5,7 +5,7 @@
 
 /** Elements inside each other that are kept; of deeper ones the text is. A task list takes three a level. */
 const maxElementDepth = 128
-/** An address longer than this is a picture inlined as base64, which nobody reads. */
+/** A longer value is a picture inlined as base64, which nobody reads. A link's address may be of any length. */
 const maxAttributeLength = 4_096
 
 const voidElements = new Set("br col embed hr img input source track wbr".split(" "))
@@ -83,9 +83,8 @@ const attributesAt = (html: string, start: number) => {
     end = attribute.lastIndex
     const name = match[1]?.toLowerCase() ?? ""
     const value = match[2] ?? match[3] ?? match[4] ?? ""
-    if (keptAttributes.has(name) && !attributes.has(name) && value.length <= maxAttributeLength) {
-      attributes.set(name, value)
-    }
+    const isShort = name === "href" || value.length <= maxAttributeLength
+    if (keptAttributes.has(name) && !attributes.has(name) && isShort) attributes.set(name, value)
   }
 }
 
@@ -157,16 +156,24 @@ export const wordsOf = (html: string): string => {
 }
 
 /** What Markdown can't carry back. */
-export type Unrepresentable = "mention" | "image" | "embed" | "attachment"
+export type Unrepresentable =
+  | "attachment"
+  | "callout"
+  | "embed"
+  | "image"
+  | "mention"
+  /** GFM keeps a cell on one line of plain text and marks. */
+  | "multi-line table cell"
 
 /**
  * What an element is of that, by its name (Plane's `mention-component`, `image-component`,
- * `issue-embed-component` …) and its `data-type`. A custom element that is not known yet is an embed: better
- * to refuse an update that could have been made than to lose what nobody looked at.
+ * `issue-embed-component` …), its `data-type` and its `data-block-type`. A custom element that is not known
+ * yet is an embed: better to refuse an update that could have been made than to lose what nobody looked at.
  */
 export const kindOf = (name: string, dataType: string): Unrepresentable | undefined => {
   const component = name.includes("-") ? name : dataType
   if (/mention/.test(component)) return "mention"
+  if (/callout/.test(component)) return "callout"
   if (/attachment|file/.test(component)) return "attachment"
   if (/image/.test(component) || name === "img" || name === "picture") return "image"
   if (/embed|video|drawio|math/.test(component) || name.includes("-")) return "embed"
@@ -176,11 +183,38 @@ export const kindOf = (name: string, dataType: string): Unrepresentable | undefi
 /** What of that the HTML holds, sorted, each once. */
 export const unrepresentableIn = (html: string): ReadonlyArray<Unrepresentable> => {
   const kinds = new Set<Unrepresentable>()
+  const cells = new Cells()
   for (const token of tokensOf(html)) {
+    if (cells.isSplitBy(token)) kinds.add("multi-line table cell")
     if (token.type !== "open") continue
     const dataType = token.attributes.get("data-type") ?? token.attributes.get("data-block-type") ?? ""
     const kind = kindOf(token.name, dataType)
     if (kind !== undefined) kinds.add(kind)
   }
   return [...kinds].sort()
+}
+
+const blocksInCell = new Set("h1 h2 h3 h4 h5 h6 ul ol pre blockquote hr table".split(" "))
+const blank = /^(?:\s|&nbsp;|&#160;|&#xa0;)*$/i
+
+/** Follows the cells of tables, token by token. */
+class Cells {
+  /** The cell that is open: the words so far end in a line that is not ended, or in one that is. */
+  #cell: "outside" | "empty" | "words" | "ended" = "outside"
+
+  /** True if the token starts a second line, or a block other than a paragraph, in a cell. */
+  isSplitBy(token: Token): boolean {
+    if (token.type === "text") {
+      if (this.#cell === "outside" || blank.test(token.text)) return false
+      const isSecond = this.#cell === "ended"
+      this.#cell = "words"
+      return isSecond
+    }
+    const { name, type } = token
+    if (type === "open" && this.#cell !== "outside" && blocksInCell.has(name)) return true
+    if (name === "td" || name === "th") this.#cell = type === "open" ? "empty" : "outside"
+    else if (name === "tr" || name === "table") this.#cell = "outside"
+    else if (this.#cell === "words" && (name === "br" || breakingElements.has(name))) this.#cell = "ended"
+    return false
+  }
 }

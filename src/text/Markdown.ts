@@ -1,6 +1,5 @@
 import type { Element, ElementContent, Root as HtmlRoot } from "hast"
-import type { Code, Link, List, ListItem, Root as MarkdownRoot, Paragraph } from "mdast"
-import rehypeParse from "rehype-parse"
+import type { Code, Link, List, ListItem, Root as MarkdownRoot, Nodes, Paragraph } from "mdast"
 import rehypeSanitize, { type Options as Schema } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
 import remarkGfm from "remark-gfm"
@@ -8,11 +7,12 @@ import remarkParse from "remark-parse"
 import remarkRehype, { type Options as ToHtmlOptions } from "remark-rehype"
 import remarkStringify, { type Options as StringifyOptions } from "remark-stringify"
 import { type Processor, unified } from "unified"
-import { fromHtml } from "./HtmlTree.ts"
+import { readableAddress } from "./Address.ts"
+import { maxHtmlLength, type Naming, plainWordsOf, treeOfHtml } from "./HtmlTree.ts"
 import { boundsUsed, exceedsBounds } from "./MarkdownBounds.ts"
 import { canonical, ExceedsBounds } from "./MarkdownTree.ts"
 import { paragraphsOf, plainTextToHtml, stripControls, stripInvisible } from "./PlainText.ts"
-import { type Unrepresentable, unrepresentableIn, wellFormed, wordsOf } from "./TaskerHtml.ts"
+import { type Unrepresentable, unrepresentableIn } from "./TaskerHtml.ts"
 
 /**
  * Text between agents, who write and read GitHub Flavored Markdown, and Tasker, which stores the HTML of its
@@ -25,15 +25,16 @@ import { type Unrepresentable, unrepresentableIn, wellFormed, wordsOf } from "./
  *   `MarkdownBounds` allows is plain paragraphs, both ways.
  */
 
-/** Elements of HTML that is still read for its structure: what the longest Markdown may become, and more. */
-const maxElements = 40_000
-const maxHtmlLength = 1_048_576
+/** What a text without words is in Tasker's editor: Plane refuses a card whose HTML is empty. */
+const emptyHtml = "<p></p>"
 
 /**
- * Markdown as HTML that Tasker's editor understands. Raw HTML is shown as the text it is, a picture becomes
- * a link to it, footnotes stay as written; of a code fence's info string the language stays.
+ * Markdown as HTML that Tasker's editor understands, never empty. Raw HTML is shown as the text it is, a
+ * picture becomes a link to it, footnotes stay as written; of a code fence's info string the language stays.
  */
-export const markdownToHtml = (markdown: string): string => {
+export const markdownToHtml = (markdown: string): string => htmlOf(markdown) || emptyHtml
+
+const htmlOf = (markdown: string): string => {
   // What shows nothing is stripped from the tree: in the source a joiner may stand beside a reference.
   const text = stripControls(markdown)
   const used = boundsUsed(text)
@@ -41,8 +42,9 @@ export const markdownToHtml = (markdown: string): string => {
   try {
     const tree = settled(reader.parse(text))
     // What could only be read back as plain text is written as such.
-    if (used > 0.1 && exceedsBounds(writer.stringify(tree))) return plainTextToHtml(stripInvisible(text))
-    return toHtml.stringify(toHtml.runSync(tree))
+    if (used > 0.1 && exceedsBounds(written(tree))) return plainTextToHtml(stripInvisible(text))
+    const html = toHtml.stringify(toHtml.runSync(tree))
+    return html.length > maxHtmlLength ? plainTextToHtml(stripInvisible(text)) : html
   } catch {
     // `ExceedsBounds`, or a fault of a library with an input nobody has seen yet: the text is worth more.
     return plainTextToHtml(stripInvisible(text))
@@ -50,22 +52,21 @@ export const markdownToHtml = (markdown: string): string => {
 }
 
 /**
- * Tasker's HTML as Markdown. What Markdown can't hold stands in its place as words (`@name`, `(image)`) or
- * as a link, and `unrepresentable` names it; colours, underlines and the like are left out.
+ * Tasker's HTML as Markdown. What Markdown can't hold stands in its place as words (`@name`, `(image)`), as a
+ * link or as a quote, and `unrepresentable` names it; colours, underlines and the like are left out.
  */
-export const htmlToMarkdown = (html: string): string => {
-  const source = html.length > maxHtmlLength ? undefined : wellFormed(html, maxElements)
+export const htmlToMarkdown = (html: string | null, naming?: Naming): string => {
+  if (html === null) return ""
   try {
-    if (source !== undefined) {
-      const markdown = writer.stringify(settled(fromHtml(parser.parse(source)))).trimEnd()
+    const tree = treeOfHtml(html, naming)
+    if (tree !== undefined) {
+      const markdown = written(settled(tree)).trimEnd()
       if (!exceedsBounds(markdown)) return markdown
     }
   } catch {
     // As above.
   }
-  // One text node, so that the parser does nothing but decode its character references.
-  const text = parser.parse(wordsOf(html)).children.map((node) => (node.type === "text" ? node.value : ""))
-  return plainTextToMarkdown(stripInvisible(text.join("")))
+  return plainTextToMarkdown(plainWordsOf(html))
 }
 
 /** What the HTML holds that Markdown can't carry back: a description with any of it is not overwritten
@@ -139,7 +140,6 @@ const toHtmlOptions: ToHtmlOptions = {
       const language = node.lang ? { className: [`language-${node.lang}`] } : {}
       return element("pre", {}, [element("code", language, [{ type: "text", value: node.value }])])
     },
-    // As it is: percent-encoding an address in Cyrillic triples it for no reader's good.
     link: (state, node: Link) =>
       element("a", { href: node.url, ...(node.title ? { title: node.title } : {}) }, state.all(node)),
     list: (state, node: List) => {
@@ -176,7 +176,7 @@ const withoutIndentation = () => (tree: HtmlRoot) => {
 const settled = (tree: MarkdownRoot): MarkdownRoot => {
   const first = canonical(tree)
   if (!first.mayHoldAddress) return first.tree
-  const markdown = writer.stringify(first.tree)
+  const markdown = written(first.tree)
   if (exceedsBounds(markdown)) throw new ExceedsBounds()
   return canonical(reader.parse(markdown)).tree
 }
@@ -189,8 +189,6 @@ const toHtml = unified()
   .use(rehypeSanitize, schema)
   .use(rehypeStringify)
   .freeze()
-
-const parser = unified().use(rehypeParse, { fragment: true }).freeze()
 
 /** In an item only a list of words follows without a blank line: a table would go on the quote before it
  * (CommonMark 5.1, lazy continuation), a list in a list the paragraph (5.2, what may interrupt one). */
@@ -205,3 +203,15 @@ const writer = unified()
   .use(remarkGfm, { tablePipeAlign: false })
   .use(remarkStringify, { bullet: "-", emphasis: "_", rule: "-", listItemIndent: "one", join: [joinInItem] })
   .freeze()
+
+/** A canonical tree as Markdown, its addresses in their reader's letters. */
+const written = (tree: MarkdownRoot): string => writer.stringify(withReadableAddresses(tree))
+
+const withReadableAddresses = <T extends Nodes>(node: T): T =>
+  "children" in node
+    ? {
+        ...node,
+        ...(node.type === "link" ? { url: readableAddress(node.url) } : {}),
+        children: node.children.map(withReadableAddresses)
+      }
+    : node
