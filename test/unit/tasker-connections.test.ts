@@ -5,6 +5,7 @@ import { json, type Script, scripted, silence, until, withAdapter } from "../sup
 import {
   agent,
   api,
+  failureIn,
   issue,
   issueId,
   otherProjectId,
@@ -114,10 +115,11 @@ describe("TaskerInternal on its connections", () => {
         Effect.gen(function* () {
           const once = Effect.suspend(() => {
             calls++
-            return move.run(adapter)
+            return move.attempt(adapter)
           })
-          const failure = yield* Effect.flip(Effect.forever(once))
-          assert.deepInclude(failure, { reason: "unavailable", ambiguous: true, retryable: true })
+          const failed = yield* Effect.flip(Effect.forever(once))
+          assert.strictEqual(failed._tag, "Ambiguous")
+          assert.deepInclude(failureIn(failed), { reason: "unavailable", retryable: true })
         })
       )
       assert.strictEqual(tasker.heard.length, calls)

@@ -1,14 +1,13 @@
 import { Clock, Effect, type Fiber, Random } from "effect"
-import type { TaskerError } from "../../services/TaskerAdapter.ts"
 import { type Gate, monotonicMillis, type NotAsked } from "./TaskerGate.ts"
 import type { Broken, Reply, Request, Transport } from "./TaskerHttp.ts"
 import { retryAfter } from "./taskerAnswers.ts"
 import { isWrite, type Outgoing, upstreamKeyOf } from "./taskerCalls.ts"
-import { ofBroken } from "./taskerFailures.ts"
+import type { Unconfigured } from "./taskerFailures.ts"
 import { headerValue, traceparent } from "./taskerHeaders.ts"
 
-/** Sends one call and gives its answer, or says what became of it. A write leaves the gateway once at most. */
-export type Send = (call: Outgoing) => Effect.Effect<Reply, TaskerError>
+/** Sends one call and returns its response, or fails with the reason why there is none. A write is sent at most once. */
+export type Send = (call: Outgoing) => Effect.Effect<Reply, Broken | NotAsked | Unconfigured>
 
 /** Tries of one call, the first included. */
 const readTries = 3
@@ -51,18 +50,18 @@ export const make = (
       }
       const asking = { agent: call.who.agent.id, isWrite: isWrite(call) }
 
-      const attempt = (tries: number, millis: number, before?: Tried): Effect.Effect<Reply, TaskerError> => {
-        let given = millis
-        const tried = gate.pass(asking, millis, (left) => {
-          given = left
-          return exchange(request, left)
-        })
-        const judge = (now: Tried): Effect.Effect<Reply, TaskerError> => {
-          if (now._tag === "NotAsked" && before !== undefined) return finish(before, given)
+      const attempt = (
+        tries: number,
+        millis: number,
+        before?: Tried
+      ): Effect.Effect<Reply, Broken | NotAsked> => {
+        const tried = gate.pass(asking, millis, (left) => exchange(request, left))
+        const judge = (now: Tried): Effect.Effect<Reply, Broken | NotAsked> => {
+          if (now._tag === "NotAsked" && before !== undefined) return finish(before)
           const pause = pauseAfter(call, now, tries, fiber)
-          if (pause === undefined) return finish(now, given)
+          if (pause === undefined) return finish(now)
           const left = Math.floor(timeoutMillis - (monotonicMillis(fiber) - started) - pause)
-          if (left < timeoutMillis * leastShare) return finish(now, given)
+          if (left < timeoutMillis * leastShare) return finish(now)
           return Effect.andThen(
             Effect.sleep(pause),
             Effect.suspend(() => attempt(tries + 1, left, now))
@@ -75,8 +74,8 @@ export const make = (
         })
       }
 
-      const finish = (tried: Tried, given: number): Effect.Effect<Reply, TaskerError> =>
-        tried._tag === "Answered" ? Effect.succeed(tried.reply) : Effect.fail(ofBroken(call, tried, given))
+      const finish = (tried: Tried): Effect.Effect<Reply, Broken | NotAsked> =>
+        tried._tag === "Answered" ? Effect.succeed(tried.reply) : Effect.fail(tried)
 
       return attempt(1, timeoutMillis)
     })

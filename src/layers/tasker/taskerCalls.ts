@@ -39,6 +39,8 @@ export interface Outgoing {
   readonly projectId: ProjectId | undefined
   /** A Tasker of an earlier version may lack it. */
   readonly newer?: true
+  /** A create or a comment, whose 409 may name what exists already. */
+  readonly makes?: true
 }
 
 /**
@@ -155,6 +157,7 @@ export const createIssue = (ticket: WriteTicket, write: CreateIssue): Call<Taske
     who: ticket,
     doing: `Creating a card in project ${write.project_id}`,
     projectId: write.project_id,
+    makes: true,
     decode: readIssue,
     strays: (issue) =>
       issue.project_id === write.project_id ? undefined : "the card it answers with is in another project"
@@ -218,6 +221,7 @@ export const addComment = (ticket: WriteTicket, write: AddComment): Call<TaskerC
   who: ticket,
   doing: `Commenting on card ${write.issue_id}`,
   projectId: write.project_id,
+  makes: true,
   decode: readComment,
   strays: (comment) =>
     comment.issue_id === write.issue_id ? undefined : "the comment it answers with is on another card"
