@@ -199,7 +199,7 @@ layer(looking, { timeout: "60 seconds", excludeTestServices: true })("a double t
           where agent_id = ${agent.agentId} and key = ${key} and check_at is not null`
         yield* eventually(
           "the double is told",
-          Effect.map(trail(agent, key), (events) => events.length === 3)
+          Effect.map(trail(agent, key), (events) => events.includes("failed"))
         )
         const { structured } = yield* again
         const { warnings } = structured as { warnings: ReadonlyArray<{ message: string }> }
