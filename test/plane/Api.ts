@@ -96,6 +96,7 @@ export const calls = Effect.gen(function* () {
   })
 
   const project: Execute = Effect.fnUntraced(function* ({ projectId, query, seat, userId }) {
+    if (seat.project_id === null) return yield* missing
     const [found] = yield* boards.projects(seat.workspace_id, userId, projectId)
     if (found === undefined) return yield* missing
     const { sort_order: _, ...rest } = found

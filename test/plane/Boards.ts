@@ -1,11 +1,10 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer } from "effect"
-import { iso } from "../tasker/Once.ts"
 import type { Expansions } from "./Shapes.ts"
-import { decodeItems, type Item, type StoreError } from "./Store.ts"
+import { decodeItems, type Item, instant, type StoreError } from "./Store.ts"
 
 const audit = (table: string) => `
-  'created_at', ${iso(`${table}.created_at`)}, 'updated_at', ${iso(`${table}.updated_at`)}, 'deleted_at', null`
+  'created_at', ${instant(`${table}.created_at`)}, 'updated_at', ${instant(`${table}.updated_at`)}, 'deleted_at', null`
 
 const authors = (table: string) => `'created_by', ${table}.created_by, 'updated_by', null`
 const external = `'external_source', null, 'external_id', null`

@@ -1,6 +1,5 @@
 import { Schema } from "effect"
-import { iso } from "../tasker/Once.ts"
-import type { Item } from "./Store.ts"
+import { type Item, instant } from "./Store.ts"
 
 /** A card's row with its sets. */
 export const Card = Schema.Struct({
@@ -35,8 +34,8 @@ export const decodeCards = Schema.decodeUnknownEffect(Schema.Array(Card))
 /** The columns of a card `i` of project `p`. */
 export const cardColumns = `i.id, i.project_id, p.workspace_id, i.sequence_id, i.name, i.description_html, i.priority,
   i.state_id, i.parent_id, i.start_date::text, i.target_date::text, i.sort_order,
-  ${iso("i.completed_at")} as completed_at, i.archived_at::text, i.is_draft, i.external_source, i.external_id,
-  ${iso("i.created_at")} as created_at, ${iso("i.updated_at")} as updated_at, i.created_by, i.updated_by,
+  ${instant("i.completed_at")} as completed_at, i.archived_at::text, i.is_draft, i.external_source, i.external_id,
+  ${instant("i.created_at")} as created_at, ${instant("i.updated_at")} as updated_at, i.created_by, i.updated_by,
   array(select label_id from issue_labels where issue_id = i.id order by label_id) as labels,
   array(select user_id from issue_assignees where issue_id = i.id order by user_id) as assignees`
 

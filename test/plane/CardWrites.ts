@@ -2,7 +2,8 @@ import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer } from "effect"
 import { type Card, cardColumns, decodeCards } from "./Card.ts"
 import { type Change, Changes } from "./Changes.ts"
-import { type Denial, error, internal, missing, rule } from "./Denial.ts"
+import { type Denial, error, internal, invalidDetail, missing, rule } from "./Denial.ts"
+import { isDated } from "./Fields.ts"
 import { Issues } from "./Issues.ts"
 import type { Settings } from "./Settings.ts"
 import { decodeIds, type StoreError } from "./Store.ts"
@@ -149,10 +150,12 @@ export class CardWrites extends Context.Service<
         yield* replace("assignees", id, change.assignees?.length ? change.assignees : standIn(write))
         yield* replace("labels", id, change.labels)
         const answered = yield* stored(id)
+        if (!isDated(write.body)) return yield* invalidDetail
         // Measured: what is answered has neither the body's author nor the `created_at` that is stored.
         yield* sql`
-          update issues set created_by = ${change.created_by ?? userId},
-            created_at = case when ${settings.early_created_at} then clock_timestamp() else created_at end
+          update issues set created_by = ${change.created_by ?? userId}, created_at = coalesce(
+              ${write.body.created_at ? String(write.body.created_at) : null}::timestamptz,
+              case when ${settings.early_created_at} then clock_timestamp() else created_at end)
           where id = ${id}`
         return answered
       })

@@ -1,11 +1,10 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Result } from "effect"
-import { iso } from "../tasker/Once.ts"
-import { type Denial, error, fields, missing } from "./Denial.ts"
-import { check, choice, isUuid, text } from "./Fields.ts"
+import { type Denial, error, fields, invalidDetail, missing } from "./Denial.ts"
+import { check, choice, isDated, isUuid, text } from "./Fields.ts"
 import { type Page, pageOf } from "./Paging.ts"
 import type { Settings } from "./Settings.ts"
-import { decodeIds, decodeItems, decodeTotal, type Item, type StoreError } from "./Store.ts"
+import { decodeIds, decodeItems, decodeTotal, type Item, instant, type StoreError } from "./Store.ts"
 import { Writes } from "./Writes.ts"
 
 type Failure = Denial | StoreError
@@ -30,8 +29,8 @@ const invalid = error(400, "The payload is not valid")
 
 const commentItem = (
   updatedBy: string
-) => `json_build_object('id', c.id, 'created_at', ${iso("c.created_at")},
-  'updated_at', ${iso("c.updated_at")}, 'deleted_at', null, 'comment_html', c.comment_html, 'attachments', '[]'::json,
+) => `json_build_object('id', c.id, 'created_at', ${instant("c.created_at")},
+  'updated_at', ${instant("c.updated_at")}, 'deleted_at', null, 'comment_html', c.comment_html, 'attachments', '[]'::json,
   'access', c.access, 'external_source', c.external_source, 'external_id', c.external_id, 'edited_at', null,
   'created_by', c.created_by, 'updated_by', ${updatedBy}, 'project', c.project_id, 'workspace', p.workspace_id,
   'description', c.description, 'issue', c.issue_id, 'actor', c.actor, 'parent', null) as item`
@@ -99,28 +98,28 @@ export class Comments extends Context.Service<
         sql`select id from issues where id = ${issueId}
           and (${settings.comment_anywhere} or (project_id = ${projectId} and deleted_at is null))`
 
-      /** The body's author, if there is such a user. */
+      /** The body's author; undefined if there is no such user. */
       const author = ({ body, settings, userId }: CommentWrite) => {
         const given = body.created_by
         if (!settings.honour_created_by || given === undefined || given === null)
           return Effect.succeed(userId)
-        if (!isUuid(given)) return Effect.fail(invalid)
-        return Effect.flatMap(
+        if (!isUuid(given)) return Effect.succeed(undefined)
+        return Effect.map(
           Effect.flatMap(sql`select id from users where id = ${given}`, decodeIds),
-          ([user]) => (user === undefined ? Effect.fail(invalid) : Effect.succeed(user.id))
+          ([user]) => user?.id
         )
       }
 
       const insert = Effect.fnUntraced(function* (write: CommentWrite, checked: Checked) {
         const { body, issueId, projectId, userId } = write
         const createdBy = yield* author(write)
-        const createdAt = typeof body.created_at === "string" ? body.created_at : null
+        const createdAt = isDated(body) && body.created_at ? String(body.created_at) : null
         const [made] = yield* items(sql`
           with c as (
             insert into comments (project_id, issue_id, comment_html, access, actor, external_source, external_id,
               created_by, created_at)
             values (${projectId}, ${issueId}, ${checked.comment_html ?? "<p></p>"}, ${checked.access ?? "INTERNAL"},
-              ${userId}, ${checked.external_source ?? null}, ${checked.external_id ?? null}, ${createdBy},
+              ${userId}, ${checked.external_source ?? null}, ${checked.external_id ?? null}, ${createdBy ?? userId},
               coalesce(${createdAt}::timestamptz, clock_timestamp()))
             returning *
           )
@@ -136,7 +135,7 @@ export class Comments extends Context.Service<
           body
         })
         // Measured: only this response has the author as the actor; afterwards it is the key's user.
-        return { ...made, actor: createdBy }
+        return { author: createdBy, item: { ...made, actor: createdBy } }
       }, sql.withTransaction)
 
       const add: Comments["Service"]["add"] = Effect.fn("Plane.comment")(function* (write) {
@@ -164,8 +163,11 @@ export class Comments extends Context.Service<
                 lookAndInsert
               )
             )
+        // Measured: these are refused after the comment was added.
+        if (!isDated(body)) return yield* invalidDetail
+        if (made.author === undefined) return yield* invalid
         yield* writes.bump(issueId)
-        return made
+        return made.item
       })
 
       return { list, get, add }

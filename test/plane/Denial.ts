@@ -25,6 +25,8 @@ export const unauthenticated = detail(401, "Authentication credentials were not 
 export const badKey = detail(403, "Given API token is not valid")
 export const forbidden = detail(403, "You do not have permission to perform this action.")
 export const missing = error(404, "The requested resource does not exist.")
+/** Measured as the answer to a `created_at` that is no time, after the write was carried out. */
+export const invalidDetail = error(400, "Please provide valid detail")
 export const internal = error(500, "Something went wrong please try again later")
 
 /** Spelled with spaces, as measured: it is answered before the API framework sees the request. */

@@ -49,6 +49,10 @@ export const date = (value: unknown): Checked<string | null> => {
     : Result.succeed(written)
 }
 
+/** True unless `created_at` of a body is given and is no time. */
+export const isDated = ({ created_at }: Readonly<Record<string, unknown>>) =>
+  created_at === undefined || created_at === null || !Number.isNaN(Date.parse(String(created_at)))
+
 export const integer = (value: unknown): Checked<number> => {
   if (value === null) return notNull
   return Number.isInteger(value) ? Result.succeed(Number(value)) : wrong("A valid integer is required.")

@@ -6,7 +6,7 @@ import { unified } from "unified"
  * Respells a description as Plane stores it, which sends HTML through lxml and then nh3: the outermost element
  * is chosen, then what is not allowed is dropped. Written from measured pairs of input and output
  * (`fixtures/html.json`); the lists below are what came back. Known to differ on `noscript`, on mis-nested
- * inline elements and on repeated spaces in `class`.
+ * elements and on white space in `class`: the pairs under `beyond`.
  *
  * Returns undefined if Plane refuses the text as "Invalid HTML".
  */
@@ -35,10 +35,14 @@ const outermost = (html: string): ReadonlyArray<RootContent> => {
   const written = body.filter((node) => node.type !== "comment")
   if (/^\s*<(?:html|!doctype)/i.test(html)) return [...head, ...body]
   if (written.length === 0) return head
-  const elements = body.filter((node) => node.type === "element")
+  const elements = body.filter((node) => node.type !== "text")
   const texts = body.filter((node) => node.type === "text")
   // Blank text after a single element is kept, because lxml writes an element with what follows it.
-  if (elements.length === 1 && texts.every(({ value }) => value.trim() === "")) {
+  if (
+    elements.length === 1 &&
+    elements[0]?.type === "element" &&
+    texts.every(({ value }) => value.trim() === "")
+  ) {
     return body.slice(body.findIndex((node) => node.type === "element"))
   }
   const tagName = body.some(hasBlock) ? "div" : "span"

@@ -1,6 +1,6 @@
 import type { Seat } from "./Access.ts"
 import type { Denial } from "./Denial.ts"
-import { forbidden, missing } from "./Denial.ts"
+import { forbidden } from "./Denial.ts"
 import type { Op } from "./Faults.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -70,13 +70,11 @@ export const denied = (op: Op, seat: Seat): Denial | undefined => {
     case "me":
     case "projects":
     case "search":
+    // Unknown and secret projects are a 404 that counts as a request.
+    case "project":
       return undefined
     case "workspace_members":
       return seat.workspace_role < 15 ? forbidden : undefined
-    case "project":
-      return seat.project_id === null || (seat.project_role === null && seat.network !== 2)
-        ? missing
-        : undefined
     // Any seat in the workspace shows the members of every project.
     case "members":
     case "labels":

@@ -118,8 +118,10 @@ export class Seeds extends Context.Service<
 
       const label: Seeds["Service"]["label"] = (seed) =>
         one(sql`
-          insert into labels (project_id, name, color, sort_order)
-          values (${seed.project_id}, ${seed.name}, ${seed.color ?? ""}, 65535) returning id`)
+          insert into labels (project_id, name, color, sort_order, created_by)
+          select id, ${seed.name}, ${seed.color ?? ""},
+            (select coalesce(max(sort_order) + 10000, 65535) from labels where project_id = p.id), created_by
+          from projects p where id = ${seed.project_id} returning id`)
 
       const operator: Seeds["Service"]["operator"] = Effect.fnUntraced(function* (token) {
         yield* sql`insert into users (email, display_name, first_name, last_name)
@@ -165,8 +167,10 @@ export class Seeds extends Context.Service<
         yield* Effect.forEach(
           seed.states ?? planeStates,
           ({ color, group, name }, position) => sql`
-          insert into states (project_id, name, "group", color, is_default, sequence)
-          values (${id}, ${name}, ${group}, ${color ?? "#60646C"}, ${position === 0}, ${15_000 + position * 10_000})`
+          insert into states (project_id, name, "group", color, is_default, sequence, created_by)
+          select ${id}, ${name}, ${group}, ${color ?? "#60646C"}, ${position === 0}, ${15_000 + position * 10_000},
+            created_by
+          from projects where id = ${id}`
         )
         const { key_role = 20, labels = [], members = [] } = seed
         if (key_role !== null)

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+import { iso } from "../tasker/Once.ts"
 
 /** A statement failed, or a row does not have the form that it should. */
 export type StoreError = SqlError | Schema.SchemaError
@@ -13,3 +14,6 @@ export const decodeItems = Schema.decodeUnknownEffect(Items)
 export type Item = Readonly<Record<string, unknown>>
 
 export const decodeIds = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id: Schema.String })))
+
+/** A time as Plane writes it: microseconds in UTC, left out if they are zero. */
+export const instant = (column: string) => `replace(${iso(column)}, '.000000Z', 'Z')`

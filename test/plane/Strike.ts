@@ -12,6 +12,9 @@ export const throttled = (seconds: number) =>
     String(seconds)
   )
 
+const reply = (done: Answer) =>
+  done.status === 204 ? HttpServerResponse.empty({ status: 204 }) : respond(done)
+
 const refuse = (denial: Denial) => Effect.succeed(respond(denial))
 
 /** Carries out a call on a project, with what `fault` does to it before, instead or after. */
@@ -20,7 +23,7 @@ export const strike = <E, R>(
   project: string,
   execute: Effect.Effect<Answer, E, R>
 ): Effect.Effect<Reply, E, R> => {
-  if (fault === undefined) return Effect.map(execute, respond)
+  if (fault === undefined) return Effect.map(execute, reply)
   const { delay_ms = 0 } = fault
   switch (fault.fault) {
     case "delay":
@@ -64,6 +67,6 @@ const spoil = <E, R>(
         })
       )
     default:
-      return Effect.map(execute, respond)
+      return Effect.map(execute, reply)
   }
 }

@@ -1,9 +1,8 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Random, Schema } from "effect"
-import { iso } from "../tasker/Once.ts"
 import type { Op } from "./Faults.ts"
 import { Behaviour } from "./Settings.ts"
-import type { StoreError } from "./Store.ts"
+import { instant, type StoreError } from "./Store.ts"
 
 /** A write that was carried out. */
 export interface Write {
@@ -80,7 +79,7 @@ export class Writes extends Context.Service<
           ),
         all: Effect.flatMap(
           sql`select n, op, user_id, project_id, issue_id, comment_id, external_id, external_id as idempotency_key,
-            ${sql.literal(iso("at"))} as at, body from writes order by n`,
+            ${sql.literal(instant("at"))} as at, body from writes order by n`,
           decodeLogged
         )
       }
