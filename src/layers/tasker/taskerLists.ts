@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
   const listIssues = Effect.fnUntraced(function* (who: OnBehalf, query: IssueQuery) {
     const { cursor, limit, project_id, ...filters } = query
     const key = keyOf(who, project_id)
-    if (cursor === undefined && (yield* capabilities.of("paging")) === "no") {
+    if ((yield* capabilities.of("paging")) === "no") {
       return yield* wholePage(yield* Cache.get(wholes, key), filters)
     }
     const page = yield* list(who, query)
