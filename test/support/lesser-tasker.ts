@@ -15,6 +15,8 @@ export interface Lesser {
   readonly ignored?: ReadonlyArray<string>
   /** Fields that cards don't have. */
   readonly without?: ReadonlyArray<string>
+  /** So many older cards besides, each with this many characters of text. */
+  readonly more?: readonly [count: number, characters: number]
 }
 
 type Issue = Readonly<Record<string, unknown>>
@@ -30,6 +32,31 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
   const chunks: Array<Buffer> = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
+}
+
+const olderCards = (
+  [count, characters]: NonNullable<Lesser["more"]>,
+  project_id: string
+): ReadonlyArray<Issue> => {
+  const description_html = `<p>${"Text ".repeat(characters / 5)}</p>`
+  return Array.from({ length: count }, (_, n) => ({
+    id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`,
+    project_id,
+    sequence_id: 100_000 + n,
+    identifier: `OLD-${n}`,
+    name: `Older card ${n}`,
+    description_html,
+    priority: "none",
+    state_id: "00000000-0000-4000-8000-999999999999",
+    label_ids: [],
+    assignee_ids: [],
+    start_date: null,
+    target_date: null,
+    parent_id: null,
+    created_at: new Date(Date.UTC(2020, 0, 1) - n * 1000).toISOString(),
+    updated_at: "2020-01-01T00:00:00.000000Z",
+    url: `https://tasker.example/OLD-${n}`
+  }))
 }
 
 class Front {
@@ -66,7 +93,10 @@ class Front {
       if (next_cursor === null) break
       asked.set("cursor", next_cursor)
     }
-    return cards.toSorted((one, other) => String(other.created_at).localeCompare(String(one.created_at)))
+    return [
+      ...cards.toSorted((one, other) => String(other.created_at).localeCompare(String(one.created_at))),
+      ...olderCards(this.manner.more ?? [0, 0], params.get("project_id") ?? "")
+    ]
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
