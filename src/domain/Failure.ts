@@ -82,8 +82,9 @@ export class LimitReached extends Schema.TaggedError<LimitReached>()(
 }
 
 /** Tasker could not be asked, refused, or answered what the contract does not allow. */
-export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()("TaskerFailure", {
-  ...failure([
+export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()(
+  "TaskerFailure",
+  failure([
     "unavailable",
     "timeout",
     "rejected",
@@ -94,13 +95,8 @@ export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()("TaskerFa
     "contract",
     "unsupported",
     "outcome_unknown"
-  ]),
-  /**
-   * Whether Tasker may have carried out the write all the same: true where the answer says nothing
-   * about it (cut, timeout, 5xx, malformed), false where it is a definite refusal or nothing was sent.
-   */
-  ambiguous: Schema.Boolean.pipe(Schema.withConstructorDefault(Effect.succeed(false)))
-}) {
+  ])
+) {
   readonly kind = "tasker"
 }
 

@@ -89,6 +89,5 @@ const unfinished = (method: string | undefined): GatewayUnavailable | TaskerFail
         message:
           "The gateway was stopped before this call was done. If it was a write, it may have been made: repeat the same call with the same idempotency key, which settles it.",
         retryable: true,
-        ambiguous: true,
         details: { retry_after_seconds: 2 }
       })

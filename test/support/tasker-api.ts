@@ -71,6 +71,8 @@ export interface ApiCall {
   readonly write: boolean
   /** Whether Tasker's 409 with an id is a success. */
   readonly makes: boolean
+  readonly attempt: (tasker: TaskerAdapter["Service"]) => Effect.Effect<unknown, TaskerError | WriteFailed>
+  /** Makes the same call, and fails with what callers are told. */
   readonly run: (tasker: TaskerAdapter["Service"]) => Effect.Effect<unknown, TaskerError>
   readonly request: { readonly method: string; readonly path: string; readonly body?: unknown }
   readonly good: { readonly status: number; readonly body: unknown; readonly value: unknown }
@@ -111,15 +113,15 @@ const creation = {
   parent_id: null
 } as const
 
-/** The failure itself; its tag has tests of its own. */
-const failureOf = <A>(write: Effect.Effect<A, WriteFailed>) =>
-  Effect.mapError(write, ({ failure }): TaskerError => failure)
+/** The failure that callers are told, whatever its tag says of a write. */
+export const failureIn = (error: TaskerError | WriteFailed): TaskerError =>
+  "failure" in error ? error.failure : error
 
-export const api: ReadonlyArray<ApiCall> = [
+const calls: ReadonlyArray<Omit<ApiCall, "run">> = [
   {
     ...read,
     name: "resolveProject",
-    run: (tasker) => tasker.resolveProject(who, { workspace_slug: "nodedc", identifier: "OPS" }),
+    attempt: (tasker) => tasker.resolveProject(who, { workspace_slug: "nodedc", identifier: "OPS" }),
     request: {
       method: "POST",
       path: "/projects/resolve",
@@ -134,7 +136,7 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...read,
     name: "projectContext",
-    run: (tasker) => tasker.projectContext(who, projectId),
+    attempt: (tasker) => tasker.projectContext(who, projectId),
     request: { method: "GET", path: `/projects/${projectId}/context` },
     good: { status: 200, body: context, value: context },
     astray: [{ ...context, project: { ...project, id: otherProjectId } }]
@@ -142,7 +144,7 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...read,
     name: "listIssues",
-    run: (tasker) => tasker.listIssues(who, { project_id: projectId, search: "a&b=ж", limit: 20 }),
+    attempt: (tasker) => tasker.listIssues(who, { project_id: projectId, search: "a&b=ж", limit: 20 }),
     request: {
       method: "GET",
       path: `/issues?project_id=${projectId}&search=a%26b%3D%D0%B6&limit=20`
@@ -153,7 +155,7 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...read,
     name: "listComments",
-    run: (tasker) => tasker.listComments(who, { project_id: projectId, issue_id: issueId, cursor: "c" }),
+    attempt: (tasker) => tasker.listComments(who, { project_id: projectId, issue_id: issueId, cursor: "c" }),
     request: { method: "GET", path: `/issues/${issueId}/comments?project_id=${projectId}&cursor=c` },
     good: {
       status: 200,
@@ -166,7 +168,7 @@ export const api: ReadonlyArray<ApiCall> = [
     name: "createIssue",
     write: true,
     makes: true,
-    run: (tasker) => failureOf(tasker.createIssue(ticket, { _tag: "CreateIssue", ...creation })),
+    attempt: (tasker) => tasker.createIssue(ticket, { _tag: "CreateIssue", ...creation }),
     request: { method: "POST", path: "/issues", body: { ...creation, ...external, actor } },
     good: { status: 201, body: { issue }, value: { _tag: "Made", value: issue } },
     astray: [{ issue: { ...issue, project_id: otherProjectId } }]
@@ -174,14 +176,12 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "updateIssue",
-    run: (tasker) =>
-      failureOf(
-        tasker.updateIssue(ticket, {
-          _tag: "UpdateIssue",
-          ...onIssue,
-          fields: { name: "New", target_date: null }
-        })
-      ),
+    attempt: (tasker) =>
+      tasker.updateIssue(ticket, {
+        _tag: "UpdateIssue",
+        ...onIssue,
+        fields: { name: "New", target_date: null }
+      }),
     request: {
       method: "PATCH",
       path: `/issues/${issueId}`,
@@ -191,8 +191,7 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "moveIssue",
-    run: (tasker) =>
-      failureOf(tasker.moveIssue(ticket, { _tag: "MoveIssue", ...onIssue, state_id: "state-2" })),
+    attempt: (tasker) => tasker.moveIssue(ticket, { _tag: "MoveIssue", ...onIssue, state_id: "state-2" }),
     request: {
       method: "POST",
       path: `/issues/${issueId}/move`,
@@ -202,14 +201,12 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "setLabels",
-    run: (tasker) =>
-      failureOf(
-        tasker.setLabels(ticket, {
-          _tag: "SetLabels",
-          ...onIssue,
-          label_ids: ["l"]
-        })
-      ),
+    attempt: (tasker) =>
+      tasker.setLabels(ticket, {
+        _tag: "SetLabels",
+        ...onIssue,
+        label_ids: ["l"]
+      }),
     request: {
       method: "PUT",
       path: `/issues/${issueId}/labels`,
@@ -219,8 +216,7 @@ export const api: ReadonlyArray<ApiCall> = [
   {
     ...change,
     name: "setAssignees",
-    run: (tasker) =>
-      failureOf(tasker.setAssignees(ticket, { _tag: "SetAssignees", ...onIssue, assignee_ids: [] })),
+    attempt: (tasker) => tasker.setAssignees(ticket, { _tag: "SetAssignees", ...onIssue, assignee_ids: [] }),
     request: {
       method: "PUT",
       path: `/issues/${issueId}/assignees`,
@@ -231,15 +227,13 @@ export const api: ReadonlyArray<ApiCall> = [
     name: "addComment",
     write: true,
     makes: true,
-    run: (tasker) =>
-      failureOf(
-        tasker.addComment(ticket, {
-          _tag: "AddComment",
-          project_id: projectId,
-          issue_id: issueId,
-          comment_html: "<p>hi</p>"
-        })
-      ),
+    attempt: (tasker) =>
+      tasker.addComment(ticket, {
+        _tag: "AddComment",
+        project_id: projectId,
+        issue_id: issueId,
+        comment_html: "<p>hi</p>"
+      }),
     request: {
       method: "POST",
       path: `/issues/${issueId}/comments`,
@@ -249,3 +243,8 @@ export const api: ReadonlyArray<ApiCall> = [
     astray: [{ comment: { ...comment, issue_id: otherIssueId } }]
   }
 ]
+
+export const api: ReadonlyArray<ApiCall> = calls.map((call) => ({
+  ...call,
+  run: (tasker) => Effect.mapError(call.attempt(tasker), failureIn)
+}))

@@ -49,11 +49,12 @@ describe("What Tasker says", () => {
   it.live("is cut, and cleaned of what does not show", () =>
     Effect.gen(function* () {
       const fields = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`field-${i}`, "x".repeat(50)]))
-      const body = { error: "a\u202eb\u200bc\u0000d\u001b[31m\ne", detail: "🚀".repeat(500), fields }
+      const detail = `a\u202eb\u200bc\u0000d\u001b[31m\ne ${"🚀".repeat(500)}`
+      const body = { error: "invalid", detail, fields }
       const failure = yield* failureOf(json(422, body))
       assert.isBelow(failure.message.length, 900)
       assert.isBelow(JSON.stringify(failure.details).length, 3000)
-      assert.include(failure.message, "Tasker says: abcd[31m e; 🚀")
+      assert.include(failure.message, "Tasker says: invalid; abcd[31m e 🚀")
       assert.isTrue(failure.message.isWellFormed())
       assert.notMatch(JSON.stringify(described(failure)), /[\p{Cc}\u202e\u200b]|\\u/u)
     })
@@ -66,17 +67,50 @@ describe("What Tasker says", () => {
       for (const secret of secrets) {
         const hidden = `${secret.slice(0, 9)}\u200b${secret.slice(9)}`
         for (const text of [secret, hidden, `${"x".repeat(295)}${secret}`]) {
-          const body = {
-            error: text,
-            detail: `Bearer ${text}`,
-            fields: { [text]: [text], nested: { deep: [text] } }
-          }
-          for (const status of [400, 401, 403, 404, 409, 418, 429, 500]) {
-            const told = JSON.stringify(described(yield* failureOf(json(status, body))))
-            for (const one of secrets) assert.notInclude(told, one.slice(0, 12))
+          const fields = { [text]: [text], nested: { deep: [text] } }
+          const bodies = [
+            { error: text, detail: `Bearer ${text}`, fields },
+            { error: "invalid", detail: `Bearer ${text}`, fields },
+            { state_id: [text], actor: { [text]: [text] } }
+          ]
+          for (const body of bodies) {
+            for (const status of [400, 401, 403, 404, 409, 418, 429, 500]) {
+              const told = JSON.stringify(described(yield* failureOf(json(status, body))))
+              for (const one of secrets) assert.notInclude(told, one.slice(0, 12))
+            }
           }
         }
       }
+    })
+  )
+
+  it.live.each([
+    [
+      { non_field_errors: ["Start date cannot exceed target date"] },
+      "non_field_errors: Start date cannot exceed target date"
+    ],
+    [{ state_id: { "0": ["Invalid pk."], "2": ["Odd."] } }, "state_id: Invalid pk.; Odd."]
+  ] as const)("is passed on field by field also as Plane says it: %j", ([body, told]) =>
+    Effect.gen(function* () {
+      const failure = yield* failureOf(json(400, body))
+      assert.include(failure.message, `(Tasker says: ${told})`)
+      assert.strictEqual(failure.reason, "rejected")
+    })
+  )
+
+  it.live("names neither the credential nor Tasker's words if the credential is refused", () =>
+    Effect.gen(function* () {
+      const failure = yield* failureOf(json(403, { detail: "Given API token is not valid" }))
+      assert.include(failure.message, "has to check NODEDC_INTERNAL_ACCESS_TOKEN")
+      assert.deepStrictEqual(failure.details, {})
+    })
+  )
+
+  it.live("of an account without access, is told as that and not as a wrong credential", () =>
+    Effect.gen(function* () {
+      const failure = yield* failureOf(json(403, { error: "forbidden" }))
+      assert.strictEqual(failure.reason, "rejected")
+      assert.include(failure.message, "the gateway's account has no access to this project")
     })
   )
 
@@ -183,7 +217,7 @@ describe("TaskerInternal.recentContext", () => {
           fail()
           assert.deepStrictEqual(
             [...new Set((yield* Fiber.join(many)).map(({ reason }) => reason))],
-            ["unauthorized"]
+            ["contract"]
           )
           script.now = json(200, context)
           yield* Effect.all(
@@ -305,11 +339,11 @@ describe("Whatever Tasker answers, it is a typed success or a typed failure", ()
     Effect.gen(function* () {
       for (const body of ["[".repeat(1_000_000), `${"[".repeat(100_000)}"\\u0000"${"]".repeat(100_000)}`]) {
         assert.strictEqual((yield* failureOf(reply(200, body))).reason, "contract")
-        assert.strictEqual(
-          (yield* failureOf(reply(400, `{"error":"x","fields":{"a":${body}}}`))).reason,
-          "rejected"
-        )
+        const refusal = `{"error":"invalid","fields":{"a":${body}}}`
+        assert.strictEqual((yield* failureOf(reply(400, refusal))).reason, "contract")
       }
+      const deep = `{"error":"invalid","fields":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`
+      assert.strictEqual((yield* failureOf(reply(400, deep))).reason, "rejected")
     })
   )
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { codeOf } from "../../src/domain/Failure.ts"
+import type { WriteFailed } from "../../src/domain/WriteFailed.ts"
 import type { TaskerError } from "../../src/services/TaskerAdapter.ts"
 import {
   bearer,
@@ -14,34 +15,40 @@ import {
   until,
   withAdapter
 } from "../support/scripted-tasker.ts"
-import { type ApiCall, agent, api, upstreamKey, who } from "../support/tasker-api.ts"
+import { type ApiCall, agent, api, failureIn, upstreamKey, who } from "../support/tasker-api.ts"
 
-/** What is to be known of a failure: its code, whether a repeat may help, whether it leaves a write open. */
+/** A failure's code, whether a repeat may help, and the evidence that a write's failure carries. */
 interface Verdict {
   readonly code: string
   readonly retryable: boolean
-  readonly ambiguous: boolean
+  readonly tag: WriteFailed["_tag"] | undefined
 }
 
-const verdict = (error: TaskerError): Verdict => ({
-  code: codeOf(error),
-  retryable: error.retryable,
-  ambiguous: error._tag === "TaskerFailure" && error.ambiguous
-})
+const verdict = (error: TaskerError | WriteFailed): Verdict => {
+  const { retryable } = failureIn(error)
+  return { code: codeOf(failureIn(error)), retryable, tag: "failure" in error ? error._tag : undefined }
+}
 
 const failureOf = (call: ApiCall, url: URL | undefined, timeoutMillis = 5000, logged: Array<string> = []) =>
-  withAdapter(url, (tasker) => Effect.flip(call.run(tasker)), { timeoutMillis, logged })
+  withAdapter(url, (tasker) => Effect.flip(call.attempt(tasker)), { timeoutMillis, logged })
 
-/** A definite answer: nothing was done. */
-const refused = (reason: string): Verdict => ({ code: reason, retryable: false, ambiguous: false })
+/** Tasker's own document says that nothing was done. */
+const refused =
+  (code: string, retryable = false) =>
+  (call: ApiCall): Verdict => ({ code, retryable, tag: call.write ? "Refused" : undefined })
 /** Says nothing about a write, which may be asked about again with its key. */
 const open =
   (reason: string, readRetryable: boolean) =>
+  (call: ApiCall): Verdict => ({
+    code: `tasker.${reason}`,
+    retryable: call.write || readRetryable,
+    tag: call.write ? "Ambiguous" : undefined
+  })
+/** A body that is no document of Tasker's: it decides what a read comes to, and nothing about a write. */
+const undocumented =
+  (code: string, retryable = false) =>
   (call: ApiCall): Verdict =>
-    call.write
-      ? { code: `tasker.${reason}`, retryable: true, ambiguous: true }
-      : { code: `tasker.${reason}`, retryable: readRetryable, ambiguous: false }
-const always = (given: Verdict) => () => given
+    call.write ? breached(call) : { code, retryable, tag: undefined }
 const breached = open("contract", false)
 const brokenDown = open("unavailable", true)
 
@@ -54,41 +61,105 @@ interface Row {
   readonly passing?: true
 }
 
-const error = { error: "some_error", detail: "Why it is so.", fields: { name: ["Too long.", "Odd."] } }
+const error = { error: "invalid", detail: "Why it is so.", fields: { name: ["Too long.", "Odd."] } }
 const head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+const html = (status: number) => reply(status, "<h1>No</h1>", { "content-type": "text/html" })
 const rows: ReadonlyArray<Row> = [
-  ...[400, 422].map((status) => ({
-    when: `status ${status}`,
-    script: json(status, error),
-    gives: always(refused("tasker.rejected"))
-  })),
+  ...[400, 413, 422].flatMap((status) => [
+    { when: `status ${status}`, script: json(status, error), gives: refused("tasker.rejected") },
+    {
+      when: `a ${status} with an unknown code`,
+      script: json(status, { error: "some_error" }),
+      gives: undocumented("tasker.rejected")
+    },
+    { when: `a ${status} in HTML`, script: html(status), gives: undocumented("tasker.rejected") }
+  ]),
   {
-    when: "a 400 in HTML",
-    script: reply(400, "<h1>Bad</h1>", { "content-type": "text/html" }),
-    gives: always(refused("tasker.rejected"))
+    when: "a 413 of Plane's",
+    script: json(413, { error: "REQUEST_BODY_TOO_LARGE", detail: "Too large." }),
+    gives: refused("tasker.rejected")
   },
-  ...[401, 403].map((status) => ({
-    when: `status ${status}`,
-    script: json(status, error),
-    gives: always(refused("tasker.unauthorized"))
-  })),
+  {
+    when: "a 400 about no single field",
+    script: json(400, { non_field_errors: ["Start date cannot exceed target date"] }),
+    gives: refused("tasker.rejected")
+  },
+  {
+    when: "a 400 about a field that was not sent",
+    script: json(400, { colour: ["Unknown."] }),
+    gives: undocumented("tasker.rejected")
+  },
+  { when: "status 401", script: json(401, error), gives: refused("tasker.unauthorized") },
+  {
+    when: "a 401 without a credential",
+    script: json(401, { detail: "Authentication credentials were not provided." }),
+    gives: refused("tasker.unauthorized")
+  },
+  { when: "a 401 in HTML", script: html(401), gives: undocumented("tasker.unauthorized") },
+  {
+    when: "a 403 that names the credential",
+    script: json(403, { error: "unauthorized" }),
+    gives: refused("tasker.unauthorized")
+  },
+  {
+    when: "a 403 of Plane's to a bad key",
+    script: json(403, { detail: "Given API token is not valid" }),
+    gives: refused("tasker.unauthorized")
+  },
+  { when: "a 403", script: json(403, { error: "forbidden" }), gives: refused("tasker.rejected") },
+  {
+    when: "a 403 of Plane's to an account without access",
+    script: json(403, { detail: "You do not have permission to perform this action." }),
+    gives: refused("tasker.rejected")
+  },
+  {
+    when: "a 403 with another sentence",
+    script: json(403, { detail: "Blocked." }),
+    gives: undocumented("tasker.rejected")
+  },
+  { when: "a 403 in HTML", script: html(403), gives: breached },
   {
     when: "an owner who is no member",
     script: json(403, { error: "owner_not_member" }),
-    gives: always(refused("grant.owner_not_member"))
+    gives: refused("grant.owner_not_member")
   },
-  { when: "a 404 with an error", script: json(404, error), gives: always(refused("tasker.not_found")) },
+  { when: "a 404 with an error", script: json(404, error), gives: refused("tasker.not_found") },
+  {
+    when: "a 404 of Plane's",
+    script: json(404, { error: "The requested resource does not exist." }),
+    gives: refused("tasker.not_found")
+  },
+  {
+    when: "a 404 of Plane's to a path that it lacks",
+    script: json(404, { error: "Page not found." }),
+    gives: refused("tasker.unsupported")
+  },
   ...[404, 405].map((status) => ({
     when: `a ${status} without one`,
-    script: reply(status, "<h1>Not here</h1>", { "content-type": "text/html" }),
-    gives: (call: ApiCall) => (call.name === "listComments" ? refused("tasker.unsupported") : breached(call))
+    script: html(status),
+    gives: (call: ApiCall) =>
+      call.name === "listComments" ? refused("tasker.unsupported")(call) : breached(call)
   })),
   { when: "a 405 with an error", script: json(405, error), gives: breached },
-  { when: "a conflict", script: json(409, error), gives: always(refused("tasker.conflict")) },
   {
-    when: "status 429",
-    script: json(429, error, { "retry-after": "7" }),
-    gives: always({ ...refused("tasker.rate_limited"), retryable: true })
+    when: "a conflict",
+    script: json(409, { error: "conflict" }),
+    gives: (call) => (call.makes ? breached(call) : refused("tasker.conflict")(call))
+  },
+  {
+    when: "a 409 in HTML",
+    script: html(409),
+    gives: breached
+  },
+  ...[{ error: "slow down" }, { error_code: 5900, error_message: "RATE_LIMIT_EXCEEDED" }].map((body) => ({
+    when: `a 429 with ${JSON.stringify(body)}`,
+    script: json(429, body, { "retry-after": "7" }),
+    gives: refused("tasker.rate_limited", true)
+  })),
+  {
+    when: "a 429 without a document",
+    script: reply(429, "Too many requests", { "content-type": "text/plain", "retry-after": "7" }),
+    gives: undocumented("tasker.rate_limited", true)
   },
   ...[500, 502, 503, 504, 599].map((status) => ({
     when: `status ${status}`,
@@ -210,8 +281,9 @@ describe.each(api)("TaskerInternal.$name", { concurrent: true }, (call) => {
     Effect.gen(function* () {
       const tasker = yield* scripted({ now: row.script })
       const logged: Array<string> = []
-      const failure = yield* failureOf(call, tasker.url, row.timeoutMillis, logged)
-      assert.deepStrictEqual(verdict(failure), row.gives(call))
+      const error = yield* failureOf(call, tasker.url, row.timeoutMillis, logged)
+      const failure = failureIn(error)
+      assert.deepStrictEqual(verdict(error), row.gives(call))
       assert.strictEqual(tasker.heard.length, row.passing === true && !call.write ? 3 : 1)
       const errors = logged.filter((line) => line.startsWith("Error "))
       assert.strictEqual(errors.length, failure.reason === "contract" ? 1 : 0)
@@ -225,7 +297,7 @@ describe.each(api)("TaskerInternal.$name", { concurrent: true }, (call) => {
         const tasker = yield* scripted({ now: json(call.good.status, astray) })
         const logged: Array<string> = []
         assert.deepStrictEqual(verdict(yield* failureOf(call, tasker.url, 5000, logged)), breached(call))
-        assert.match(logged.join(), /^Error .*answered otherwise than agreed/)
+        assert.match(logged.join(), /^Error .*Unexpected response from Tasker/)
       }
     })
   )
@@ -239,24 +311,28 @@ describe.each(api)("TaskerInternal.$name", { concurrent: true }, (call) => {
         const odd = yield* scripted({ now: json(409, { error: "exists", id: "12" }) })
         assert.deepStrictEqual(verdict(yield* failureOf(call, odd.url)), breached(call))
       } else {
-        assert.deepStrictEqual(verdict(yield* failureOf(call, tasker.url)), refused("tasker.conflict"))
+        assert.deepStrictEqual(verdict(yield* failureOf(call, tasker.url)), refused("tasker.conflict")(call))
       }
     })
   )
 
   it.live("was not done where nothing could be sent", () =>
     Effect.gen(function* () {
-      const unsent = { ...refused("tasker.unavailable"), retryable: true }
+      const unsent = {
+        code: "tasker.unavailable",
+        retryable: true,
+        tag: call.write ? "NotSent" : undefined
+      } as const
       const nobody = yield* failureOf(call, new URL(`http://127.0.0.1:${yield* closedPort}`))
       assert.deepStrictEqual(verdict(nobody), unsent)
-      assert.include(nobody.message, "connection was refused")
+      assert.include(failureIn(nobody).message, "connection was refused")
       // TLS that never comes about: the connection stands, but nothing of the call has left.
       const mute = yield* scripted({ now: silence })
       const handshake = yield* failureOf(call, new URL(`https://${mute.url.host}`), 100)
       assert.deepStrictEqual(verdict(handshake), unsent)
       const unset = yield* failureOf(call, undefined)
-      assert.deepStrictEqual(verdict(unset), refused("tasker.unavailable"))
-      assert.include(unset.message, "NODEDC_TASKER_INTERNAL_URL is not set; the operator")
+      assert.deepStrictEqual(verdict(unset), { ...unsent, retryable: false })
+      assert.include(failureIn(unset).message, "NODEDC_TASKER_INTERNAL_URL is not set; the operator")
     })
   )
 
@@ -266,7 +342,7 @@ describe.each(api)("TaskerInternal.$name", { concurrent: true }, (call) => {
       let told: TaskerError | undefined
       const write = Effect.tap(failureOf(call, tasker.url, 300), (failure) =>
         Effect.sync(() => {
-          told = failure
+          told = failureIn(failure)
         })
       )
       const fiber = yield* Effect.forkChild(Effect.uninterruptible(write))

@@ -39,7 +39,6 @@ const patient = () => {
 const busy = (failure: TaskerError) => {
   assert.strictEqual(codeOf(failure), "tasker.unavailable")
   assert.isTrue(failure.retryable)
-  assert.isFalse(failure._tag === "TaskerFailure" && failure.ambiguous)
   assert.isAtLeast(Number(failure.details.retry_after_seconds), 1)
   assert.match(failure.message, /Nothing was sent, so nothing was changed\./)
 }

@@ -1,5 +1,5 @@
 import { type Dispatcher, errors, Pool } from "@effect/platform-node/Undici"
-import { Effect, type Scope } from "effect"
+import { type Clock, Effect, type Scope } from "effect"
 
 /**
  * One HTTP exchange, built on undici's `dispatch` rather than on a client above it, for one question
@@ -24,15 +24,19 @@ export interface Reply {
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   /** Empty where an answer other than a success was longer than is read of one. */
   readonly body: Uint8Array
+  readonly sentAt: bigint
 }
 
-/** Why there is no answer. All but `NotSent` leave open whether the request was carried out. */
+/**
+ * Why there is no response. All but `NotSent` leave open whether the request was executed; `sentAt` is the
+ * latest moment at which its last byte can have left this process: monotonic clock, nanoseconds.
+ */
 export type Broken =
   | { readonly _tag: "NotSent"; readonly because: string }
-  | { readonly _tag: "TimedOut" }
-  | { readonly _tag: "Cut" }
-  /** What came back is not HTTP, or longer than any answer may be. */
-  | { readonly _tag: "Unreadable"; readonly because: string }
+  | { readonly _tag: "TimedOut"; readonly afterMillis: number; readonly sentAt: bigint }
+  | { readonly _tag: "Cut"; readonly sentAt: bigint }
+  /** What came back is not HTTP, or longer than any response may be. */
+  | { readonly _tag: "Unreadable"; readonly because: string; readonly sentAt: bigint }
 
 export interface Transport {
   /** Ends within the timeout. An interruption aborts the request. */
@@ -46,6 +50,8 @@ const longestSuccess = 8 * mebibyte
 /** Of an answer other than a success, only the few fields of an error are of use. */
 const longestError = mebibyte / 16
 const longestConnect = 3000
+/** A request of this length fits any socket's send buffer, so it leaves the process when it is written. */
+const sentAtOnce = 8 * 1024
 
 export const make = (
   origin: string,
@@ -69,27 +75,31 @@ export const make = (
   ).pipe(
     Effect.map((pool) => ({
       exchange: (request, timeoutMillis) =>
-        Effect.callback<Reply, Broken>((resume) => {
-          const exchange = new Exchange(timeoutMillis, {
-            onReply: (reply) => resume(Effect.succeed(reply)),
-            onBroken: (broken) => resume(Effect.fail(broken))
+        Effect.clockWith((clock) =>
+          Effect.callback<Reply, Broken>((resume) => {
+            const exchange = new Exchange(request, timeoutMillis, clock, {
+              onReply: (reply) => resume(Effect.succeed(reply)),
+              onBroken: (broken) => resume(Effect.fail(broken))
+            })
+            dispatch(pool, request, exchange)
+            return Effect.sync(() => exchange.abandon())
           })
-          dispatch(pool, request, exchange)
-          return Effect.sync(() => exchange.abandon())
-        }),
+        ),
       knock: (request, timeoutMillis) =>
-        Effect.callback<boolean>((resume) => {
-          const exchange = new Exchange(timeoutMillis, {
-            onStatus: () => {
-              exchange.abandon()
-              resume(Effect.succeed(true))
-            },
-            onReply: () => resume(Effect.succeed(true)),
-            onBroken: () => resume(Effect.succeed(false))
+        Effect.clockWith((clock) =>
+          Effect.callback<boolean>((resume) => {
+            const exchange = new Exchange(request, timeoutMillis, clock, {
+              onStatus: () => {
+                exchange.abandon()
+                resume(Effect.succeed(true))
+              },
+              onReply: () => resume(Effect.succeed(true)),
+              onBroken: () => resume(Effect.succeed(false))
+            })
+            dispatch(pool, request, exchange)
+            return Effect.sync(() => exchange.abandon())
           })
-          dispatch(pool, request, exchange)
-          return Effect.sync(() => exchange.abandon())
-        })
+        )
     }))
   )
 
@@ -120,9 +130,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   private length = 0
   private readonly chunks: Array<Buffer> = []
   private readonly timer: NodeJS.Timeout
+  private readonly isShort: boolean
+  private readonly clock: Clock.Clock
   private readonly listener: Listener
+  private writtenAt: bigint | undefined
 
-  constructor(timeoutMillis: number, listener: Listener) {
+  constructor({ body }: Request, timeoutMillis: number, clock: Clock.Clock, listener: Listener) {
+    this.isShort = body === undefined || Buffer.byteLength(body) <= sentAtOnce
+    this.clock = clock
     this.listener = listener
     // A timer of its own, for what a timeout means depends on whether anything was sent, and only the
     // exchange knows that at the instant when it happens. Not `Clock`: what is timed is a real socket.
@@ -143,6 +158,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.sent) throw new Error("sent before")
     this.sent = true
     this.controller = controller
+    // undici writes in this same turn; a process that is suspended in between wrote when it went on.
+    queueMicrotask(() => {
+      this.writtenAt = this.clock.monotonicTimeNanosUnsafe()
+    })
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Reply["headers"]): void {
@@ -157,9 +176,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.over) return
     this.length += chunk.length
     if (this.status < 300 && this.length > longestSuccess) {
-      this.breakOff({ _tag: "Unreadable", because: "its answer is longer than 8 MiB" })
+      this.breakOff({ _tag: "Unreadable", because: "its answer is longer than 8 MiB", sentAt: this.sentAt() })
     } else if (this.status >= 300 && this.length > longestError) {
-      const reply = { status: this.status, headers: this.headers, body: new Uint8Array() }
+      const reply = {
+        status: this.status,
+        headers: this.headers,
+        body: new Uint8Array(),
+        sentAt: this.sentAt()
+      }
       this.abandon()
       this.listener.onReply(reply)
     } else {
@@ -174,21 +198,28 @@ class Exchange implements Dispatcher.DispatchHandler {
     const [only] = this.chunks
     const body =
       this.chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.chunks, this.length)
-    this.listener.onReply({ status: this.status, headers: this.headers, body })
+    this.listener.onReply({ status: this.status, headers: this.headers, body, sentAt: this.sentAt() })
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     if (!this.sent) this.breakOff({ _tag: "NotSent", because: whyNotSent(error) })
-    else if (isNotHttp(error)) this.breakOff({ _tag: "Unreadable", because: "its answer is not HTTP" })
-    else this.breakOff({ _tag: "Cut" })
+    else if (isNotHttp(error)) {
+      this.breakOff({ _tag: "Unreadable", because: "its answer is not HTTP", sentAt: this.sentAt() })
+    } else this.breakOff({ _tag: "Cut", sentAt: this.sentAt() })
   }
 
   private onTimeout(timeoutMillis: number): void {
     this.breakOff(
       this.sent
-        ? { _tag: "TimedOut" }
+        ? { _tag: "TimedOut", afterMillis: timeoutMillis, sentAt: this.sentAt() }
         : { _tag: "NotSent", because: `no connection was free within ${timeoutMillis / 1000} s` }
     )
+  }
+
+  private sentAt(): bigint {
+    return this.isShort && this.writtenAt !== undefined
+      ? this.writtenAt
+      : this.clock.monotonicTimeNanosUnsafe()
   }
 
   private breakOff(broken: Broken): void {

@@ -1,6 +1,6 @@
 import { Cache, Clock, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted, Result } from "effect"
 import { Settings, variables } from "../../Config.ts"
-import { type ProjectId, Uuid } from "../../domain/Ids.ts"
+import type { ProjectId } from "../../domain/Ids.ts"
 import type {
   CommentMark,
   CommentQuery,
@@ -11,7 +11,7 @@ import type {
   Page,
   TaskerCapabilities
 } from "../../domain/Tasker.ts"
-import { Ambiguous, NotSent, Refused, type WriteFailed } from "../../domain/WriteFailed.ts"
+import type { WriteFailed } from "../../domain/WriteFailed.ts"
 import {
   type Existing,
   type Made,
@@ -19,12 +19,15 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
+import { documentOf } from "./errorTable.ts"
+import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerHttp from "./TaskerHttp.ts"
 import * as TaskerSend from "./TaskerSend.ts"
-import { decoder, readError, readJson } from "./taskerAnswers.ts"
+import { readJson, spokenIn } from "./taskerAnswers.ts"
+import type { Shut } from "./taskerBreaker.ts"
 import * as Calls from "./taskerCalls.ts"
-import { breach, ofStatus, unconfigured } from "./taskerFailures.ts"
+import { breach, ofAnswered, ofBroken, ServerError } from "./taskerFailures.ts"
 
 const apiPath = "/api/internal/nodedc/agent"
 const knockTimeoutMillis = 2000
@@ -38,10 +41,12 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
     const { taskerUrl, taskerToken, taskerTimeout } = yield* Settings
     if (Option.isNone(taskerUrl) || Option.isNone(taskerToken)) {
       const missing = Option.isNone(taskerUrl) ? variables.taskerUrl : variables.taskerToken
-      const refuse: TaskerSend.Send = (call) => Effect.fail(unconfigured(call, missing.name))
+      const refuse: TaskerSend.Send = () => Effect.fail({ _tag: "Unconfigured", variable: missing.name })
       return yield* adapter(refuse, "", {
         reachable: Effect.succeed("unconfigured"),
-        available: Effect.succeed(false)
+        available: Effect.succeed(false),
+        warnings: Effect.succeed([]),
+        isProbeDue: Effect.succeed(false)
       })
     }
     const timeoutMillis = Duration.toMillis(taskerTimeout)
@@ -61,7 +66,9 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
       reachable: Effect.map(door.knock(knock, knockTimeoutMillis), (answered) =>
         answered ? "ok" : "unreachable"
       ),
-      available: gate.open
+      available: Effect.map(gate.shut, (shut) => shut === undefined),
+      warnings: Effect.map(gate.shut, (shut) => (shut === undefined ? [] : [warningOf(shut)])),
+      isProbeDue: gate.isProbeDue
     })
   })
 )
@@ -69,31 +76,55 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
 const adapter = (
   send: TaskerSend.Send,
   token: string,
-  state: Pick<TaskerAdapter["Service"], "reachable" | "available">
+  {
+    isProbeDue,
+    ...state
+  }: Pick<TaskerAdapter["Service"], "reachable" | "available" | "warnings"> &
+    Pick<TaskerGate.Gate, "isProbeDue">
 ): Effect.Effect<TaskerAdapter["Service"]> =>
   Effect.gen(function* () {
-    const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
+    const exchange = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
       send(call).pipe(
+        Effect.mapError((broken) => ofBroken(call, broken)),
         Effect.flatMap((reply) => judge(call, reply, token)),
         observed(call)
       )
-    const write = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> => Effect.catch(ask(call), evidence)
+    const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
+      Effect.mapError(exchange(call), ({ failure }) => failure)
+    /** A look-up is never the probe of an open circuit breaker: a read that can't fail for it goes first. */
+    const lookUp = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError | ServerError> => {
+      const { projectId, who } = call
+      const probe =
+        projectId === undefined ? Effect.void : Effect.ignore(ask(Calls.projectContext(who, projectId)))
+      return Effect.flatMap(isProbeDue, (isDue) => (isDue ? probe : Effect.void)).pipe(
+        Effect.andThen(exchange({ ...call, lookUp: true })),
+        Effect.mapError((failed) => (failed instanceof ServerError ? failed : failed.failure))
+      )
+    }
+    const failing = FailingLooks.make(ask, lookUp)
     /** A 409 with an id says that it was made before: a success, and no conflict. */
     const make = <A>(call: Calls.Call<A>): Effect.Effect<Made<A> | Existing, WriteFailed> =>
       send(call).pipe(
-        Effect.flatMap(
-          (reply): Effect.Effect<Made<A> | Existing, TaskerError> =>
-            existing(call, reply) ?? Effect.map(judge(call, reply, token), made)
-        ),
-        observed(call),
-        Effect.catch(evidence)
+        Effect.mapError((broken) => ofBroken(call, broken)),
+        Effect.flatMap((reply): Effect.Effect<Made<A> | Existing, WriteFailed> => {
+          const id = existingId(call, reply)
+          return id === undefined
+            ? Effect.map(judge(call, reply, token), made)
+            : Effect.succeed<Existing>({ _tag: "Existing", id })
+        }),
+        observed(call)
       )
     const list = (who: OnBehalf, query: Calls.ListQuery) => ask(Calls.listIssues(who, query))
 
-    const findIssue = Effect.fnUntraced(function* (who: OnBehalf, { external_id, project_id }: Mark) {
-      const { results } = yield* list(who, { project_id, external_id, limit: 2 })
-      return found(results)
-    })
+    const findIssue = (who: OnBehalf, { external_id, project_id }: Mark) =>
+      lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 })).pipe(
+        Effect.map(({ results }) => found(results)),
+        Effect.catchTag("Ambiguous", () =>
+          Effect.flatMap(failing.newest(who, project_id, external_id), (cards) =>
+            cards.length > 0 ? Effect.succeed(found(cards)) : failing.aside(who, project_id)
+          )
+        )
+      )
 
     const searchComments = Effect.fnUntraced(
       function* (who: OnBehalf, on: CommentQuery, isIt: (comment: ListedComment) => boolean) {
@@ -106,7 +137,7 @@ const adapter = (
             limit: commentsAtOnce,
             ...(cursor === null ? {} : { cursor })
           }
-          const page: Page<ListedComment> = yield* ask(Calls.listComments(who, query))
+          const page: Page<ListedComment> = yield* lookUp(Calls.listComments(who, query))
           const comment = page.results.find(isIt)
           if (comment !== undefined) return found([comment])
           if (page.next_cursor === null) return found<ListedComment>([])
@@ -121,20 +152,33 @@ const adapter = (
         failure.reason === "unsupported"
           ? Effect.succeed<Look<ListedComment>>({ _tag: "Unsupported", recognisesRepeats: true })
           : Effect.fail(failure)
-      )
+      ),
+      (look, who, { project_id }) => Effect.catchTag(look, "Ambiguous", () => failing.aside(who, project_id))
     )
 
-    const copies = Effect.fnUntraced(function* (who: OnBehalf, mark: Mark | CommentMark) {
-      const { external_id, project_id } = mark
-      if ("issue_id" in mark) {
-        const { issue_id } = mark
-        const { results } = yield* ask(
-          Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
+    const copies = Effect.fnUntraced(
+      function* (who: OnBehalf, mark: Mark | CommentMark) {
+        const { external_id, project_id } = mark
+        if ("issue_id" in mark) {
+          const { issue_id } = mark
+          const { results } = yield* lookUp(
+            Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
+          )
+          return counted(results.filter((comment) => comment.external_id === external_id))
+        }
+        return counted((yield* lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 }))).results)
+      },
+      (counting, who, mark) =>
+        Effect.catchTag(counting, "Ambiguous", ({ failure }) =>
+          "issue_id" in mark
+            ? Effect.fail(failure)
+            : Effect.zipWith(
+                failing.newest(who, mark.project_id, mark.external_id),
+                failing.aside(who, mark.project_id),
+                (cards) => ({ ...counted(cards), several: true })
+              )
         )
-        return counted(results.filter((comment) => comment.external_id === external_id))
-      }
-      return counted((yield* list(who, { project_id, external_id, limit: 2 })).results)
-    })
+    )
 
     const contexts = yield* Cache.makeWith(
       ({ who, projectId }: ContextKey) => ask(Calls.projectContext(who, projectId)),
@@ -163,10 +207,10 @@ const adapter = (
       copies,
       createIssue: (ticket, asked) => make(Calls.createIssue(ticket, asked)),
       completeIssue: (_ticket, _asked, card) => Effect.succeed(card),
-      updateIssue: (ticket, asked) => write(Calls.updateIssue(ticket, asked)),
-      moveIssue: (ticket, asked) => write(Calls.moveIssue(ticket, asked)),
-      setLabels: (ticket, asked) => write(Calls.setLabels(ticket, asked)),
-      setAssignees: (ticket, asked) => write(Calls.setAssignees(ticket, asked)),
+      updateIssue: (ticket, asked) => exchange(Calls.updateIssue(ticket, asked)),
+      moveIssue: (ticket, asked) => exchange(Calls.moveIssue(ticket, asked)),
+      setLabels: (ticket, asked) => exchange(Calls.setLabels(ticket, asked)),
+      setAssignees: (ticket, asked) => exchange(Calls.setAssignees(ticket, asked)),
       addComment: (ticket, asked) => make(Calls.addComment(ticket, asked)),
       capabilities: Effect.succeed(nothingKnown),
       ...state
@@ -197,56 +241,62 @@ const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
   several: items.length > 1
 })
 
-/** The failure of a write, by what is known of its request. */
-const evidence = (failure: TaskerError): Effect.Effect<never, WriteFailed> => {
-  if (failure._tag === "GrantDenied") return Effect.fail(new Refused({ failure }))
-  if (failure.ambiguous) {
-    return Effect.flatMap(Clock.monotonicTimeNanos, (sentAt) =>
-      Effect.fail(new Ambiguous({ failure, sentAt }))
-    )
-  }
-  return Effect.fail(failure.reason === "unavailable" ? new NotSent({ failure }) : new Refused({ failure }))
+const warningOf = ({ because, millis }: Shut): string =>
+  because === "held"
+    ? `Tasker sent Retry-After: all calls to it are paused for another ${Math.ceil(millis / 1000)} s.`
+    : "The circuit breaker is open: calls to Tasker are failing, and only a probe is sent now and then."
+
+/** The error document in a response; undefined if it is none of Tasker's. */
+const documentIn = (call: Calls.Outgoing, reply: TaskerHttp.Reply) =>
+  documentOf(reply.status, Result.getOrUndefined(readJson(reply)), {
+    fields: Object.keys(call.body ?? {}),
+    makes: call.makes === true
+  })
+
+const existingId = (call: Calls.Outgoing, reply: TaskerHttp.Reply): string | undefined => {
+  const document = documentIn(call, reply)
+  return document?.means === "exists" ? document.id : undefined
 }
 
-/** What a reply means to the one who asked. */
+/** The value of a response, or what is known of a request that was answered otherwise. */
 const judge = <A>(
   call: Calls.Call<A>,
   reply: TaskerHttp.Reply,
   token: string
-): Effect.Effect<A, TaskerError> => {
-  if (reply.status < 200 || reply.status > 299) {
-    const secrets = [token, Calls.upstreamKeyOf(call)].filter((secret) => secret !== undefined)
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.fail(ofStatus(call, reply, readError(reply, secrets), now))
-    )
-  }
+): Effect.Effect<A, WriteFailed> => {
+  if (reply.status < 200 || reply.status > 299) return refusedBy(call, reply, token)
   const answer = Result.flatMap(readJson(reply), call.decode)
-  if (Result.isFailure(answer)) return Effect.fail(breach(call, answer.failure))
+  if (Result.isFailure(answer)) return Effect.fail(breach(call, answer.failure, reply.sentAt))
   const stray = call.strays(answer.success)
-  return stray === undefined ? Effect.succeed(answer.success) : Effect.fail(breach(call, stray))
+  return stray === undefined ? Effect.succeed(answer.success) : Effect.fail(breach(call, stray, reply.sentAt))
 }
+
+const refusedBy = (
+  call: Calls.Outgoing,
+  reply: TaskerHttp.Reply,
+  token: string
+): Effect.Effect<never, WriteFailed> =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
+    const secrets = [token, Calls.upstreamKeyOf(call)].filter((secret) => secret !== undefined)
+    const means = documentIn(call, reply)?.means
+    return Effect.fail(
+      ofAnswered(call, {
+        reply,
+        means: means === "exists" ? undefined : means,
+        spoken: spokenIn(Result.getOrUndefined(readJson(reply)), secrets),
+        credential: variables.taskerToken.name,
+        nowMillis
+      })
+    )
+  })
 
 const made = <A>(value: A): Made<A> => ({ _tag: "Made", value })
-
-const decodeId = decoder(Uuid)
-
-const existing = (
-  call: Calls.Outgoing,
-  reply: TaskerHttp.Reply
-): Effect.Effect<Existing, TaskerError> | undefined => {
-  const id = reply.status === 409 ? readError(reply, [])?.id : undefined
-  if (id === undefined || id === null) return undefined
-  return Result.match(decodeId(id), {
-    onSuccess: (known) => Effect.succeed<Existing>({ _tag: "Existing", id: known }),
-    onFailure: () => Effect.fail(breach(call, "what it says exists already has no valid id"))
-  })
-}
 
 /** A span a call. An answer that breaks the contract is a defect of Tasker's, which its operator is told. */
 const observed =
   (call: Calls.Outgoing) =>
-  <A>(effect: Effect.Effect<A, TaskerError>): Effect.Effect<A, TaskerError> =>
-    Effect.tapError(effect, (failure) =>
+  <A>(effect: Effect.Effect<A, WriteFailed>): Effect.Effect<A, WriteFailed> =>
+    Effect.tapError(effect, ({ failure }) =>
       failure.reason === "contract"
         ? Effect.logError(failure.message).pipe(
             Effect.annotateLogs({ request_id: call.who.requestId, agent_id: call.who.agent.id })

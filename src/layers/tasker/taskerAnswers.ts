@@ -63,51 +63,48 @@ export const retryAfterSeconds = (reply: Reply, nowMillis: number): number | und
 const httpDate = (text: string): number =>
   /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(text) ? Date.parse(text) : Number.NaN
 
-/** Tasker's `{error, detail?, fields?}`, fit to be shown. */
-export interface ErrorBody {
-  /** As Tasker sent it, for comparing only. */
-  readonly code: string
+/** The words of an error document, fit to be shown. */
+export interface Spoken {
   /** All of it in one line. */
   readonly text: string
   /** The same, for the details of a failure. */
   readonly said: Readonly<Record<string, unknown>>
-  /** Of a 409: what exists already. */
-  readonly id: unknown
 }
 
 const longestText = 300
 const mostFields = 20
 
 /**
- * The error of a reply, or undefined where its body is not one. `secrets` are the values that must not
- * be shown even if Tasker repeats them: the gateway's bearer and the key of the write.
+ * The words of an error body: the contract's `{error, detail?, fields?}`, or as Plane says it, by `detail`
+ * alone, by `error_message`, or by a list for each field. Undefined if it has none of these forms. `secrets`
+ * are the values that must not be shown even if Tasker repeats them.
  */
-export const readError = (reply: Reply, secrets: ReadonlyArray<string>): ErrorBody | undefined => {
-  const parsed = readJson(reply)
-  if (Result.isFailure(parsed) || !Predicate.isObject(parsed.success)) return undefined
-  const body: Record<PropertyKey, unknown> = parsed.success
-  if (typeof body.error !== "string") return undefined
+export const spokenIn = (body: unknown, secrets: ReadonlyArray<string>): Spoken | undefined => {
+  if (!Predicate.isObject(body)) return undefined
   const show = (value: unknown) => shown(value, secrets)
-  const detail = body.detail === undefined || body.detail === null ? undefined : show(body.detail)
-  const fields = Predicate.isObject(body.fields)
-    ? Object.entries(body.fields)
+  const given = (value: unknown) => (value === undefined || value === null ? undefined : show(value))
+  const error = [body.error, body.error_message].find((text) => typeof text === "string")
+  const isPlain = error !== undefined || typeof body.detail === "string"
+  const faults = isPlain ? body.fields : body
+  const fields = Predicate.isObject(faults)
+    ? Object.entries(faults)
+        .filter(([, fault]) => isPlain || (typeof fault === "object" && fault !== null))
         .slice(0, mostFields)
         .map(([name, fault]) => [show(name), show(fault)] as const)
     : []
-  const error = show(body.error)
+  if (!isPlain && fields.length === 0) return undefined
+  const said = { error: given(error), detail: isPlain ? given(body.detail) : undefined }
   return {
-    code: body.error,
-    text: [error, detail, ...fields.map(([name, fault]) => `${name}: ${fault}`)]
+    text: [said.error, said.detail, ...fields.map(([name, fault]) => `${name}: ${fault}`)]
       .filter((part) => part !== undefined && part !== "")
       .join("; ")
       .slice(0, 2 * longestText)
       .toWellFormed(),
     said: {
-      error,
-      ...(detail === undefined ? {} : { detail }),
+      ...(said.error === undefined ? {} : { error: said.error }),
+      ...(said.detail === undefined ? {} : { detail: said.detail }),
       ...(fields.length === 0 ? {} : { fields: Object.fromEntries(fields) })
-    },
-    id: body.id
+    }
   }
 }
 
@@ -121,10 +118,17 @@ const shown = (value: unknown, secrets: ReadonlyArray<string>): string => {
 
 const plain = (value: unknown): string => {
   if (typeof value === "string") return value
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join("; ")
+  if (isTexts(value)) return value.join("; ")
+  // Faults of a list's items, by their places.
+  if (Predicate.isObject(value) && Object.values(value).every(isTexts)) {
+    return Object.values(value).flat().join("; ")
+  }
   try {
     return JSON.stringify(value) ?? ""
   } catch {
     return ""
   }
 }
+
+const isTexts = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")

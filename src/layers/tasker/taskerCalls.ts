@@ -39,6 +39,10 @@ export interface Outgoing {
   readonly projectId: ProjectId | undefined
   /** A Tasker of an earlier version may lack it. */
   readonly newer?: true
+  /** A create or a comment, whose 409 may name what exists already. */
+  readonly makes?: true
+  /** A look-up for what one write made. */
+  readonly lookUp?: true
 }
 
 /**
@@ -155,6 +159,7 @@ export const createIssue = (ticket: WriteTicket, write: CreateIssue): Call<Taske
     who: ticket,
     doing: `Creating a card in project ${write.project_id}`,
     projectId: write.project_id,
+    makes: true,
     decode: readIssue,
     strays: (issue) =>
       issue.project_id === write.project_id ? undefined : "the card it answers with is in another project"
@@ -218,6 +223,7 @@ export const addComment = (ticket: WriteTicket, write: AddComment): Call<TaskerC
   who: ticket,
   doing: `Commenting on card ${write.issue_id}`,
   projectId: write.project_id,
+  makes: true,
   decode: readComment,
   strays: (comment) =>
     comment.issue_id === write.issue_id ? undefined : "the comment it answers with is on another card"
@@ -229,6 +235,9 @@ export const upstreamKeyOf = ({ who }: Outgoing): string | undefined =>
 
 /** Only of a write is it of any account whether it may have been carried out. */
 export const isWrite = (call: Outgoing): boolean => upstreamKeyOf(call) !== undefined
+
+export const kindOf = (call: Outgoing): "read" | "write" | "look" =>
+  isWrite(call) ? "write" : call.lookUp === true ? "look" : "read"
 
 const actorOf = ({ agent }: OnBehalf) => ({
   agent_id: agent.id,

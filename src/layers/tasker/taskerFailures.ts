@@ -1,9 +1,21 @@
 import { GrantDenied, TaskerFailure } from "../../domain/Failure.ts"
-import type { TaskerError } from "../../services/TaskerAdapter.ts"
+import { Ambiguous, NotSent, Refused, type WriteFailed } from "../../domain/WriteFailed.ts"
+import type { Meaning } from "./errorTable.ts"
 import type { NotAsked } from "./TaskerGate.ts"
 import type { Broken, Reply } from "./TaskerHttp.ts"
-import { type ErrorBody, retryAfterSeconds } from "./taskerAnswers.ts"
+import { retryAfterSeconds, type Spoken } from "./taskerAnswers.ts"
 import { isWrite, type Outgoing } from "./taskerCalls.ts"
+
+/**
+ * Failures of calls to Tasker. Each is made with its evidence (`WriteFailed`), which also chooses its words;
+ * a read drops the tag. The transport alone makes `NotSent`, the closed table alone `Refused`; everything
+ * else is `Ambiguous`.
+ */
+
+type Reason = TaskerFailure["reason"]
+
+/** Tasker answered with 5xx: it may have failed at this one request only. */
+export class ServerError extends Ambiguous {}
 
 const again = (call: Outgoing): string =>
   isWrite(call) ? "repeat the same call with the same idempotency_key" : "repeat the same call"
@@ -11,196 +23,268 @@ const again = (call: Outgoing): string =>
 const inDoubt =
   "It may or may not have been done. Repeat the same call with the same idempotency_key: that settles which, and never does it twice."
 
-/** A failure that leaves it open whether a write was carried out; of a read it leaves nothing open. */
-const open = (
+const notSent = (
   call: Outgoing,
   fields: {
-    readonly reason: "unavailable" | "timeout" | "contract"
+    readonly reason: "unavailable" | "rate_limited"
     readonly what: string
-    readonly retryable: boolean
-    readonly afterRead: string
+    readonly next?: string
+    readonly seconds?: number
+  }
+): NotSent =>
+  new NotSent({
+    failure: new TaskerFailure({
+      reason: fields.reason,
+      message: `${call.doing}: ${fields.what} Nothing was sent, so nothing was changed.${fields.next === undefined ? "" : ` ${fields.next}`}`,
+      retryable: fields.next !== undefined,
+      details: fields.seconds === undefined ? {} : { retry_after_seconds: fields.seconds }
+    })
+  })
+
+interface Doubt {
+  readonly reason: "unavailable" | "timeout" | "contract"
+  readonly what: string
+  readonly retryable: boolean
+  readonly afterRead: string
+  readonly details?: Record<string, unknown>
+}
+
+const doubtful = (call: Outgoing, doubt: Doubt): TaskerFailure =>
+  new TaskerFailure({
+    reason: doubt.reason,
+    message: `${call.doing}: ${doubt.what} ${isWrite(call) ? inDoubt : doubt.afterRead}`,
+    retryable: isWrite(call) || doubt.retryable,
+    details: doubt.details ?? {}
+  })
+
+const ambiguous = (call: Outgoing, doubt: Doubt, sentAt: bigint): Ambiguous =>
+  new Ambiguous({ failure: doubtful(call, doubt), sentAt })
+
+const refused = (
+  call: Outgoing,
+  fields: {
+    readonly reason: Reason
+    readonly what: string
+    readonly next: string
+    readonly spoken?: Spoken | undefined
+    readonly retryable?: boolean
     readonly details?: Record<string, unknown>
   }
-): TaskerFailure =>
-  new TaskerFailure({
-    reason: fields.reason,
-    message: `${call.doing}: ${fields.what} ${isWrite(call) ? inDoubt : fields.afterRead}`,
-    retryable: isWrite(call) || fields.retryable,
-    ambiguous: isWrite(call),
-    details: fields.details ?? {}
+): Refused => {
+  const { spoken } = fields
+  return new Refused({
+    failure: new TaskerFailure({
+      reason: fields.reason,
+      message: `${call.doing}: ${fields.what}${spoken === undefined ? "" : ` (Tasker says: ${spoken.text})`}.${isWrite(call) ? " Nothing was changed." : ""} ${fields.next}`,
+      retryable: fields.retryable ?? false,
+      details: fields.details ?? (spoken === undefined ? {} : { tasker: spoken.said })
+    })
   })
+}
 
-/** Tasker answered, but not what the contract says. Its own words are not passed on. */
-export const breach = (call: Outgoing, what: string): TaskerFailure =>
-  open(call, {
-    reason: "contract",
-    what: `Tasker answered otherwise than agreed: ${what}.`,
-    retryable: false,
-    afterRead: "That is a fault of Tasker's that its operator has to fix; repeating the call will not help."
-  })
+/** Tasker's response violates the contract. Its own words are not passed on. */
+export const breach = (call: Outgoing, what: string, sentAt: bigint): Ambiguous =>
+  ambiguous(
+    call,
+    {
+      reason: "contract",
+      what: `Unexpected response from Tasker: ${what}.`,
+      retryable: false,
+      afterRead: "Tasker's operator has to fix that; repeating the call will not help."
+    },
+    sentAt
+  )
 
-export const unconfigured = (call: Outgoing, variable: string): TaskerFailure =>
-  new TaskerFailure({
-    reason: "unavailable",
-    message: `${call.doing}: this gateway has no Tasker to ask, since ${variable} is not set; the operator has to set it. Nothing was sent, so nothing was changed.`
-  })
-
-/** The gateway itself did not ask: definite, whatever the call. */
-const notAsked = (call: Outgoing, { because, millis }: NotAsked): TaskerFailure => {
-  const seconds = Math.min(longestAdviceSeconds, Math.max(1, Math.ceil(millis / 1000)))
-  return new TaskerFailure({
-    reason: "unavailable",
-    message: `${call.doing}: ${whyNotAsked[because]} Nothing was sent, so nothing was changed. In ${seconds} s, ${again(call)}.`,
-    retryable: true,
-    details: { retry_after_seconds: seconds }
-  })
+/** The gateway has no address or credential for Tasker. */
+export interface Unconfigured {
+  readonly _tag: "Unconfigured"
+  /** Name of the variable that is not set. */
+  readonly variable: string
 }
 
 const longestAdviceSeconds = 60
 
+const ofNotAsked = (call: Outgoing, { because, millis }: NotAsked): NotSent => {
+  const seconds = Math.min(longestAdviceSeconds, Math.max(1, Math.ceil(millis / 1000)))
+  const next = `In ${seconds} s, ${again(call)}.`
+  return notSent(call, {
+    reason: because === "held" ? "rate_limited" : "unavailable",
+    what: whyNotAsked[because],
+    next,
+    seconds
+  })
+}
+
 const whyNotAsked: Record<NotAsked["because"], string> = {
-  failing: "Tasker has been failing, so it is left alone for a while.",
-  held: "Tasker has asked to be left alone for a while.",
+  failing: "the circuit breaker is open because Tasker calls are failing.",
+  held: "Tasker sent Retry-After, so the gateway pauses all calls to it.",
   busy: "more calls wait for Tasker than it can answer in time.",
   agent_busy: "this agent has more calls waiting for Tasker than can be answered in time; make fewer at once."
 }
 
-/** No answer came. `timeoutMillis` is what the call had for its answer. */
-export const ofBroken = (call: Outgoing, broken: Broken | NotAsked, timeoutMillis: number): TaskerFailure => {
+/** The failure of a call to which no response came. */
+export const ofBroken = (call: Outgoing, broken: Broken | NotAsked | Unconfigured): WriteFailed => {
   switch (broken._tag) {
-    case "NotAsked":
-      return notAsked(call, broken)
-    case "NotSent":
-      return new TaskerFailure({
+    case "Unconfigured":
+      return notSent(call, {
         reason: "unavailable",
-        message: `${call.doing}: Tasker can't be reached (${broken.because}). Nothing was sent, so nothing was changed. In a few seconds, ${again(call)}.`,
-        retryable: true
+        what: `this gateway has no Tasker to ask, since ${broken.variable} is not set; the operator has to set it.`
+      })
+    case "NotAsked":
+      return ofNotAsked(call, broken)
+    case "NotSent":
+      return notSent(call, {
+        reason: "unavailable",
+        what: `Tasker can't be reached (${broken.because}).`,
+        next: `In a few seconds, ${again(call)}.`
       })
     case "TimedOut":
-      return open(call, {
-        reason: "timeout",
-        what: `Tasker did not answer within ${timeoutMillis / 1000} s.`,
-        retryable: true,
-        afterRead: "Repeat the same call; where it is a list, a smaller limit helps."
-      })
+      return ambiguous(
+        call,
+        {
+          reason: "timeout",
+          what: `Tasker did not answer within ${broken.afterMillis / 1000} s.`,
+          retryable: true,
+          afterRead: "Repeat the same call; if it is a list, a smaller limit helps."
+        },
+        broken.sentAt
+      )
     case "Cut":
-      return open(call, {
-        reason: "unavailable",
-        what: "the connection to Tasker broke before its answer came.",
-        retryable: true,
-        afterRead: "Repeat the same call."
-      })
+      return ambiguous(
+        call,
+        {
+          reason: "unavailable",
+          what: "the connection to Tasker broke before its response was complete.",
+          retryable: true,
+          afterRead: "Repeat the same call."
+        },
+        broken.sentAt
+      )
     case "Unreadable":
-      return breach(call, broken.because)
+      return breach(call, broken.because, broken.sentAt)
   }
 }
 
-/** A definite refusal: Tasker did nothing. */
-const refusal = (
-  call: Outgoing,
-  reason: "rejected" | "not_found" | "conflict" | "unauthorized",
-  what: string,
-  next: string,
-  body: ErrorBody | undefined
-): TaskerFailure =>
-  new TaskerFailure({
-    reason,
-    message: `${call.doing}: ${what}${body === undefined ? "" : ` (Tasker says: ${body.text})`}.${isWrite(call) ? " Nothing was changed." : ""} ${next}`,
-    details: body === undefined ? {} : { tasker: body.said }
-  })
+/** A response that is no success, read. */
+export interface Answered {
+  readonly reply: Reply
+  /** What the closed table makes of it; undefined if it is no document of Tasker's. */
+  readonly means: Exclude<Meaning, "exists"> | undefined
+  readonly spoken: Spoken | undefined
+  /** Name of the setting that holds the gateway's credential. */
+  readonly credential: string
+  /** A `Retry-After` date is compared with it. */
+  readonly nowMillis: number
+}
 
-/** What an answer other than a success comes to. `nowMillis` is the time that a `Retry-After` date is held against. */
-export const ofStatus = (
-  call: Outgoing,
-  reply: Reply,
-  body: ErrorBody | undefined,
-  nowMillis: number
-): TaskerError => {
-  const { status } = reply
+/** The failure of a call that Tasker, or a proxy before it, answered with anything but a success. */
+export const ofAnswered = (call: Outgoing, answered: Answered): WriteFailed => {
+  const { means, reply, spoken } = answered
+  // A read executes nothing: for it the status may decide.
+  const taken = means ?? (isWrite(call) ? undefined : ofRead(reply.status, spoken !== undefined))
+  if (taken !== undefined) return ofMeaning(call, taken, answered)
+  const { sentAt, status } = reply
+  if ((status === 404 || status === 405) && call.newer === true && spoken === undefined)
+    return noSuchCall(call)
+  if (status >= 500) return ofServerError(call, answered)
+  return status >= 300 && status < 400
+    ? breach(call, `it redirects (status ${status}), which is never followed`, sentAt)
+    : breach(call, `status ${status} without an error document of Tasker's`, sentAt)
+}
+
+const ofRead = (status: number, speaks: boolean): Exclude<Meaning, "exists"> | undefined => {
   switch (status) {
     case 400:
-    case 422:
-      return refusal(
-        call,
-        "rejected",
-        "Tasker refused it",
-        "Correct the arguments before calling again.",
-        body
-      )
-    case 401:
-      return refusal(
-        call,
-        "unauthorized",
-        "Tasker does not accept the gateway's own credential",
-        "The operator has to check NODEDC_INTERNAL_ACCESS_TOKEN; until then, don't repeat the call.",
-        undefined
-      )
-    case 403:
-      return body?.code === "owner_not_member" ? ownerNotMember(call) : forbidden(call, body)
-    case 404:
-      if (body !== undefined) {
-        return refusal(
-          call,
-          "not_found",
-          "Tasker finds no such thing",
-          "It may have been deleted or its id be mistaken: look it up again before calling again.",
-          body
-        )
-      }
-      break
-    case 409:
-      // To the making of something it may have been meant to say that it exists: unread, it decides nothing.
-      if (body !== undefined) {
-        return refusal(
-          call,
-          "conflict",
-          "it conflicts with the current state in Tasker",
-          "Read the card again and decide anew on what it says.",
-          body
-        )
-      }
-      break
     case 413:
-      return refusal(
-        call,
-        "rejected",
-        "it is too large for Tasker",
-        "Make it shorter before calling again.",
-        body
-      )
-    case 429: {
+    case 422:
+      return "rejected"
+    case 401:
+      return "unauthorized"
+    case 403:
+      return speaks ? "no_access" : undefined
+    case 404:
+      return speaks ? "not_found" : undefined
+    case 409:
+      return speaks ? "conflict" : undefined
+    case 429:
+      return "rate_limited"
+    default:
+      return undefined
+  }
+}
+
+const ofMeaning = (
+  call: Outgoing,
+  means: Exclude<Meaning, "exists">,
+  { credential, nowMillis, reply, spoken }: Answered
+): Refused => {
+  switch (means) {
+    case "rejected":
+      return reply.status === 413
+        ? refused(call, {
+            reason: "rejected",
+            what: "it is too large for Tasker",
+            next: "Make it shorter before calling again.",
+            spoken
+          })
+        : refused(call, {
+            reason: "rejected",
+            what: "Tasker refused it",
+            next: "Correct the arguments before calling again.",
+            spoken
+          })
+    case "unauthorized":
+      return refused(call, {
+        reason: "unauthorized",
+        what: "Tasker does not accept the gateway's own credential",
+        next: `The operator has to check ${credential}; until then, don't repeat the call.`
+      })
+    case "no_access":
+      return refused(call, {
+        reason: "rejected",
+        what: "the gateway's account has no access to this project in Tasker, or no right to do this there",
+        next: "Somebody who administers the project in Tasker has to give it access; until then, don't repeat the call.",
+        spoken
+      })
+    case "owner_not_member":
+      return new Refused({ failure: ownerNotMember(call) })
+    case "not_found":
+      return refused(call, {
+        reason: "not_found",
+        what: "Tasker finds no such thing",
+        next: "It may have been deleted or its id be mistaken: look it up again before calling again.",
+        spoken
+      })
+    case "no_such_call":
+      return noSuchCall(call)
+    case "conflict":
+      return refused(call, {
+        reason: "conflict",
+        what: "it conflicts with the current state in Tasker",
+        next: "Read the card again and decide anew on what it says.",
+        spoken
+      })
+    case "rate_limited": {
       const seconds = retryAfterSeconds(reply, nowMillis) ?? defaultRetrySeconds
-      return new TaskerFailure({
+      return refused(call, {
         reason: "rate_limited",
-        message: `${call.doing}: Tasker takes no more calls just now.${isWrite(call) ? " Nothing was changed." : ""} In ${seconds} s, ${again(call)}.`,
+        what: "Tasker takes no more calls just now",
+        next: `In ${seconds} s, ${again(call)}.`,
         retryable: true,
         details: { retry_after_seconds: seconds }
       })
     }
   }
-  if ((status === 404 || status === 405) && call.newer === true && body === undefined) {
-    return new TaskerFailure({
-      reason: "unsupported",
-      message: `${call.doing}: this Tasker does not have that call yet. Go on without it; only a newer Tasker will answer it.`
-    })
-  }
-  if (status >= 500) return failed(call, reply, nowMillis)
-  if (status >= 300 && status < 400) {
-    return breach(call, `it redirects (status ${status}), which is never followed`)
-  }
-  return breach(call, `status ${status}${body === undefined ? " without the JSON of an error" : ""}`)
 }
 
 const defaultRetrySeconds = 10
 
-const forbidden = (call: Outgoing, body: ErrorBody | undefined): TaskerFailure =>
-  refusal(
-    call,
-    "unauthorized",
-    "Tasker does not let the agent's owner do that",
-    "The owner needs the rights for it in Tasker; until then, don't repeat the call.",
-    body
-  )
+const noSuchCall = (call: Outgoing): Refused =>
+  refused(call, {
+    reason: "unsupported",
+    what: "this Tasker does not have that call",
+    next: "Go on without it; only a newer Tasker, or another NODEDC_TASKER_INTERNAL_URL, will answer it."
+  })
 
 const ownerNotMember = (call: Outgoing): GrantDenied => {
   const project = call.projectId === undefined ? "this project" : `project ${call.projectId}`
@@ -214,13 +298,14 @@ const ownerNotMember = (call: Outgoing): GrantDenied => {
   })
 }
 
-const failed = (call: Outgoing, reply: Reply, nowMillis: number): TaskerFailure => {
+const ofServerError = (call: Outgoing, { nowMillis, reply }: Answered): ServerError => {
   const seconds = retryAfterSeconds(reply, nowMillis)
-  return open(call, {
+  const failure = doubtful(call, {
     reason: "unavailable",
     what: `Tasker failed (status ${reply.status}).`,
     retryable: true,
     afterRead: `Repeat the same call ${seconds === undefined ? "shortly" : `in ${seconds} s`}.`,
     ...(seconds === undefined ? {} : { details: { retry_after_seconds: seconds } })
   })
+  return new ServerError({ failure, sentAt: reply.sentAt })
 }
