@@ -2,12 +2,14 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { answer } from "../tasker/Answer.ts"
+import { Text } from "../tasker/Fields.ts"
 import { decoder } from "../tasker/Refusal.ts"
 import { readBody, settled } from "../tasker/Server.ts"
 import { type Reply, respond } from "../tasker/Strike.ts"
 import { Denial } from "./Denial.ts"
 import { Fault, Faults } from "./Faults.ts"
 import { Journal } from "./Journal.ts"
+import { Edit, People, Remark } from "./People.ts"
 import { Rates } from "./Rates.ts"
 import { NewLabel, NewMember, NewProject, Seeds } from "./Seeds.ts"
 import { Behaviour, SettingsChange } from "./Settings.ts"
@@ -16,6 +18,9 @@ import { Writes } from "./Writes.ts"
 const decodeProject = decoder(NewProject)
 const decodeMember = decoder(NewMember)
 const decodeLabel = decoder(NewLabel)
+const decodeEdit = decoder(Edit)
+const decodeRemark = decoder(Remark)
+const decodeKey = decoder(Schema.Struct({ api_key: Text }))
 const decodeFault = decoder(Fault)
 const decodeSettings = decoder(SettingsChange)
 const decodeSince = decoder(Schema.Struct({ since: Schema.optionalKey(Schema.FiniteFromString) }))
@@ -28,6 +33,7 @@ export const controlRoutes = HttpRouter.use(
     const behaviour = yield* Behaviour
     const faults = yield* Faults
     const journal = yield* Journal
+    const people = yield* People
     const rates = yield* Rates
     const seeds = yield* Seeds
     const writes = yield* Writes
@@ -38,10 +44,11 @@ export const controlRoutes = HttpRouter.use(
     const query = Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
       Object.fromEntries(new URL(request.url, "http://plane").searchParams)
     )
+    const issueId = Effect.map(HttpRouter.params, ({ issue_id = "" }) => issue_id)
     const ok = (value: unknown) => respond(answer(200, value))
 
     const add = <E, R>(
-      method: "GET" | "POST" | "PUT" | "DELETE",
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
       path: `/${string}`,
       handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
     ) =>
@@ -79,6 +86,38 @@ export const controlRoutes = HttpRouter.use(
       body.pipe(
         Effect.flatMap(decodeLabel),
         Effect.flatMap(seeds.label),
+        Effect.map((id) => ok({ id }))
+      )
+    )
+    yield* add(
+      "DELETE",
+      "/keys",
+      body.pipe(
+        Effect.flatMap(decodeKey),
+        Effect.flatMap(({ api_key }) => seeds.revoke(api_key)),
+        Effect.as(ok({}))
+      )
+    )
+    yield* add("GET", "/issues/:issue_id", issueId.pipe(Effect.flatMap(people.card), Effect.map(ok)))
+    yield* add(
+      "PATCH",
+      "/issues/:issue_id",
+      Effect.gen(function* () {
+        return ok(yield* people.edit(yield* issueId, yield* Effect.flatMap(body, decodeEdit)))
+      })
+    )
+    yield* add(
+      "POST",
+      "/issues/:issue_id/comments",
+      Effect.gen(function* () {
+        return ok({ id: yield* people.comment(yield* issueId, yield* Effect.flatMap(body, decodeRemark)) })
+      })
+    )
+    yield* add(
+      "POST",
+      "/issues/:issue_id/twin",
+      issueId.pipe(
+        Effect.flatMap(people.twin),
         Effect.map((id) => ok({ id }))
       )
     )

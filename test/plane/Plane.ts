@@ -13,6 +13,7 @@ import { controlRoutes } from "./Control.ts"
 import { Faults } from "./Faults.ts"
 import { Issues } from "./Issues.ts"
 import { Journal } from "./Journal.ts"
+import { People } from "./People.ts"
 import { Rates } from "./Rates.ts"
 import { Seeds } from "./Seeds.ts"
 import { apiRoutes } from "./Server.ts"
@@ -64,6 +65,7 @@ export const startPlane = Effect.fnUntraced(
       Boards.layer,
       Comments.layer,
       cards,
+      People.layer,
       Rates.layer,
       Seeds.layer
     ).pipe(

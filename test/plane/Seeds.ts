@@ -70,6 +70,7 @@ export class Seeds extends Context.Service<
     readonly project: (seed: typeof NewProject.Type) => Effect.Effect<SeededProject, Denial | StoreError>
     /** Adds a member, or changes what is given of one. */
     readonly member: (seed: typeof NewMember.Type) => Effect.Effect<string, Denial | StoreError>
+    readonly revoke: (key: string) => Effect.Effect<void, StoreError>
     readonly label: (seed: typeof NewLabel.Type) => Effect.Effect<string, Denial | StoreError>
   }
 >()("reference-plane/Seeds") {
@@ -183,7 +184,10 @@ export class Seeds extends Context.Service<
         return made
       }, sql.withTransaction)
 
-      return { operator, project, member, label }
+      const revoke = (token: string) =>
+        Effect.asVoid(sql`update api_keys set active = false where token = ${token}`)
+
+      return { operator, project, member, revoke, label }
     })
   )
 }

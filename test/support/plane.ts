@@ -1,8 +1,10 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import type { Edit } from "../plane/People.ts"
 import { startPlane } from "../plane/Plane.ts"
 import type { SeededProject } from "../plane/Seeds.ts"
 import type { Settings } from "../plane/Settings.ts"
 import type { Logged } from "../plane/Writes.ts"
+import { freshDatabase } from "./gateway.ts"
 import { control, type Fault, type TaskerControl } from "./tasker.ts"
 
 export interface PlaneFault extends Fault {
@@ -67,6 +69,15 @@ export interface PlaneControl extends Pick<TaskerControl, "url" | "requests" | "
   /** Adds a member, or changes one. Returns the user's id. */
   readonly member: (projectId: string, member: PlaneMember) => Effect.Effect<string>
   readonly label: (projectId: string, name: string) => Effect.Effect<string>
+  /** Makes a key invalid. */
+  readonly revoke: (apiKey: string) => Effect.Effect<void>
+  /** Any card, also one that is archived, a draft or deleted. */
+  readonly card: (issueId: string) => Effect.Effect<PlaneReply["json"]>
+  /** Edits, archives or deletes a card as a person does on the board: not logged as a write. */
+  readonly edit: (issueId: string, edit: Edit) => Effect.Effect<PlaneReply["json"]>
+  readonly remark: (issueId: string, userId: string, html: string) => Effect.Effect<string>
+  /** Makes a second card with the same external id. Returns its id. */
+  readonly twin: (issueId: string) => Effect.Effect<string>
   readonly fault: (fault: PlaneFault) => Effect.Effect<void>
   readonly configure: (settings: Partial<Settings>) => Effect.Effect<void>
   readonly request: (path: string, request?: PlaneRequest) => Effect.Effect<PlaneReply>
@@ -97,13 +108,16 @@ export const requestTo =
       })
       const text = await response.text()
       const isJson = response.headers.get("content-type")?.startsWith("application/json") === true
-      return {
-        status: response.status,
-        headers: response.headers,
-        text,
-        json: isJson && text ? JSON.parse(text) : null
-      }
+      return { status: response.status, headers: response.headers, text, json: isJson ? parsed(text) : null }
     })
+
+const parsed = (text: string) => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
 
 export const planeControl = (url: string, apiKey: string): PlaneControl => {
   const { atRest, fault, heal, requests, send, switches, writes } = control(url, apiKey)
@@ -131,6 +145,12 @@ export const planeControl = (url: string, apiKey: string): PlaneControl => {
     member: (projectId, member) =>
       Effect.map(send("POST", "/members", { project_id: projectId, ...member }), id),
     label: (projectId, name) => Effect.map(send("POST", "/labels", { project_id: projectId, name }), id),
+    revoke: (key) => Effect.asVoid(send("DELETE", "/keys", { api_key: key })),
+    card: (issueId) => send("GET", `/issues/${issueId}`),
+    edit: (issueId, edit) => send("PATCH", `/issues/${issueId}`, edit),
+    remark: (issueId, userId, html) =>
+      Effect.map(send("POST", `/issues/${issueId}/comments`, { user_id: userId, comment_html: html }), id),
+    twin: (issueId) => Effect.map(send("POST", `/issues/${issueId}/twin`), id),
     fault,
     configure: (settings) => switches(settings as Readonly<Record<string, never>>),
     request: requestTo(url, apiKey)
@@ -143,3 +163,51 @@ export const freshPlane = (databaseUrl: string, settings: Partial<Settings> = {}
     startPlane({ databaseUrl, apiKey: "plane_api_test", settings: { rate_limit: 0, ...settings } }),
     ({ url }) => planeControl(url, "plane_api_test")
   )
+
+/** A reference Plane for the tests of one file, with settings that they can change and reset. */
+export class ReferencePlane extends Context.Service<ReferencePlane, PlaneControl>()("test/ReferencePlane") {
+  static readonly layer = (settings: Partial<Settings> = {}) =>
+    Layer.effect(
+      ReferencePlane,
+      Effect.flatMap(freshDatabase, ({ url }) => freshPlane(url, settings))
+    )
+}
+
+/** The paths of a seeded project, and requests to them that a test makes often. */
+export const board = Effect.fnUntraced(function* (plane: PlaneControl, seed: Partial<PlaneProject> = {}) {
+  const seeded = yield* plane.project(seed)
+  const workspace = `/api/v1/workspaces/${seeded.project.workspace_slug}`
+  const project = `${workspace}/projects/${seeded.project.id}`
+  const cards = `${project}/issues/`
+  const idOf = (found: ReadonlyArray<{ readonly id: string; readonly name: string }>, name: string) =>
+    found.find((each) => each.name === name)?.id ?? ""
+  return {
+    ...seeded,
+    workspace,
+    project: project,
+    projectId: seeded.project.id,
+    identifier: seeded.project.identifier,
+    cards,
+    state: (name: string) => idOf(seeded.states, name),
+    label: (name: string) => idOf(seeded.labels, name),
+    person: (name: string) => seeded.members.find(({ email }) => email.startsWith(`${name}@`))?.id ?? "",
+    create: (body: Readonly<Record<string, unknown>>) =>
+      plane.request(cards, { body: { name: "Card", ...body } }),
+    get: (id: string) => plane.request(`${cards}${id}/`),
+    patch: (id: string, body: unknown) => plane.request(`${cards}${id}/`, { method: "PATCH", body }),
+    comment: (id: string, body: unknown) => plane.request(`${cards}${id}/comments/`, { body }),
+    lookup: (externalId: string) => plane.request(`${cards}?external_source=test&external_id=${externalId}`),
+    list: Effect.map(
+      plane.request(`${cards}?fields=id,name`),
+      ({ json }) => json.results as ReadonlyArray<Named>
+    )
+  }
+})
+
+interface Named {
+  readonly id: string
+  readonly name: string
+}
+
+/** What a create needs to be found again by its external id. */
+export const external = (id: string) => ({ external_source: "test", external_id: id })
