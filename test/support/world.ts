@@ -182,9 +182,11 @@ export const hastyRecovery = world({
   deadlineMillis: 2 * shortTimeout,
   recovering: true
 })
-/** The same with settings of its own. */
-export const withVariables = (variables: Readonly<Record<string, string>>) =>
-  world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables })
+/** The same with settings of its own, and with recovery if it says so. */
+export const withVariables = (
+  variables: Readonly<Record<string, string>>,
+  { recovering = false }: { readonly recovering?: boolean } = {}
+) => world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables, recovering })
 
 /** A gateway that soon gives a call to Tasker up. */
 export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 20_000 })
