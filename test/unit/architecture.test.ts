@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
   layers: ["services", "domain", "text", "Config"],
   http: ["calls", "tools", "services", "domain", "text", "Config"],
   mcp: ["http", "tools", "services", "domain", "Config"],
-  cli: ["layers", "services", "domain", "Config"],
+  cli: ["layers", "services", "domain", "text", "Config", "Variables"],
   Config: ["domain", "Variables"],
   Variables: []
 }
