@@ -24,10 +24,10 @@ import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerHttp from "./TaskerHttp.ts"
 import * as TaskerSend from "./TaskerSend.ts"
 import { readJson, spokenIn } from "./taskerAnswers.ts"
+import { apiPath } from "./taskerApi.ts"
 import * as Calls from "./taskerCalls.ts"
 import { breach, ofAnswered, ofBroken } from "./taskerFailures.ts"
 
-const apiPath = "/api/internal/nodedc/agent"
 const knockTimeoutMillis = 2000
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
