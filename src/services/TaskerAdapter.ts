@@ -120,6 +120,8 @@ export class TaskerAdapter extends Context.Service<
      * make a call.
      */
     readonly available: Effect.Effect<boolean>
+    /** Sentences for the operator: that calls are paused, or refused by an open circuit breaker. Sends nothing. */
+    readonly warnings: Effect.Effect<ReadonlyArray<string>>
     readonly capabilities: Effect.Effect<TaskerCapabilities>
   }
 >()("tasker-codex-api/services/TaskerAdapter") {}

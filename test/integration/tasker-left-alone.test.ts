@@ -21,21 +21,21 @@ const availableAgain = Effect.gen(function* () {
 })
 
 layer(world, { timeout: "60 seconds", excludeTestServices: true })("while Tasker is left alone", (it) => {
-  it.effect("a new write is refused, uses no key up, and Tasker hears nothing of it", () =>
+  it.effect("a new write is told to be rate-limited, uses no key up, and Tasker hears nothing of it", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World
       const agent = yield* actor()
       yield* held
       const before = (yield* tasker.requests).length
       const failure = yield* refusal(create(agent, "left-alone"))
-      assert.deepInclude(failure, { kind: "tasker", reason: "unavailable", retryable: true })
+      assert.deepInclude(failure, { kind: "tasker", reason: "rate_limited", retryable: true })
       assert.include([1, 2], failure.details.retry_after_seconds)
       assert.include(failure.message, "Nothing was sent, so nothing was changed.")
       assert.isUndefined(yield* keyRow(agent, "left-alone"))
       assert.lengthOf(yield* tasker.requests, before)
       yield* availableAgain
       assert.strictEqual(yield* outcome(create(agent, "left-alone")), "done")
-      assert.deepStrictEqual(yield* trail(agent, "left-alone"), ["failed tasker.unavailable", "executed"])
+      assert.deepStrictEqual(yield* trail(agent, "left-alone"), ["failed tasker.rate_limited", "executed"])
       assert.lengthOf(yield* writesUnder(agent, "left-alone"), 1)
     })
   )

@@ -1,9 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Breaker, type Ending, isShut, type Leave, type Turn } from "../../src/layers/tasker/taskerBreaker.ts"
+import {
+  type Asking,
+  Breaker,
+  type Ending,
+  isShut,
+  type Leave,
+  type Turn
+} from "../../src/layers/tasker/taskerBreaker.ts"
 
-const read = { agent: "one", isWrite: false }
-const write = { ...read, isWrite: true }
-const anothers = { agent: "another", isWrite: false }
+const read: Asking = { agent: "one", kind: "read" }
+const write: Asking = { ...read, kind: "write" }
+const look: Asking = { ...read, kind: "look" }
+const anothers: Asking = { agent: "another", kind: "read" }
+const agents = (...names: ReadonlyArray<string>): ReadonlyArray<Asking> =>
+  names.map((agent) => ({ agent, kind: "read" }))
 
 /** A breaker whose jitter is `random`, with a clock that the test sets. */
 const make = (random = 0) => {
@@ -175,6 +185,52 @@ describe("the breaker before Tasker", () => {
     calls("failed", 300)
     leave()
     leave(anothers)
+  })
+
+  it("stays closed to all while the calls of several agents fail and another agent's are answered", () => {
+    const { call, leave } = make()
+    for (let n = 0; n < 100; n++) {
+      for (const failing of agents("two", "three", "four")) call("failed", failing)
+      if (n % 10 === 0) call("answered", anothers)
+    }
+    leave()
+    leave(anothers)
+  })
+
+  it("opens if the agent that was answered meanwhile fails too", () => {
+    const { admit, call, leave } = make()
+    call("answered", anothers)
+    for (let n = 0; n < 100; n++) {
+      for (const failing of agents("two", "three")) call("failed", failing)
+    }
+    leave()
+    call("failed", anothers)
+    assert.isTrue(isShut(admit()))
+  })
+
+  it("stays closed whatever look-ups fail, and counts those that are answered", () => {
+    const { admit, call, calls, leave } = make()
+    calls("failed", 100, look)
+    leave()
+    calls("answered", 20, look)
+    calls("failed", 19)
+    leave()
+    call("failed")
+    assert.isTrue(isShut(admit()))
+  })
+
+  it("never takes a look-up for its probe", () => {
+    const { breaker, call, clock, leave, open, shutFor } = make()
+    open()
+    assert.isFalse(breaker.isProbeDue(clock.now))
+    clock.now += 10_000
+    assert.isTrue(breaker.isProbeDue(clock.now))
+    assert.strictEqual(shutFor(look), 1000)
+    const probe = leave()
+    assert.isTrue(probe.probe)
+    assert.isFalse(breaker.isProbeDue(clock.now))
+    breaker.end(probe, read, "answered", clock.now, () => 0)
+    call("answered", look)
   })
 
   it("opens where others have not been answered for long", () => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Tracer } from "effect"
+import { TestClock } from "effect/testing"
 import * as TaskerHttp from "../../src/layers/tasker/TaskerHttp.ts"
 import { json, type Script, scripted, silence, until, withAdapter } from "../support/scripted-tasker.ts"
 import {
@@ -123,6 +124,34 @@ describe("TaskerInternal on its connections", () => {
         })
       )
       assert.strictEqual(tasker.heard.length, calls)
+    })
+  )
+
+  it.effect.each([
+    ["when it left, if it is short", "x", 0n],
+    ["when it was given up, if it may have left bit by bit", "x".repeat(10_000), 5_000_000_000n]
+  ] as const)("says of a write without a response %s", ([, text, sentAt]) =>
+    Effect.gen(function* () {
+      const tasker = yield* scripted({ now: silence })
+      const failed = yield* withAdapter(
+        tasker.url,
+        (adapter) =>
+          Effect.gen(function* () {
+            const write = adapter.updateIssue(ticket, {
+              _tag: "UpdateIssue",
+              project_id: projectId,
+              issue_id: issueId,
+              seen_updated_at: "",
+              fields: { description_html: text }
+            })
+            const fiber = yield* Effect.forkChild(Effect.flip(write))
+            yield* until(() => tasker.heard.length === 1)
+            yield* TestClock.adjust("5 seconds")
+            return yield* Fiber.join(fiber)
+          }),
+        { timeoutMillis: 1500 }
+      )
+      assert.deepInclude(failed, { _tag: "Ambiguous", sentAt })
     })
   )
 

@@ -17,7 +17,7 @@ import {
   until,
   withAdapter
 } from "../support/scripted-tasker.ts"
-import { api, issueId, projectId, ticket, who } from "../support/tasker-api.ts"
+import { api, context, issueId, projectId, ticket, who } from "../support/tasker-api.ts"
 
 const move = api.find(({ name }) => name === "moveIssue") ?? assert.fail("no such call")
 const list = { results: [], next_cursor: null, total_count: 0 }
@@ -99,9 +99,9 @@ describe("a Tasker that fails", () => {
       assert.deepStrictEqual(
         logged.map((line) => line.replace(/\d+\.\d s/, "n s")),
         [
-          "Warn Tasker fails: 20 of the last 20 calls did. It is asked nothing for n s, then one call tries it.",
-          "Info One call tries whether Tasker answers again.",
-          "Info Tasker answers again and is asked as before."
+          "Warn Circuit breaker open: 20 of the last 20 calls to Tasker failed. Sending one probe in n s.",
+          "Info Circuit breaker half-open: sending one probe.",
+          "Info Circuit breaker closed: Tasker answered the probe."
         ]
       )
     })
@@ -234,7 +234,7 @@ describe("a Tasker that asks to be left alone", () => {
           }),
         { logged }
       )
-      assert.deepStrictEqual(logged, ["Warn Tasker asks to be left alone: it is asked nothing for 7.0 s."])
+      assert.deepStrictEqual(logged, ["Warn Tasker sent Retry-After; pausing all calls for 7.0 s."])
     })
   )
 
@@ -269,7 +269,54 @@ describe("a Tasker that asks to be left alone", () => {
   )
 })
 
+describe("a pause that Tasker asked for", () => {
+  it.effect("lets names be read from the ten-second cache, and is told to the operator", () =>
+    Effect.gen(function* () {
+      const script: { now: Script } = { now: json(200, context) }
+      const tasker = yield* scripted(script)
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          yield* adapter.recentContext(who, projectId)
+          assert.deepStrictEqual(yield* adapter.warnings, [])
+          script.now = json(429, { error: "rate_limited" }, { "retry-after": "55" })
+          yield* Effect.flip(move.run(adapter))
+          yield* TestClock.adjust("5 seconds")
+          assert.deepStrictEqual(yield* adapter.warnings, [
+            "Tasker sent Retry-After: all calls to it are paused for another 50 s."
+          ])
+          yield* adapter.recentContext(who, projectId)
+          const failure = yield* Effect.flip(adapter.projectContext(who, projectId))
+          heldBack(failure, 50)
+          assert.include(failure.message, "Tasker sent Retry-After, so the gateway pauses all calls to it.")
+          assert.strictEqual(tasker.heard.length, 2)
+        })
+      )
+    })
+  )
+})
+
 describe("a call that failed", () => {
+  it.live("counts once for the circuit breaker, however often it was tried", () =>
+    Effect.gen(function* () {
+      const script: { now: Script } = { now: json(500, {}) }
+      const tasker = yield* scripted(script)
+      yield* withAdapter(tasker.url, (adapter) =>
+        Effect.gen(function* () {
+          const reads = (times: number) =>
+            Effect.all(
+              Array.from({ length: times }, () => Effect.flip(reading(adapter))),
+              { concurrency: "unbounded" }
+            )
+          yield* reads(16)
+          assert.strictEqual(tasker.heard.length, 48)
+          assert.isTrue(yield* adapter.available)
+          yield* reads(4)
+          assert.isFalse(yield* adapter.available)
+        })
+      )
+    })
+  )
+
   /** Answers the first so many requests by the first script, the others by the second. */
   const first = (times: number, one: Script, then: Script): { now: Script } => {
     let heard = 0

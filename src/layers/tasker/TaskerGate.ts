@@ -1,7 +1,15 @@
 import { Cause, Clock, Effect, Exit, type Fiber, Option, Random } from "effect"
 import type { Broken, Reply } from "./TaskerHttp.ts"
 import { retryAfter } from "./taskerAnswers.ts"
-import { type Asking, Breaker, type Ending, isShut, type Leave, type Turn } from "./taskerBreaker.ts"
+import {
+  type Asking,
+  Breaker,
+  type Ending,
+  isShut,
+  type Leave,
+  type Shut,
+  type Turn
+} from "./taskerBreaker.ts"
 import { isFull, type Place, Slots, type Waiter } from "./taskerSlots.ts"
 
 /** How many calls of Tasker may be under way; a connection for each. */
@@ -35,16 +43,23 @@ export interface NotAsked {
 export interface Gate {
   /**
    * Makes one exchange, or refuses it, at once or after waiting for at most half of its time. `exchange`
-   * is given the milliseconds that are left. Interrupted wherever it is, it leaves nothing occupied.
+   * is given the milliseconds that are left. Interrupted wherever it is, it leaves nothing occupied. A try
+   * after which the call `goesOn` does not count for the circuit breaker: a call has one outcome.
    */
   pass(
     asking: Asking,
     millis: number,
-    exchange: (millis: number) => Effect.Effect<Reply, Broken>
+    exchange: (millis: number) => Effect.Effect<Reply, Broken>,
+    goesOn: (exit: Tried) => boolean
   ): Effect.Effect<Reply, Broken | NotAsked>
-  /** Whether Tasker would be asked now. Asks nobody. */
-  readonly open: Effect.Effect<boolean>
+  /** Why no call would be made now; undefined if one would. Sends nothing. */
+  readonly shut: Effect.Effect<Shut | undefined>
+  /** True if the circuit breaker is open and the next call but a look-up would be its probe. */
+  readonly isProbeDue: Effect.Effect<boolean>
 }
+
+/** The end of one try. */
+export type Tried = Exit.Exit<Reply, Broken | NotAsked>
 
 /** What a call holds on its way, each given back when it ends. */
 interface Held extends Waiter {
@@ -95,12 +110,17 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
   const leave = (
     { leave, place }: Held,
     asking: Asking,
-    exit: Exit.Exit<Reply, Broken | NotAsked>,
+    exit: Tried,
+    goesOn: (exit: Tried) => boolean,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<void> => {
     const now = monotonicMillis(fiber)
     if (leave !== undefined) {
-      breaker.end(leave, asking, endingOf(exit), now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
+      const end = endingOf(exit)
+      // After a probe that failed the next try would be refused, so there is none.
+      const again = !(leave.probe && end === "failed") && goesOn(exit)
+      const ending = again && !leave.probe ? "untold" : end
+      breaker.end(leave, asking, ending, now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
     }
     if (Exit.isSuccess(exit) && (exit.value.status === 429 || exit.value.status === 503)) {
       const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
@@ -124,7 +144,7 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
   }
 
   return {
-    pass: (asking, millis, exchange) =>
+    pass: (asking, millis, exchange, goesOn) =>
       Effect.withFiber((fiber) => {
         const held: Held = { leave: undefined, place: undefined, onSlot: ignore, onRefused: ignore }
         return Effect.onExit(
@@ -132,10 +152,11 @@ export const make: Effect.Effect<Gate> = Effect.sync(() => {
             Effect.suspend(() => enter(held, asking, millis, fiber)),
             exchange
           ),
-          (exit) => leave(held, asking, exit, fiber)
+          (exit) => leave(held, asking, exit, goesOn, fiber)
         )
       }),
-    open: Effect.withFiber((fiber) => Effect.succeed(breaker.shut(monotonicMillis(fiber)) === undefined))
+    shut: Effect.withFiber((fiber) => Effect.succeed(breaker.shut(monotonicMillis(fiber)))),
+    isProbeDue: Effect.withFiber((fiber) => Effect.succeed(breaker.isProbeDue(monotonicMillis(fiber))))
   }
 })
 
@@ -151,7 +172,7 @@ export const monotonicMillis = (fiber: Fiber.Fiber<unknown, unknown>): number =>
   Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6
 
 /** An answer that can't be read is one: Tasker is there, and what it says is judged elsewhere. */
-const endingOf = (exit: Exit.Exit<Reply, Broken | NotAsked>): Ending => {
+const endingOf = (exit: Tried): Ending => {
   if (Exit.isSuccess(exit)) return exit.value.status >= 500 ? "failed" : "answered"
   switch (Option.getOrUndefined(Cause.findErrorOption(exit.cause))?._tag) {
     case "NotSent":
@@ -173,20 +194,18 @@ const announceOne = (turn: Turn): Effect.Effect<void> => {
   switch (turn._tag) {
     case "Opened":
       return Effect.logWarning(
-        `Tasker fails: ${turn.failed} of the last ${turn.calls} calls did. It is asked nothing for ${inSeconds(turn.millis)}, then one call tries it.`
+        `Circuit breaker open: ${turn.failed} of the last ${turn.calls} calls to Tasker failed. Sending one probe in ${inSeconds(turn.millis)}.`
       )
     case "Reopened":
       return Effect.logWarning(
-        `Tasker still fails. It is asked nothing for another ${inSeconds(turn.millis)}.`
+        `Circuit breaker still open: the probe failed. Sending the next in ${inSeconds(turn.millis)}.`
       )
     case "Probing":
-      return Effect.logInfo("One call tries whether Tasker answers again.")
+      return Effect.logInfo("Circuit breaker half-open: sending one probe.")
     case "Closed":
-      return Effect.logInfo("Tasker answers again and is asked as before.")
+      return Effect.logInfo("Circuit breaker closed: Tasker answered the probe.")
     case "Held":
-      return Effect.logWarning(
-        `Tasker asks to be left alone: it is asked nothing for ${inSeconds(turn.millis)}.`
-      )
+      return Effect.logWarning(`Tasker sent Retry-After; pausing all calls for ${inSeconds(turn.millis)}.`)
   }
 }
 

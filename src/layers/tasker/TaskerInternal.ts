@@ -20,13 +20,15 @@ import {
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
 import { documentOf } from "./errorTable.ts"
+import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerHttp from "./TaskerHttp.ts"
 import * as TaskerSend from "./TaskerSend.ts"
 import { readJson, spokenIn } from "./taskerAnswers.ts"
 import { apiPath } from "./taskerApi.ts"
+import type { Shut } from "./taskerBreaker.ts"
 import * as Calls from "./taskerCalls.ts"
-import { breach, ofAnswered, ofBroken } from "./taskerFailures.ts"
+import { breach, ofAnswered, ofBroken, ServerError } from "./taskerFailures.ts"
 
 const knockTimeoutMillis = 2000
 const contextsKept = 1000
@@ -42,7 +44,9 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
       const refuse: TaskerSend.Send = () => Effect.fail({ _tag: "Unconfigured", variable: missing.name })
       return yield* adapter(refuse, "", {
         reachable: Effect.succeed("unconfigured"),
-        available: Effect.succeed(false)
+        available: Effect.succeed(false),
+        warnings: Effect.succeed([]),
+        isProbeDue: Effect.succeed(false)
       })
     }
     const timeoutMillis = Duration.toMillis(taskerTimeout)
@@ -62,7 +66,9 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
       reachable: Effect.map(door.knock(knock, knockTimeoutMillis), (answered) =>
         answered ? "ok" : "unreachable"
       ),
-      available: gate.open
+      available: Effect.map(gate.shut, (shut) => shut === undefined),
+      warnings: Effect.map(gate.shut, (shut) => (shut === undefined ? [] : [warningOf(shut)])),
+      isProbeDue: gate.isProbeDue
     })
   })
 )
@@ -70,7 +76,11 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
 const adapter = (
   send: TaskerSend.Send,
   token: string,
-  state: Pick<TaskerAdapter["Service"], "reachable" | "available">
+  {
+    isProbeDue,
+    ...state
+  }: Pick<TaskerAdapter["Service"], "reachable" | "available" | "warnings"> &
+    Pick<TaskerGate.Gate, "isProbeDue">
 ): Effect.Effect<TaskerAdapter["Service"]> =>
   Effect.gen(function* () {
     const exchange = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
@@ -81,6 +91,17 @@ const adapter = (
       )
     const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
       Effect.mapError(exchange(call), ({ failure }) => failure)
+    /** A look-up is never the probe of an open circuit breaker: a read that can't fail for it goes first. */
+    const lookUp = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError | ServerError> => {
+      const { projectId, who } = call
+      const probe =
+        projectId === undefined ? Effect.void : Effect.ignore(ask(Calls.projectContext(who, projectId)))
+      return Effect.flatMap(isProbeDue, (isDue) => (isDue ? probe : Effect.void)).pipe(
+        Effect.andThen(exchange({ ...call, lookUp: true })),
+        Effect.mapError((failed) => (failed instanceof ServerError ? failed : failed.failure))
+      )
+    }
+    const failing = FailingLooks.make(ask, lookUp)
     /** A 409 with an id says that it was made before: a success, and no conflict. */
     const make = <A>(call: Calls.Call<A>): Effect.Effect<Made<A> | Existing, WriteFailed> =>
       send(call).pipe(
@@ -95,10 +116,15 @@ const adapter = (
       )
     const list = (who: OnBehalf, query: Calls.ListQuery) => ask(Calls.listIssues(who, query))
 
-    const findIssue = Effect.fnUntraced(function* (who: OnBehalf, { external_id, project_id }: Mark) {
-      const { results } = yield* list(who, { project_id, external_id, limit: 2 })
-      return found(results)
-    })
+    const findIssue = (who: OnBehalf, { external_id, project_id }: Mark) =>
+      lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 })).pipe(
+        Effect.map(({ results }) => found(results)),
+        Effect.catchTag("Ambiguous", () =>
+          Effect.flatMap(failing.newest(who, project_id, external_id), (cards) =>
+            cards.length > 0 ? Effect.succeed(found(cards)) : failing.aside(who, project_id)
+          )
+        )
+      )
 
     const searchComments = Effect.fnUntraced(
       function* (who: OnBehalf, on: CommentQuery, isIt: (comment: ListedComment) => boolean) {
@@ -111,7 +137,7 @@ const adapter = (
             limit: commentsAtOnce,
             ...(cursor === null ? {} : { cursor })
           }
-          const page: Page<ListedComment> = yield* ask(Calls.listComments(who, query))
+          const page: Page<ListedComment> = yield* lookUp(Calls.listComments(who, query))
           const comment = page.results.find(isIt)
           if (comment !== undefined) return found([comment])
           if (page.next_cursor === null) return found<ListedComment>([])
@@ -126,20 +152,33 @@ const adapter = (
         failure.reason === "unsupported"
           ? Effect.succeed<Look<ListedComment>>({ _tag: "Unsupported", recognisesRepeats: true })
           : Effect.fail(failure)
-      )
+      ),
+      (look, who, { project_id }) => Effect.catchTag(look, "Ambiguous", () => failing.aside(who, project_id))
     )
 
-    const copies = Effect.fnUntraced(function* (who: OnBehalf, mark: Mark | CommentMark) {
-      const { external_id, project_id } = mark
-      if ("issue_id" in mark) {
-        const { issue_id } = mark
-        const { results } = yield* ask(
-          Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
+    const copies = Effect.fnUntraced(
+      function* (who: OnBehalf, mark: Mark | CommentMark) {
+        const { external_id, project_id } = mark
+        if ("issue_id" in mark) {
+          const { issue_id } = mark
+          const { results } = yield* lookUp(
+            Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
+          )
+          return counted(results.filter((comment) => comment.external_id === external_id))
+        }
+        return counted((yield* lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 }))).results)
+      },
+      (counting, who, mark) =>
+        Effect.catchTag(counting, "Ambiguous", ({ failure }) =>
+          "issue_id" in mark
+            ? Effect.fail(failure)
+            : Effect.zipWith(
+                failing.newest(who, mark.project_id, mark.external_id),
+                failing.aside(who, mark.project_id),
+                (cards) => ({ ...counted(cards), several: true })
+              )
         )
-        return counted(results.filter((comment) => comment.external_id === external_id))
-      }
-      return counted((yield* list(who, { project_id, external_id, limit: 2 })).results)
-    })
+    )
 
     const contexts = yield* Cache.makeWith(
       ({ who, projectId }: ContextKey) => ask(Calls.projectContext(who, projectId)),
@@ -201,6 +240,11 @@ const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
   ids: items.map(({ id }) => id),
   several: items.length > 1
 })
+
+const warningOf = ({ because, millis }: Shut): string =>
+  because === "held"
+    ? `Tasker sent Retry-After: all calls to it are paused for another ${Math.ceil(millis / 1000)} s.`
+    : "The circuit breaker is open: calls to Tasker are failing, and only a probe is sent now and then."
 
 /** The error document in a response; undefined if it is none of Tasker's. */
 const documentIn = (call: Calls.Outgoing, reply: TaskerHttp.Reply) =>

@@ -1,8 +1,8 @@
-import { Clock, Effect, type Fiber, Random } from "effect"
+import { Cause, Clock, Effect, Exit, type Fiber, Option, Random } from "effect"
 import { type Gate, monotonicMillis, type NotAsked } from "./TaskerGate.ts"
 import type { Broken, Reply, Request, Transport } from "./TaskerHttp.ts"
 import { retryAfter } from "./taskerAnswers.ts"
-import { isWrite, type Outgoing, upstreamKeyOf } from "./taskerCalls.ts"
+import { isWrite, kindOf, type Outgoing, upstreamKeyOf } from "./taskerCalls.ts"
 import type { Unconfigured } from "./taskerFailures.ts"
 import { headerValue, traceparent } from "./taskerHeaders.ts"
 
@@ -48,30 +48,40 @@ export const make = (
         },
         body: call.body === undefined ? undefined : JSON.stringify(call.body)
       }
-      const asking = { agent: call.who.agent.id, isWrite: isWrite(call) }
+      const asking = { agent: call.who.agent.id, kind: kindOf(call) }
 
       const attempt = (
         tries: number,
         millis: number,
         before?: Tried
       ): Effect.Effect<Reply, Broken | NotAsked> => {
-        const tried = gate.pass(asking, millis, (left) => exchange(request, left))
-        const judge = (now: Tried): Effect.Effect<Reply, Broken | NotAsked> => {
-          if (now._tag === "NotAsked" && before !== undefined) return finish(before)
-          const pause = pauseAfter(call, now, tries, fiber)
-          if (pause === undefined) return finish(now)
+        let next: { readonly pause: number; readonly millis: number } | undefined
+        const goesOn = (exit: Exit.Exit<Reply, Broken | NotAsked>): boolean => {
+          const tried = triedOf(exit)
+          const pause = tried === undefined ? undefined : pauseAfter(call, tried, tries, fiber)
+          if (pause === undefined) return false
           const left = Math.floor(timeoutMillis - (monotonicMillis(fiber) - started) - pause)
-          if (left < timeoutMillis * leastShare) return finish(now)
+          if (left < timeoutMillis * leastShare) return false
+          next = { pause, millis: left }
+          return true
+        }
+        const judge = (tried: Tried): Effect.Effect<Reply, Broken | NotAsked> => {
+          if (tried._tag === "NotAsked" && before !== undefined) return finish(before)
+          const then = next
+          if (then === undefined) return finish(tried)
           return Effect.andThen(
-            Effect.sleep(pause),
-            Effect.suspend(() => attempt(tries + 1, left, now))
+            Effect.sleep(then.pause),
+            Effect.suspend(() => attempt(tries + 1, then.millis, tried))
           )
         }
-        return Effect.matchEffect(tried, {
-          onSuccess: (reply) =>
-            reply.status < 429 ? Effect.succeed(reply) : judge({ _tag: "Answered", reply }),
-          onFailure: judge
-        })
+        return Effect.matchEffect(
+          gate.pass(asking, millis, (left) => exchange(request, left), goesOn),
+          {
+            onSuccess: (reply) =>
+              reply.status < 429 ? Effect.succeed(reply) : judge({ _tag: "Answered", reply }),
+            onFailure: judge
+          }
+        )
       }
 
       const finish = (tried: Tried): Effect.Effect<Reply, Broken | NotAsked> =>
@@ -84,7 +94,12 @@ export const make = (
 /** What one try came to. */
 type Tried = { readonly _tag: "Answered"; readonly reply: Reply } | Broken | NotAsked
 
-/** How long to wait before the next try; undefined where there is none. */
+const triedOf = (exit: Exit.Exit<Reply, Broken | NotAsked>): Tried | undefined =>
+  Exit.isSuccess(exit)
+    ? { _tag: "Answered", reply: exit.value }
+    : Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+
+/** Milliseconds before the next try; undefined if there is none. */
 const pauseAfter = (
   call: Outgoing,
   tried: Tried,
@@ -101,7 +116,8 @@ const pauseAfter = (
       return pause
     case "Answered": {
       const { status } = tried.reply
-      if (status !== 429 && status < 500) return undefined
+      // A look-up that fails may fail for what it looks for: what to make of it is decided by another call.
+      if ((status !== 429 && status < 500) || (status >= 500 && call.lookUp === true)) return undefined
       const seconds = retryAfter(tried.reply, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
       if (seconds === undefined) return status === 429 ? undefined : pause
       const asked = seconds * 1000

@@ -14,8 +14,10 @@ const windowMillis = 30_000
 /** Fewer calls than this say nothing yet. */
 const leastCalls = 20
 const tooManyFailed = 0.5
-/** Others count as answered meanwhile for so long, however many calls of the one that fails came since. */
-const meanwhileMillis = 10_000
+/** An agent whose last call was answered counts as served for so long, however many calls of others failed since. */
+const servedMillis = 10_000
+/** Agents that are remembered as served. */
+const mostServed = 100
 
 const firstOpenMillis = 1000
 const longestOpenMillis = 30_000
@@ -39,13 +41,14 @@ export type Ending =
   /** Not at all: it was given up, or never left. */
   | "untold"
 
-/** Who wants to make what. */
+/** The agent that asks, and the kind of its call. */
 export interface Asking {
   readonly agent: string
-  readonly isWrite: boolean
+  /** `look`: a look-up for what one write made. It may fail for what it looks for, so its failures say nothing. */
+  readonly kind: "read" | "write" | "look"
 }
 
-/** Leave to make one call. */
+/** Permits one call. */
 export interface Leave {
   /** The one call that tries whether Tasker answers again. */
   readonly probe: boolean
@@ -103,14 +106,21 @@ export class Breaker {
   shut(now: number, asking?: Asking): Shut | undefined {
     if (now < this.heldUntil) return { _tag: "Shut", because: "held", millis: this.heldUntil - now }
     if (this.openUntil === undefined) return undefined
-    if (this.probe !== undefined) return { _tag: "Shut", because: "failing", millis: firstOpenMillis }
-    const isLast = asking !== undefined && (asking.isWrite || asking.agent === this.suspect)
+    if (this.probe !== undefined || asking?.kind === "look") {
+      return { _tag: "Shut", because: "failing", millis: firstOpenMillis }
+    }
+    const isLast = asking !== undefined && (asking.kind === "write" || asking.agent === this.suspect)
     const from = this.openUntil + (isLast ? othersFirstMillis : 0)
     return now < from ? { _tag: "Shut", because: "failing", millis: from - now } : undefined
   }
 
+  /** True if the next call but a look-up would be the probe. */
+  isProbeDue(now: number): boolean {
+    return this.openUntil !== undefined && this.shut(now) === undefined
+  }
+
   /** `random` gives a number from 0 to 1. */
-  end(leave: Leave, { agent }: Asking, ending: Ending, now: number, random: () => number): void {
+  end(leave: Leave, { agent, kind }: Asking, ending: Ending, now: number, random: () => number): void {
     if (leave === this.probe) {
       this.probe = undefined
       if (ending === "answered") {
@@ -124,17 +134,16 @@ export class Breaker {
       return
     }
     if (leave !== this.current || this.openUntil !== undefined || ending === "untold") return
+    if (kind === "look" && ending === "failed") return
     this.outcomes.add(agent, ending === "failed", now)
     if (ending === "failed") this.judge(now, random)
   }
 
-  /** One agent whose calls can't succeed is no reason to refuse others, whose do. */
+  /** Opens if too many calls failed and no agent is served: calls that can't succeed must not keep others from theirs. */
   private judge(now: number, random: () => number): void {
     const { calls, failed } = this.outcomes
-    if (calls < leastCalls || failed < calls * tooManyFailed) return
-    const { othersAnswered, suspect } = this.outcomes.suspicion(now)
-    if (othersAnswered) return
-    this.suspect = suspect
+    if (calls < leastCalls || failed < calls * tooManyFailed || this.outcomes.isAnyoneServed(now)) return
+    this.suspect = this.outcomes.onlyFailing()
     if (now >= this.calmFrom) this.openings = 0
     this.openFor(now, random())
     this.outcomes.clear()
@@ -171,8 +180,8 @@ class Outcomes {
   private readonly times = new Float64Array(windowSize)
   private readonly failures = new Uint8Array(windowSize)
   private readonly agents: Array<string> = Array.from({ length: windowSize }, () => "")
-  /** The two agents answered last, and when: a flood of one agent's failures pushes them out of no ring. */
-  private answered: ReadonlyArray<{ readonly agent: string; readonly at: number }> = []
+  /** Agents whose last call was answered, and when, latest last: no flood of failures pushes them out of a ring. */
+  private readonly served = new Map<string, number>()
   private next = 0
   calls = 0
   failed = 0
@@ -185,27 +194,28 @@ class Outcomes {
     this.agents[this.next] = agent
     this.next = (this.next + 1) % windowSize
     this.calls++
+    this.served.delete(agent)
     if (isFailure) this.failed++
-    else this.note(agent, now)
+    else this.serve(agent, now)
   }
 
-  private note(agent: string, at: number): void {
-    const other = this.answered.find((known) => known.agent !== agent)
-    this.answered = other === undefined ? [{ agent, at }] : [{ agent, at }, other]
+  private serve(agent: string, at: number): void {
+    this.served.set(agent, at)
+    const [earliest] = this.served.keys()
+    if (this.served.size > mostServed && earliest !== undefined) this.served.delete(earliest)
   }
 
-  /** Who alone has failures, if it is one alone, and whether others were answered meanwhile. */
-  suspicion(now: number): { readonly suspect: string | undefined; readonly othersAnswered: boolean } {
+  isAnyoneServed(now: number): boolean {
+    return [...this.served.values()].some((at) => at >= now - servedMillis)
+  }
+
+  /** The agent of all failures, if there is only one. */
+  onlyFailing(): string | undefined {
     const failing = new Set<string>()
     for (let n = 0; n < this.calls; n++) {
       if (this.failures[this.at(n)] === 1) failing.add(this.agents[this.at(n)] ?? "")
     }
-    const [suspect] = failing
-    if (failing.size !== 1 || suspect === undefined) return { suspect: undefined, othersAnswered: false }
-    const othersAnswered = this.answered.some(
-      ({ agent, at }) => agent !== suspect && at >= now - meanwhileMillis
-    )
-    return { suspect, othersAnswered }
+    return failing.size === 1 ? [...failing][0] : undefined
   }
 
   clear(): void {

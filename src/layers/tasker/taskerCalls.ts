@@ -42,6 +42,8 @@ export interface Outgoing {
   readonly newer?: true
   /** A create or a comment, whose 409 may name what exists already. */
   readonly makes?: true
+  /** A look-up for what one write made. */
+  readonly lookUp?: true
 }
 
 /**
@@ -219,6 +221,9 @@ export const upstreamKeyOf = ({ who }: Outgoing): string | undefined =>
 
 /** Only of a write is it of any account whether it may have been carried out. */
 export const isWrite = (call: Outgoing): boolean => upstreamKeyOf(call) !== undefined
+
+export const kindOf = (call: Outgoing): "read" | "write" | "look" =>
+  isWrite(call) ? "write" : call.lookUp === true ? "look" : "read"
 
 const actorOf = ({ agent }: OnBehalf) => ({
   agent_id: agent.id,

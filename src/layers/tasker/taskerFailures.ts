@@ -14,6 +14,9 @@ import { isWrite, type Outgoing } from "./taskerCalls.ts"
 
 type Reason = TaskerFailure["reason"]
 
+/** Tasker answered with 5xx: it may have failed at this one request only. */
+export class ServerError extends Ambiguous {}
+
 const again = (call: Outgoing): string =>
   isWrite(call) ? "repeat the same call with the same idempotency_key" : "repeat the same call"
 
@@ -38,26 +41,24 @@ const notSent = (
     })
   })
 
-const ambiguous = (
-  call: Outgoing,
-  fields: {
-    readonly reason: "unavailable" | "timeout" | "contract"
-    readonly what: string
-    readonly retryable: boolean
-    readonly afterRead: string
-    readonly details?: Record<string, unknown>
-  },
-  sentAt: bigint
-): Ambiguous =>
-  new Ambiguous({
-    failure: new TaskerFailure({
-      reason: fields.reason,
-      message: `${call.doing}: ${fields.what} ${isWrite(call) ? inDoubt : fields.afterRead}`,
-      retryable: isWrite(call) || fields.retryable,
-      details: fields.details ?? {}
-    }),
-    sentAt
+interface Doubt {
+  readonly reason: "unavailable" | "timeout" | "contract"
+  readonly what: string
+  readonly retryable: boolean
+  readonly afterRead: string
+  readonly details?: Record<string, unknown>
+}
+
+const doubtful = (call: Outgoing, doubt: Doubt): TaskerFailure =>
+  new TaskerFailure({
+    reason: doubt.reason,
+    message: `${call.doing}: ${doubt.what} ${isWrite(call) ? inDoubt : doubt.afterRead}`,
+    retryable: isWrite(call) || doubt.retryable,
+    details: doubt.details ?? {}
   })
+
+const ambiguous = (call: Outgoing, doubt: Doubt, sentAt: bigint): Ambiguous =>
+  new Ambiguous({ failure: doubtful(call, doubt), sentAt })
 
 const refused = (
   call: Outgoing,
@@ -297,17 +298,14 @@ const ownerNotMember = (call: Outgoing): GrantDenied => {
   })
 }
 
-const ofServerError = (call: Outgoing, { nowMillis, reply }: Answered): Ambiguous => {
+const ofServerError = (call: Outgoing, { nowMillis, reply }: Answered): ServerError => {
   const seconds = retryAfterSeconds(reply, nowMillis)
-  return ambiguous(
-    call,
-    {
-      reason: "unavailable",
-      what: `Tasker failed (status ${reply.status}).`,
-      retryable: true,
-      afterRead: `Repeat the same call ${seconds === undefined ? "shortly" : `in ${seconds} s`}.`,
-      ...(seconds === undefined ? {} : { details: { retry_after_seconds: seconds } })
-    },
-    reply.sentAt
-  )
+  const failure = doubtful(call, {
+    reason: "unavailable",
+    what: `Tasker failed (status ${reply.status}).`,
+    retryable: true,
+    afterRead: `Repeat the same call ${seconds === undefined ? "shortly" : `in ${seconds} s`}.`,
+    ...(seconds === undefined ? {} : { details: { retry_after_seconds: seconds } })
+  })
+  return new ServerError({ failure, sentAt: reply.sentAt })
 }
