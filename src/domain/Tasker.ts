@@ -10,8 +10,8 @@ import { Priority, Project } from "./Issue.ts"
 const said = (description: string) => ({ description })
 
 export const TaskerIssue = Schema.Struct({
-  id: IssueId.annotateKey(said("UUID of the card.")),
-  project_id: ProjectId.annotateKey(said("UUID of its project.")),
+  id: IssueId.pipe(Schema.annotateEncoded(said("UUID of the card."))),
+  project_id: ProjectId.pipe(Schema.annotateEncoded(said("UUID of its project."))),
   sequence_id: Schema.Int.annotateKey(said("Its number in the project.")),
   identifier: Schema.String.annotateKey(said("The project's identifier, a hyphen and the number.")),
   name: Schema.String.annotateKey(said("1–255 characters, white space trimmed.")),
@@ -24,10 +24,12 @@ export const TaskerIssue = Schema.Struct({
   assignee_ids: Schema.Array(Schema.String).annotateKey(said("Ids of its assignees, in any order.")),
   start_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`.")),
   target_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`.")),
-  parent_id: Schema.NullOr(IssueId).annotateKey(said("UUID of its parent card.")),
+  parent_id: Schema.NullOr(IssueId.pipe(Schema.annotateEncoded(said("UUID of its parent card.")))),
   created_at: Schema.String.annotateKey(said("ISO 8601, UTC. It never changes.")),
   updated_at: Schema.String.annotateKey(
-    said("ISO 8601, UTC, microseconds. It is passed on to the letter. It may move without a change of content.")
+    said(
+      "ISO 8601, UTC, microseconds. It is passed on to the letter. It may move without a change of content."
+    )
   ),
   url: Schema.String.annotateKey(said("Address at which a person sees the card.")),
   external_id: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(
@@ -37,8 +39,8 @@ export const TaskerIssue = Schema.Struct({
 export type TaskerIssue = typeof TaskerIssue.Type
 
 const commentFields = {
-  id: CommentId.annotateKey(said("UUID of the comment.")),
-  issue_id: IssueId.annotateKey(said("UUID of its card.")),
+  id: CommentId.pipe(Schema.annotateEncoded(said("UUID of the comment."))),
+  issue_id: IssueId.pipe(Schema.annotateEncoded(said("UUID of its card."))),
   comment_html: Schema.String.annotateKey(said("The text as HTML.")),
   created_at: Schema.String.annotateKey(said("ISO 8601, UTC."))
 }
@@ -59,7 +61,7 @@ export const ListedComment = Schema.Struct({
 export type ListedComment = typeof ListedComment.Type
 
 export const TaskerProject = Schema.Struct({
-  id: Project.fields.id.annotateKey(said("UUID of the project.")),
+  id: Project.fields.id.pipe(Schema.annotateEncoded(said("UUID of the project."))),
   name: Project.fields.name.annotateKey(said("Its name.")),
   identifier: Project.fields.identifier.annotateKey(said("Start of its cards' identifiers.")),
   workspace_slug: Project.fields.workspace_slug.annotateKey(said("Slug of its workspace."))

@@ -22,14 +22,14 @@ export const externalSource = "nodedc-agent-gateway" as const
 const said = (description: string) => ({ description })
 
 export const Actor = Schema.Struct({
-  agent_id: AgentId.annotateKey(said("UUID of the agent.")),
+  agent_id: AgentId.pipe(Schema.annotateEncoded(said("UUID of the agent."))),
   agent_display_name: Schema.String.annotateKey(said("Name of the agent, for people.")),
   owner_user_id: UserId.annotateKey(said("Id of the person in whose name the agent acts.")),
   owner_email: Schema.String.annotateKey(said("E-mail address of that person."))
 }).annotate({ identifier: "Actor" })
 
 const actor = Actor.annotateKey(said("Who acts, and for whom. It names the same ids as the headers."))
-const project_id = ProjectId.annotateKey(said("UUID of the project."))
+const project_id = ProjectId.pipe(Schema.annotateEncoded(said("UUID of the project.")))
 
 /** Headers of every call. */
 export const CallHeaders = Schema.Struct({
@@ -51,11 +51,11 @@ export const WriteHeaders = Schema.Struct({
   )
 })
 
-const CardId = Schema.Struct({ issue_id: IssueId.annotateKey(said("UUID of the card.")) })
+const CardId = Schema.Struct({ issue_id: IssueId.pipe(Schema.annotateEncoded(said("UUID of the card."))) })
 
 export const ResolveBody = Schema.Struct({
   workspace_slug: Schema.String.annotateKey(said("Slug of the workspace.")),
-  project_id: Schema.optionalKey(ProjectId).annotateKey(said("UUID of the project.")),
+  project_id: Schema.optionalKey(ProjectId.pipe(Schema.annotateEncoded(said("UUID of the project.")))),
   identifier: Schema.optionalKey(Schema.String).annotateKey(said("Its identifier, in any case.")),
   name: Schema.optionalKey(Schema.String).annotateKey(
     said("Its name. How alike two names must be is Tasker's to decide.")
@@ -75,7 +75,9 @@ const paging = {
 
 export const IssuesQuery = Schema.Struct({
   project_id,
-  issue_id: Schema.optionalKey(IssueId).annotateKey(said("Look-up: the card with this UUID, or none.")),
+  issue_id: Schema.optionalKey(
+    IssueId.pipe(Schema.annotateEncoded(said("Look-up: the card with this UUID, or none.")))
+  ),
   identifier: Schema.optionalKey(Schema.String).annotateKey(
     said("Look-up: the card with this identifier, in any case, or none.")
   ),
@@ -114,7 +116,7 @@ export const CreateBody = Schema.Struct({
   assignee_ids: Schema.Array(Schema.String).annotateKey(said("Ids of members with role 15 or more.")),
   start_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`, not after `target_date`.")),
   target_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`.")),
-  parent_id: Schema.NullOr(IssueId).annotateKey(said("UUID of a card of the same project.")),
+  parent_id: Schema.NullOr(IssueId.pipe(Schema.annotateEncoded(said("UUID of a card of the same project.")))),
   ...mark
 })
 export type CreateBody = typeof CreateBody.Type
@@ -135,7 +137,7 @@ export const UpdateBody = Schema.Struct({
   priority: Schema.optionalKey(Priority),
   start_date: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(said("Null clears it.")),
   target_date: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(said("Null clears it.")),
-  parent_id: Schema.optionalKey(Schema.NullOr(IssueId)).annotateKey(said("Null clears it."))
+  parent_id: Schema.optionalKey(Schema.NullOr(IssueId.pipe(Schema.annotateEncoded(said("Null clears it.")))))
 }).annotate(said("A field that is left out stays as it is."))
 export type UpdateBody = typeof UpdateBody.Type
 
@@ -172,18 +174,23 @@ const next_cursor = Schema.NullOr(Schema.String).annotateKey(
   said("`cursor` of the next page; null on the last one.")
 )
 
+/** A schema of an object that is read without services. */
+export interface Fields extends Schema.Decoder<unknown> {
+  readonly fields: Schema.Struct.Fields
+}
+
 export interface Endpoint {
   readonly method: "GET" | "POST" | "PATCH" | "PUT"
   /** Below `apiPath`. */
   readonly path: `/${string}`
   readonly title: string
   readonly writes: boolean
-  readonly parameters?: Schema.Struct<Schema.Struct.Fields>
-  readonly query?: Schema.Struct<Schema.Struct.Fields>
-  readonly body?: Schema.Struct<Schema.Struct.Fields>
+  readonly parameters?: Fields
+  readonly query?: Fields
+  readonly body?: Fields
   /** Of a success. Any other 2xx is read as well. */
   readonly status: 200 | 201
-  readonly response: Schema.Struct<Schema.Struct.Fields>
+  readonly response: Fields
 }
 
 export const endpoints = {
