@@ -51,36 +51,52 @@ const parametersOf = (
   }))
 }
 
-const errorResponses = (endpoint: Endpoint): Readonly<Record<string, Json>> =>
-  Object.fromEntries(
-    [...errorsOf(endpoint)].map(([status, rows]) => [
-      String(status),
-      {
-        description: [...new Set(rows.map(({ means }) => means))].join(", "),
-        ...(status === 429
-          ? {
-              headers: {
-                "Retry-After": {
-                  description: "Seconds, or an HTTP date, until the next call. The gateway keeps to it.",
-                  schema: { type: "string", examples: ["30"] }
-                }
-              }
-            }
-          : {}),
-        content: {
-          "application/json": {
-            schema: { $ref: "#/components/schemas/Error" },
-            examples: Object.fromEntries(
-              rows.map(({ example, from, means }, at) => [
-                `${means}_${from}_${at + 1}`,
-                { summary: `Means ${means}`, value: example }
-              ])
-            )
+/** Responses and headers that several calls have. */
+const shared = { responses: {} as Record<string, Json>, parameters: {} as Record<string, Json> }
+
+const responseOf = (status: number, rows: ReadonlyArray<Row>): Json => ({
+  description: [...new Set(rows.map(({ means }) => means))].join(", "),
+  ...(status === 429
+    ? {
+        headers: {
+          "Retry-After": {
+            description: "Seconds, or an HTTP date, until the next call. The gateway keeps to it.",
+            schema: { type: "string", examples: ["30"] }
           }
         }
       }
-    ])
+    : {}),
+  content: {
+    "application/json": {
+      schema: { $ref: "#/components/schemas/Error" },
+      examples: Object.fromEntries(
+        rows.map(({ example, from, means }, at) => [
+          `${means}_${from}_${at + 1}`,
+          { summary: `Means ${means}`, value: example }
+        ])
+      )
+    }
+  }
+})
+
+const errorResponses = (endpoint: Endpoint): Readonly<Record<string, Json>> =>
+  Object.fromEntries(
+    [...errorsOf(endpoint)].map(([status, rows]) => {
+      const name = `Error${status}${rows.some(({ calls }) => calls === "make") ? "OfMaking" : ""}`
+      shared.responses[name] = responseOf(status, rows)
+      return [String(status), { $ref: `#/components/responses/${name}` }]
+    })
   )
+
+const headerParameters = ({ writes }: Endpoint): ReadonlyArray<Json> =>
+  [
+    // OpenAPI has the bearer under `security`.
+    ...parametersOf("header", CallHeaders, headers).filter(({ name }) => name !== "Authorization"),
+    ...(writes ? parametersOf("header", WriteHeaders, headers) : [])
+  ].map((parameter) => {
+    shared.parameters[String(parameter.name)] = parameter
+    return { $ref: `#/components/parameters/${parameter.name}` }
+  })
 
 const operationOf = (name: EndpointName, endpoint: Endpoint, example: Example): Json => ({
   operationId: name,
@@ -89,9 +105,7 @@ const operationOf = (name: EndpointName, endpoint: Endpoint, example: Example): 
   parameters: [
     ...parametersOf("path", endpoint.parameters, example.parameters),
     ...parametersOf("query", endpoint.query, example.query),
-    // OpenAPI has the bearer under `security`.
-    ...parametersOf("header", CallHeaders, headers).filter((header) => header.name !== "Authorization"),
-    ...(endpoint.writes ? parametersOf("header", WriteHeaders, headers) : [])
+    ...headerParameters(endpoint)
   ],
   ...(endpoint.body === undefined
     ? {}
@@ -169,6 +183,7 @@ export const openapi = (): Json => {
       securitySchemes: {
         gateway: { type: "http", scheme: "bearer", description: "NODEDC_INTERNAL_ACCESS_TOKEN" }
       },
+      ...shared,
       schemas: {
         ...Object.fromEntries(Object.entries(definitions).toSorted(([a], [b]) => (a < b ? -1 : 1))),
         Error: errorSchema

@@ -112,14 +112,23 @@ describe("the document of Tasker's API", () => {
     ajv.addSchema({ $id: "tasker", components: document.components })
     const at = (schema: unknown) =>
       ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"tasker#/components')))
+    // biome-ignore lint/suspicious/noExplicitAny: a document of JSON, read as a client would
+    const found = (node: any): any =>
+      typeof node?.$ref === "string"
+        ? node.$ref
+            .split("/")
+            .slice(1)
+            // biome-ignore lint/suspicious/noExplicitAny: a document of JSON, read as a client would
+            .reduce((at: any, key: string) => at[key], document)
+        : node
     const seen = Object.entries(document.paths).flatMap(([path, methods]) =>
       // biome-ignore lint/suspicious/noExplicitAny: a document of JSON, read as a client would
       Object.entries(methods as any).map(([method, operation]: [string, any]) => {
-        for (const { example, name, schema } of operation.parameters) {
+        for (const { example, name, schema } of operation.parameters.map(found)) {
           assert.isTrue(at(schema)(example), `${operation.operationId} ${name}`)
         }
         const contents = [operation.requestBody, ...Object.values(operation.responses)]
-          .map((holder) => holder?.content["application/json"])
+          .map((holder) => found(holder)?.content["application/json"])
           .filter((content) => content !== undefined)
         for (const { example, examples: several = {}, schema } of contents) {
           const check = at(schema)
