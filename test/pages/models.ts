@@ -81,6 +81,7 @@ export const consentModel = (language: Language, rest: Partial<ConsentPage> = {}
   offered: allScopes,
   ticked: allScopes,
   idleDays: 90,
+  grantsEnd: false,
   minutesLeft: 9,
   ...rest
 })

@@ -47,7 +47,7 @@ export class World extends Context.Service<
     /** An agent with a grant on a new project; all scopes where none are named. */
     readonly actor: (
       scopes?: ReadonlyArray<Scope>,
-      terms?: { readonly maxWrites?: number }
+      terms?: { readonly maxWrites?: number; readonly expiresAt?: string }
     ) => Effect.Effect<Actor>
   }
 >()("test/World") {}
@@ -119,7 +119,11 @@ const world = (options: Options) =>
                   owner_email: owner.email,
                   display_name: "Test Codex"
                 })
-                yield* registry.grant(act, agent.id, grantTerms(project, scopes, terms.maxWrites ?? null))
+                yield* registry.grant(
+                  act,
+                  agent.id,
+                  grantTerms(project, scopes, terms.maxWrites ?? null, terms.expiresAt ?? null)
+                )
                 const { token } = yield* registry.issueToken(act, agent.id, {
                   name: "test",
                   expires_at: null

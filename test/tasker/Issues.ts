@@ -239,8 +239,8 @@ export class Issues extends Context.Service<
           sql`
             select ${columns} from issues i join projects p on p.id = i.project_id
             where ${matching(query)}
-            ${after === undefined ? sql`` : sql`and (i.updated_at, i.id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
-            order by i.updated_at desc, i.id desc
+            ${after === undefined ? sql`` : sql`and (i.created_at, i.id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
+            order by i.created_at desc, i.id desc
             limit ${limit + 1}`,
           decodeCards
         )
@@ -256,7 +256,7 @@ export class Issues extends Context.Service<
         )
         return {
           results,
-          next_cursor: last === undefined ? null : toCursor(last.updated_at, last.id),
+          next_cursor: last === undefined ? null : toCursor(last.created_at, last.id),
           total_count: total
         }
       })

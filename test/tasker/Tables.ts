@@ -63,7 +63,7 @@ const tables = [
     unique (project_id, sequence_id),
     check (start_date <= target_date)
   )`,
-  `create index if not exists issues_newest on issues (project_id, updated_at desc, id desc)`,
+  `create index if not exists issues_by_creation on issues (project_id, created_at desc, id desc)`,
   `create index if not exists issues_external on issues (project_id, external_id)`,
   `create index if not exists issues_parent on issues (parent_id)`,
   `create table if not exists comments (

@@ -1,4 +1,5 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
+import { Settings } from "../../Config.ts"
 import { loginDays } from "../../domain/Login.ts"
 import { type BrowserKey, formProof } from "../../domain/OAuthConsent.ts"
 import type { Scope } from "../../domain/Scope.ts"
@@ -19,7 +20,10 @@ export interface View {
 }
 
 /** The second page, as it is shown first and again. */
-export const makeConsentPage = Effect.map(TaskerAdapter, (tasker) => {
+export const makeConsentPage = Effect.gen(function* () {
+  const tasker = yield* TaskerAdapter
+  const { longestGrant } = yield* Settings
+
   /** What the agent holds now of what is asked, in its projects. */
   const look = Effect.fnUntraced(function* (visit: Visit, paired: Paired): Effect.fn.Return<View, Halted> {
     const offered = offeredIn(paired.grants, visit.asked.scopes)
@@ -51,6 +55,7 @@ export const makeConsentPage = Effect.map(TaskerAdapter, (tasker) => {
       offered,
       ticked: offered.filter((scope) => ticked.includes(scope)),
       idleDays: loginDays,
+      grantsEnd: Option.isSome(longestGrant),
       minutesLeft: consent.secondsLeft / 60,
       error
     })

@@ -44,7 +44,11 @@ ${hiddenFields(model.language, model.hidden)}
 </section>
 <section>
 <h2>${t.where}</h2>
-${projectList(model, words)}
+${projectList(model, words)}${
+  model.grantsEnd &&
+  html`
+<p class="soft">${t.endsWhy}</p>`
+}
 </section>
 <section>
 <h2>${t.what}</h2>

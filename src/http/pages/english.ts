@@ -77,6 +77,8 @@ export const english: Phrases = {
     onlyHere: (what) => `Here only: ${what.join(", ")}`,
     more: (projects) => `and ${counted(projects, "more project", "more projects")}`,
     ends: (when) => html`Until ${when}`,
+    endsWhy:
+      "Access to each project ends by itself at the time shown, because this gateway can't see if you are removed from a project.",
     daily: (writes) => `At most ${counted(writes, "change", "changes")} a day`,
     what: "What it may do",
     tickHint: "Untick what you do not want to give.",

@@ -100,6 +100,8 @@ export interface ConsentPage extends WithForm {
   readonly ticked: ReadonlyArray<Scope>
   /** After how many days without use the login ends by itself. */
   readonly idleDays: number
+  /** True if every grant has to end, because the gateway can't see that a person was removed from a project. */
+  readonly grantsEnd: boolean
   /** For how long this page can still be answered. */
   readonly minutesLeft: number
   readonly error?: "nothing_ticked" | undefined

@@ -48,6 +48,7 @@ export interface Phrases {
     readonly onlyHere: (what: ReadonlyArray<string>) => string
     readonly more: (projects: number) => string
     readonly ends: (when: Html) => Html
+    readonly endsWhy: string
     readonly daily: (writes: number) => string
     readonly what: string
     readonly tickHint: string

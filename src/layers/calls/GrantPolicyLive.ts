@@ -1,10 +1,18 @@
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { GrantDenied } from "../../domain/Failure.ts"
 import type { Scope } from "../../domain/Scope.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
 
 const denied = (reason: GrantDenied["reason"], message: string, details: Record<string, unknown>) =>
   Effect.fail(new GrantDenied({ reason, message, details }))
+
+/** A grant without an end, or with a distant one, was made before the gateway demanded an end. */
+const endOf = (expiresAt: string | null, now: number): string => {
+  if (expiresAt === null) return "has no end, and this gateway serves only grants that end"
+  return Date.parse(expiresAt) > now
+    ? `ends at ${expiresAt}, which is later than this gateway allows`
+    : `expired at ${expiresAt}`
+}
 
 export const layer = Layer.succeed(
   GrantPolicy,
@@ -20,10 +28,12 @@ export const layer = Layer.succeed(
         )
       }
       if (grant.expired) {
-        return denied(
-          "grant_expired",
-          `The grant for project ${projectId} expired at ${grant.expires_at}. Nothing was changed. ${owner} can renew it.`,
-          { project_id: projectId, expires_at: grant.expires_at }
+        return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          denied(
+            "grant_expired",
+            `The grant for project ${projectId} ${endOf(grant.expires_at, now)}. Nothing was changed. ${owner} can renew it.`,
+            { project_id: projectId, expires_at: grant.expires_at }
+          )
         )
       }
       return grant.scopes.includes(scope)

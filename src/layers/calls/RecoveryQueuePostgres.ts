@@ -82,7 +82,7 @@ export const layer = Layer.effect(
             k.intent, k.before, k.client, ${triesColumns(sql, settings)}, ${agentJson(sql)} as agent,
             (select workspace_slug from grants where id = k.grant_id) as workspace_slug,
             coalesce((
-              select json_agg(${standingGrantJson(sql)} order by g.created_at, g.id)
+              select json_agg(${standingGrantJson(sql, settings.longestGrant)} order by g.created_at, g.id)
               from grants g
               where g.agent_id = a.id and g.revoked_at is null
             ), '[]'::json) as grants

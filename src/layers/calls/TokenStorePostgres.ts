@@ -75,7 +75,8 @@ export const layer = Layer.effect(
     const settings = yield* Settings
 
     const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
-      const asked = { token, key, counting, retention: settings.idempotencyRetention }
+      const { idempotencyRetention: retention, longestGrant } = settings
+      const asked = { token, key, counting, retention, longestGrant }
       const [row] = yield* storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeRows)))
       return row === undefined ? yield* unknownToken(token) : row
     })

@@ -48,6 +48,7 @@ export interface Asked {
   readonly counting: Counting | undefined
   /** For how long an answer is kept. */
   readonly retention: Duration.Duration
+  readonly longestGrant: Settings["Service"]["longestGrant"]
 }
 
 /**
@@ -92,7 +93,7 @@ export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => {
     ${isRevoked} as revoked,
     ${isExpired} as expired,
     coalesce((
-      select json_agg(${standingGrantJson(sql, scopes)} order by g.created_at, g.id)
+      select json_agg(${standingGrantJson(sql, asked.longestGrant, scopes)} order by g.created_at, g.id)
       from grants g
       where g.agent_id = a.id and g.revoked_at is null
     ), '[]'::json) as grants,

@@ -6,6 +6,7 @@ import { OperationId } from "../../domain/Ids.ts"
 import { issueOf } from "../../domain/Write.ts"
 import type { Intent } from "../../services/Idempotency.ts"
 import { jsonOrNull } from "../audit/auditSql.ts"
+import { grantExpired } from "../registry/principalJson.ts"
 import { type Asked, CallerRow, callerRow, countingOf, rated } from "./callerSql.ts"
 import { holder } from "./holderSql.ts"
 
@@ -26,7 +27,8 @@ export const askedOf = (intent: Intent, settings: Settings["Service"]): Asked =>
   token: intent.token,
   key: intent.key,
   counting: intent.counted ? undefined : countingOf(settings, "writes"),
-  retention: settings.idempotencyRetention
+  retention: settings.idempotencyRetention,
+  longestGrant: settings.longestGrant
 })
 
 /**
@@ -55,7 +57,7 @@ export const reserveStatement = (
       where ${isLive}
         and a.status = 'active'
         and g.project_id = ${intent.projectId}
-        and (g.expires_at is null or g.expires_at > now())
+        and not ${grantExpired(sql, settings.longestGrant)}
         and ${intent.scope}::text = any (g.scopes)
         and (${scopes} is null or ${intent.scope}::text = any (${scopes}))
         ${

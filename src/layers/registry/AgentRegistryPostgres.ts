@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
+import { Settings } from "../../Config.ts"
 import { codeOf } from "../../domain/Failure.ts"
 import { AgentRegistry } from "../../services/AgentRegistry.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
@@ -16,6 +17,7 @@ export const layer = Layer.effect(
     const sql = yield* PgClient
     const random = yield* SecureRandom.SecureRandom
     const audit = yield* AuditLog
+    const { longestGrant } = yield* Settings
     const acting = makeActing(sql, audit)
 
     const recordFailure: AgentRegistry["Service"]["recordFailure"] = Effect.fn("AgentRegistry.recordFailure")(
@@ -29,8 +31,8 @@ export const layer = Layer.effect(
     )
 
     return AgentRegistry.of({
-      ...registryAgents(sql, random, acting),
-      ...registryGrants(sql, random, acting),
+      ...registryAgents(sql, random, acting, longestGrant),
+      ...registryGrants(sql, random, acting, longestGrant),
       ...registryTokens(sql, random, acting),
       recordFailure
     })

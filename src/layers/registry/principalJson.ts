@@ -1,4 +1,5 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import { Duration, Option } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 
 /** The nouns of `domain/Principal.ts` as JSON, as the database makes it of their rows. */
@@ -29,10 +30,30 @@ export const grantJson = (sql: PgClient): Fragment =>
   sql`json_build_object(${grantFields(sql, sql`g.scopes`)})`
 
 /**
- * The same with what only the moment says of it; judged by the database's clock. `within`, an array or null,
- * narrows the scopes to those of a login.
+ * True if a grant `g` has expired, by the database's clock. If grants have a longest lifetime, one that does
+ * not end within it counts as expired: it was made under other rules.
  */
-export const standingGrantJson = (sql: PgClient, within: Fragment = sql`null::text[]`): Fragment => sql`
+export const grantExpired = (sql: PgClient, longest: Option.Option<Duration.Duration>): Fragment =>
+  Option.isNone(longest)
+    ? sql`coalesce(g.expires_at <= now(), false)`
+    : sql`coalesce(
+        g.expires_at <= now()
+          or g.expires_at > g.updated_at + ${Duration.toSeconds(longest.value) + clockSkewSeconds}::integer * interval '1 second',
+        true
+      )`
+
+/** The instant was checked by the clock of the process that made the grant. */
+const clockSkewSeconds = 300
+
+/**
+ * A grant with what only the moment says of it. `within`, an array or null, narrows the scopes to those of a
+ * login.
+ */
+export const standingGrantJson = (
+  sql: PgClient,
+  longest: Option.Option<Duration.Duration>,
+  within: Fragment = sql`null::text[]`
+): Fragment => sql`
   json_build_object(
     ${grantFields(
       sql,
@@ -41,7 +62,7 @@ export const standingGrantJson = (sql: PgClient, within: Fragment = sql`null::te
         where ${within} is null or u.scope = any (${within}) order by u.n
       )`
     )},
-    'expired', coalesce(g.expires_at <= now(), false),
+    'expired', ${grantExpired(sql, longest)},
     'writes_today', coalesce((
       select w.writes from grant_writes w
       where w.grant_id = g.id and w.day = (now() at time zone 'UTC')::date

@@ -1,5 +1,5 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect } from "effect"
+import { type Duration, Effect, type Option } from "effect"
 import type { SecureRandom } from "effect/crypto"
 import type { Fragment } from "effect/sql/Statement"
 import { RequestRefused } from "../../domain/Failure.ts"
@@ -31,7 +31,8 @@ export const agentWithin = (sql: PgClient, reach: Reach, id: AgentId, lock: Frag
 export const registryAgents = (
   sql: PgClient,
   random: SecureRandom.SecureRandom["Service"],
-  acting: Acting
+  acting: Acting,
+  longestGrant: Option.Option<Duration.Duration>
 ) => {
   const createAgent: Registry["createAgent"] = Effect.fn("AgentRegistry.createAgent")(function* (act, input) {
     const id = yield* random.uuidV7()
@@ -139,7 +140,7 @@ export const registryAgents = (
       Effect.gen(function* () {
         const agent = yield* agentWithin(sql, reach, id)
         const grants = yield* items(StandingGrant)(sql`
-          select ${standingGrantJson(sql)} as item from grants g
+          select ${standingGrantJson(sql, longestGrant)} as item from grants g
           where g.agent_id = ${id}::uuid and g.revoked_at is null
           order by g.created_at, g.id`)
         return { agent, grants }

@@ -1,6 +1,8 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect } from "effect"
+import { Clock, Duration, Effect, Option } from "effect"
 import type { SecureRandom } from "effect/crypto"
+import type { InputInvalid } from "../../domain/Failure.ts"
+import { invalidInput } from "../../domain/inputs.ts"
 import { Grant } from "../../domain/Principal.ts"
 import { allScopes } from "../../domain/Scope.ts"
 import type { AgentRegistry } from "../../services/AgentRegistry.ts"
@@ -10,6 +12,24 @@ import { grantJson } from "./principalJson.ts"
 import { agentWithin, notFound } from "./registryAgents.ts"
 import { items, page } from "./registrySql.ts"
 
+/** Demands an end within the longest lifetime, if there is one. */
+const endsInTime = (
+  expiresAt: string | null,
+  longest: Option.Option<Duration.Duration>
+): Effect.Effect<void, InputInvalid> =>
+  Option.isNone(longest)
+    ? Effect.void
+    : Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        expiresAt !== null && Date.parse(expiresAt) <= now + Duration.toMillis(longest.value)
+          ? Effect.void
+          : Effect.fail(
+              invalidInput(
+                "expires_at",
+                `Expected an instant within ${Duration.toDays(longest.value)} days: this gateway can't see that an owner was removed from a project, so a grant has to end by itself.`
+              )
+            )
+      )
+
 type Registry = AgentRegistry["Service"]
 
 const asGrants = items(Grant)
@@ -18,7 +38,8 @@ const asGrants = items(Grant)
 export const registryGrants = (
   sql: PgClient,
   random: SecureRandom.SecureRandom["Service"],
-  acting: Acting
+  acting: Acting,
+  longest: Option.Option<Duration.Duration>
 ) => {
   const grantOf = (agentId: string, id: string) =>
     Effect.flatMap(
@@ -36,6 +57,7 @@ export const registryGrants = (
         const agent = yield* agentWithin(sql, act.reach, agentId)
         const make = Effect.gen(function* () {
           yield* inFuture(terms.expires_at)
+          yield* endsInTime(terms.expires_at, longest)
           // The arbiter is the partial index that allows one live grant an agent and project.
           const [made] = yield* asGrants(sql`
             insert into grants as g (id, agent_id, workspace_slug, project_id, scopes, expires_at, max_writes_per_day)

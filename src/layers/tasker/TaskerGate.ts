@@ -179,6 +179,7 @@ const endingOf = (exit: Tried): Ending => {
     case "TimedOut":
     case "Cut":
       return "failed"
+    case "TooLong":
     case "Unreadable":
       return "answered"
     default:

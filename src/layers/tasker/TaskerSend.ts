@@ -33,21 +33,11 @@ export const make = (
   gate: Gate,
   options: { readonly path: string; readonly token: string; readonly timeoutMillis: number }
 ): Send => {
-  const { path, timeoutMillis, token } = options
+  const { timeoutMillis } = options
   return (call) =>
     Effect.withFiber((fiber) => {
       const started = monotonicMillis(fiber)
-      const request: Request = {
-        method: call.method,
-        path: path + call.path,
-        headers: {
-          accept: "application/json",
-          authorization: `Bearer ${token}`,
-          traceparent: traceparent(fiber),
-          ...headersOf(call)
-        },
-        body: call.body === undefined ? undefined : JSON.stringify(call.body)
-      }
+      const request = requestOf(call, options, fiber)
       const asking = { agent: call.who.agent.id, kind: kindOf(call) }
 
       const attempt = (
@@ -127,6 +117,23 @@ const pauseAfter = (
       return undefined
   }
 }
+
+/** The request of a call. `path` is the API's base path. */
+export const requestOf = (
+  call: Outgoing,
+  { path, token }: { readonly path: string; readonly token: string },
+  fiber: Fiber.Fiber<unknown, unknown>
+): Request => ({
+  method: call.method,
+  path: path + call.path,
+  headers: {
+    accept: "application/json",
+    authorization: `Bearer ${token}`,
+    traceparent: traceparent(fiber),
+    ...headersOf(call)
+  },
+  body: call.body === undefined ? undefined : JSON.stringify(call.body)
+})
 
 const headersOf = (call: Outgoing): Record<string, string> => {
   const { agent, requestId } = call.who

@@ -179,6 +179,18 @@ export interface Fields extends Schema.Decoder<unknown> {
   readonly fields: Schema.Struct.Fields
 }
 
+/** A Tasker that lists all cards at once may leave both out. */
+const restOfIssues = {
+  next_cursor: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(
+    said("`cursor` of the next page; null on the last one. Without it all cards are in this response.")
+  ),
+  total_count: Schema.optionalKey(Schema.NullOr(Schema.Int)).annotateKey(
+    said("How many cards there are under these filters.")
+  )
+}
+export const RestOfIssues = Schema.Struct(restOfIssues)
+export type RestOfIssues = typeof RestOfIssues.Type
+
 export interface Endpoint {
   readonly method: "GET" | "POST" | "PATCH" | "PUT"
   /** Below `apiPath`. */
@@ -219,11 +231,7 @@ export const endpoints = {
     writes: false,
     query: IssuesQuery,
     status: 200,
-    response: Schema.Struct({
-      results: Schema.Array(TaskerIssue),
-      next_cursor,
-      total_count: Schema.Int.annotateKey(said("How many cards there are under these filters."))
-    })
+    response: Schema.Struct({ results: Schema.Array(TaskerIssue), ...restOfIssues })
   },
   createIssue: {
     method: "POST",

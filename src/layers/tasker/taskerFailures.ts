@@ -160,10 +160,29 @@ export const ofBroken = (call: Outgoing, broken: Broken | NotAsked | Unconfigure
         },
         broken.sentAt
       )
+    case "TooLong":
+      return call.listsCards === true
+        ? new Ambiguous({ failure: listTooLong(call, "a reply of more than 8 MiB"), sentAt: broken.sentAt })
+        : breach(call, "it is longer than 8 MiB", broken.sentAt)
     case "Unreadable":
       return breach(call, broken.because, broken.sentAt)
   }
 }
+
+/** Tasker's list of cards is longer than the gateway reads at once, and can't be had in parts. */
+export const listTooLong = ({ doing }: Pick<Outgoing, "doing">, what: string): TaskerFailure =>
+  new TaskerFailure({
+    reason: "unsupported",
+    message: `${doing}: Tasker lists the project's cards as ${what}. The gateway reads at most ${mostCards} cards and 8 MiB at once. Try a smaller limit; a Tasker that ignores \`limit\`, \`cursor\` and \`issue_id\` of GET /issues can't be used for a project of this size.`,
+    details: {
+      most_cards: mostCards,
+      most_bytes: 8 * 1024 * 1024,
+      missing_parameters: ["limit", "cursor", "issue_id"]
+    }
+  })
+
+/** Cards that are read at once of a Tasker that lists all of them or can't find one. */
+export const mostCards = 2000
 
 /** A response that is no success, read. */
 export interface Answered {
