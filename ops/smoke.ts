@@ -1,7 +1,9 @@
 /**
  * `npm run smoke:*`: the boundaries of the product, each as one suite. `e2e` and `mcp:e2e` go through to
- * a Tasker: a real one where NODEDC_TASKER_INTERNAL_URL and SMOKE_PROJECT_ID name it, else the reference one.
+ * a Tasker: a real one if SMOKE_PROJECT_ID names a project of it, otherwise the reference one.
  */
+import { Effect, Result } from "effect"
+import { isNamed, namedPlace, ownerAsVariables, reachDatabase } from "../test/support/smoke-place.ts"
 import { run, vitest } from "./steps.ts"
 
 const suites: Readonly<Record<string, string>> = {
@@ -11,10 +13,27 @@ const suites: Readonly<Record<string, string>> = {
   "mcp:e2e": "test/e2e/smoke-mcp-tasker.test.ts"
 }
 
-const [name = ""] = process.argv.slice(2)
-const suite = suites[name]
-if (suite === undefined) {
-  process.stderr.write(`Expected one of ${Object.keys(suites).join(", ")}\n`)
-  process.exit(2)
+const end = (message: string, code: number): never => {
+  process.stderr.write(`${message}\n`)
+  process.exit(code)
 }
-process.exit((await run(vitest("--project", "e2e", suite))) ? 0 : 1)
+
+/** What can't work is told in a line, before a suite starts. Returns the owner as variables. */
+const prepared = Effect.gen(function* () {
+  const url = process.env.DATABASE_URL || undefined
+  if (url !== undefined) yield* reachDatabase(url)
+  const { owner } = yield* namedPlace(process.env)
+  return ownerAsVariables(owner)
+})
+
+const [name = ""] = process.argv.slice(2)
+const suite = suites[name] ?? end(`Expected one of ${Object.keys(suites).join(", ")}`, 2)
+const ready =
+  name.endsWith("e2e") && isNamed(process.env)
+    ? await Effect.runPromise(Effect.result(prepared))
+    : Result.succeed({})
+if (Result.isFailure(ready)) end(ready.failure.message, 1)
+else {
+  const environment = { ...process.env, ...ready.success }
+  process.exit((await run(vitest("--project", "e2e", suite), environment)) ? 0 : 1)
+}
