@@ -1,6 +1,7 @@
 /**
  * `npm run smoke:*`: the boundaries of the product, each as one suite. `e2e` and `mcp:e2e` go through to
  * a Tasker: a real one if SMOKE_PROJECT_ID names a project of it, otherwise the reference one.
+ * `plane` goes through to the Plane that PLANE_BASE_URL names.
  */
 import { Effect, Result } from "effect"
 import { isNamed, namedPlace, ownerAsVariables, reachDatabase } from "../test/support/smoke-place.ts"
@@ -10,7 +11,8 @@ const suites: Readonly<Record<string, string>> = {
   mcp: "test/e2e/smoke-mcp.test.ts",
   gateway: "test/e2e/smoke-gateway.test.ts",
   e2e: "test/e2e/smoke-rest-tasker.test.ts",
-  "mcp:e2e": "test/e2e/smoke-mcp-tasker.test.ts"
+  "mcp:e2e": "test/e2e/smoke-mcp-tasker.test.ts",
+  plane: "test/e2e/smoke-plane.test.ts"
 }
 
 const end = (message: string, code: number): never => {
@@ -28,12 +30,15 @@ const prepared = Effect.gen(function* () {
 
 const [name = ""] = process.argv.slice(2)
 const suite = suites[name] ?? end(`Expected one of ${Object.keys(suites).join(", ")}`, 2)
+if (name === "plane" && !process.env.PLANE_BASE_URL) {
+  process.stdout.write(
+    "Skipped: no Plane is named. Set PLANE_BASE_URL, PLANE_API_KEY, SMOKE_WORKSPACE_SLUG and SMOKE_PROJECT_ID.\n"
+  )
+  process.exit(0)
+}
 const ready =
   name.endsWith("e2e") && isNamed(process.env)
     ? await Effect.runPromise(Effect.result(prepared))
     : Result.succeed({})
-if (Result.isFailure(ready)) end(ready.failure.message, 1)
-else {
-  const environment = { ...process.env, ...ready.success }
-  process.exit((await run(vitest("--project", "e2e", suite), environment)) ? 0 : 1)
-}
+const owner = Result.isSuccess(ready) ? ready.success : end(ready.failure.message, 1)
+process.exit((await run(vitest("--project", "e2e", suite), { ...process.env, ...owner })) ? 0 : 1)

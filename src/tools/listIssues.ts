@@ -47,7 +47,7 @@ export const listIssues = readTool({
       ...(args.updated_after === undefined ? {} : { updated_after: args.updated_after })
     }
     const filtersHere = filterNames(filters).length > 0 && (yield* board.ignoresFilters)
-    const { complete, filtered, items, latest, upTo } = yield* readList(
+    const { complete, items, latest, upTo } = yield* readList(
       {
         list: listFingerprint({ issues: board.projectId, ...filters }),
         read: (page) => board.issues({ ...filters, ...page }),
@@ -57,7 +57,7 @@ export const listIssues = readTool({
       },
       args
     )
-    const total_count = complete ? items.length : filtered ? null : (latest?.total_count ?? null)
+    const total_count = complete ? items.length : (latest?.total_count ?? null)
     const summaries = yield* board.summaries(items)
     const whole = { ...(yield* upTo(summaries.length)), total_count }
     const fitting = yield* countFitting(summaries, (issues) => ({ issues, ...whole }))

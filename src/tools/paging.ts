@@ -45,8 +45,6 @@ export interface Reading<P extends Page<Pages.Item>> {
   readonly latest: P | undefined
   /** True if `items` is the whole list. */
   readonly complete: boolean
-  /** True if Tasker ignored a filter, so that its count is of something else. */
-  readonly filtered: boolean
   /** What stands beside the first `count` items. */
   readonly upTo: (count: number) => Effect.Effect<Continuation, TaskerFailure>
 }
@@ -194,7 +192,6 @@ const conclude = <P extends Page<Pages.Item>>(
     items,
     latest: pages.at(-1)?.page,
     complete: from === undefined && ended && !circular,
-    filtered: items.length < looked.length,
     upTo: Effect.fnUntraced(function* (count) {
       const cut = count < items.length
       const lastShown = cut ? looked.findIndex(({ item }) => item === items[count - 1]) : looked.length - 1

@@ -11,10 +11,14 @@ export interface Lesser {
   readonly seed?: boolean
   /** A cursor is a page number that counts in pages of the request's own limit. */
   readonly pageNumbers?: boolean
+  /** Comments come newest first. */
+  readonly newestComments?: boolean
   /** Parameters of `GET /issues` that are ignored. */
   readonly ignored?: ReadonlyArray<string>
   /** Fields that cards don't have. */
   readonly without?: ReadonlyArray<string>
+  /** So many older cards besides, each with this many characters of text. */
+  readonly more?: readonly [count: number, characters: number]
 }
 
 type Issue = Readonly<Record<string, unknown>>
@@ -30,6 +34,31 @@ const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
   const chunks: Array<Buffer> = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
+}
+
+const olderCards = (
+  [count, characters]: NonNullable<Lesser["more"]>,
+  project_id: string
+): ReadonlyArray<Issue> => {
+  const description_html = `<p>${"Text ".repeat(characters / 5)}</p>`
+  return Array.from({ length: count }, (_, n) => ({
+    id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`,
+    project_id,
+    sequence_id: 100_000 + n,
+    identifier: `OLD-${n}`,
+    name: `Older card ${n}`,
+    description_html,
+    priority: "none",
+    state_id: "00000000-0000-4000-8000-999999999999",
+    label_ids: [],
+    assignee_ids: [],
+    start_date: null,
+    target_date: null,
+    parent_id: null,
+    created_at: new Date(Date.UTC(2020, 0, 1) - n * 1000).toISOString(),
+    updated_at: "2020-01-01T00:00:00.000000Z",
+    url: `https://tasker.example/OLD-${n}`
+  }))
 }
 
 class Front {
@@ -50,23 +79,24 @@ class Front {
     })
   }
 
-  private async allCards(
+  /** All items of a list of the reference. */
+  private async all(
     request: IncomingMessage,
+    path: string,
     params: URLSearchParams
   ): Promise<ReadonlyArray<Issue> | Response> {
-    const cards: Array<Issue> = []
+    const items: Array<Issue> = []
     const asked = new URLSearchParams(params)
-    for (const name of ["limit", "cursor"]) asked.delete(name)
+    asked.delete("cursor")
     asked.set("limit", "100")
     for (;;) {
-      const reply = await this.fetched(request, `${issuesPath}?${asked}`)
+      const reply = await this.fetched(request, `${path}?${asked}`)
       if (!reply.ok) return reply
       const { next_cursor, results } = (await reply.json()) as Page
-      cards.push(...results)
-      if (next_cursor === null) break
+      items.push(...results)
+      if (next_cursor === null) return items
       asked.set("cursor", next_cursor)
     }
-    return cards.toSorted((one, other) => String(other.created_at).localeCompare(String(one.created_at)))
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -74,49 +104,65 @@ class Front {
     const send = (status: number, type: string, body: string | Buffer) => {
       response.writeHead(status, { "content-type": type }).end(body)
     }
-    const isList = request.method === "GET" && url.pathname === issuesPath
-    if (request.method === "GET" && url.pathname.endsWith("/comments") && this.manner.seed === true) {
-      return send(404, "text/html", "<h1>Not Found</h1>")
-    }
-    if (isList) {
-      this.lists.push(url.searchParams)
-      await this.beforeList.shift()?.()
-    }
-    if (!isList || Object.keys(this.manner).length === 0) {
+    const passOn = async () => {
       const reply = await this.fetched(request, `${url.pathname}${url.search}`, await bodyOf(request))
-      return send(
+      send(
         reply.status,
         reply.headers.get("content-type") ?? "text/plain",
         Buffer.from(await reply.arrayBuffer())
       )
     }
+    const isCards = url.pathname === issuesPath
+    const isComments = url.pathname.startsWith(issuesPath) && url.pathname.endsWith("/comments")
+    if (request.method !== "GET" || !(isCards || isComments)) return passOn()
+    if (isCards) {
+      this.lists.push(url.searchParams)
+      await this.beforeList.shift()?.()
+    }
+    const {
+      ignored = [],
+      more = [0, 0],
+      newestComments,
+      pageNumbers = false,
+      seed = false,
+      without = []
+    } = this.manner
+    if (isComments && seed) return send(404, "text/html", "<h1>Not Found</h1>")
+    if (Object.keys(this.manner).length === 0) return passOn()
+
     const params = new URLSearchParams(url.searchParams)
-    const { ignored = [], pageNumbers = false, seed = false, without = [] } = this.manner
     for (const name of [...params.keys()]) {
       if (ignored.includes(name) || (seed && name !== "project_id")) params.delete(name)
     }
-    const cards = await this.allCards(request, params)
-    if (cards instanceof Response) return send(cards.status, "application/json", await cards.text())
-    const bare = cards.map((card) =>
-      Object.fromEntries(Object.entries(card).filter(([name]) => !without.includes(name)))
+    const found = await this.all(request, url.pathname, params)
+    if (found instanceof Response) return send(found.status, "application/json", await found.text())
+    const ordered = isCards
+      ? found.toSorted(newestFirst)
+      : newestComments === true
+        ? found.toReversed()
+        : found
+    const items = [...ordered, ...(isCards ? olderCards(more, params.get("project_id") ?? "") : [])].map(
+      (item) => Object.fromEntries(Object.entries(item).filter(([name]) => !without.includes(name)))
     )
-    if (seed) return send(200, "application/json", JSON.stringify({ results: bare }))
+    const sendJson = (status: number, value: object) =>
+      send(status, "application/json", JSON.stringify(value))
+    if (seed) return sendJson(200, { results: items })
     const limit = Number(params.get("limit") ?? 50)
     const cursor = params.get("cursor")
     const number = cursor === null ? 0 : Number(cursor.split(":")[1])
-    if (!Number.isInteger(number)) return send(400, "application/json", JSON.stringify({ error: "invalid" }))
-    // By the position of a card, as the reference does, or by a page's number.
+    if (!Number.isInteger(number)) return sendJson(400, { error: "invalid" })
     const from = pageNumbers ? number * limit : number
-    const results = bare.slice(from, from + limit)
-    const more = from + limit < bare.length
     const next = pageNumbers ? `${limit}:${number + 1}:0` : `at:${from + limit}`
-    send(
-      200,
-      "application/json",
-      JSON.stringify({ results, next_cursor: more ? next : null, total_count: bare.length })
-    )
+    sendJson(200, {
+      results: items.slice(from, from + limit),
+      next_cursor: from + limit < items.length ? next : null,
+      total_count: items.length
+    })
   }
 }
+
+const newestFirst = (one: Issue, other: Issue): number =>
+  String(other.created_at).localeCompare(String(one.created_at))
 
 export class LesserTasker extends Context.Service<LesserTasker, Front>()("test/support/LesserTasker") {}
 
