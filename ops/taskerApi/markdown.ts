@@ -289,7 +289,7 @@ Codes of \`error\`: ${errorCodes.map(code).join(", ")}.
 
 ## Promises
 
-\`npm run tasker:check\` tries these. Each is optional: the gateway works without it, at this cost.
+\`npm run tasker:check\` tries these. Each is optional: the gateway works without it, at this cost. A promise holds if no try broke it; one about the same moment can hold by chance.
 
 ${table(
   ["promise", "cost if it does not hold"],

@@ -54,7 +54,7 @@ const lookUps = Effect.fnUntraced(function* (sample: TaskerIssue) {
     { what: "issue_id", query: { issue_id: sample.id }, isIt: true },
     { what: "identifier", query: { identifier: sample.identifier }, isIt: true },
     { what: "identifier in lower case", query: { identifier: sample.identifier.toLowerCase() }, isIt: true },
-    { what: "an identifier of no card", query: { identifier: `${sample.identifier}999999` }, isIt: false }
+    { what: "identifier that no card has", query: { identifier: `${sample.identifier}999999` }, isIt: false }
   ]
   for (const { isIt, query, what } of tries) {
     const sent = yield* list({ ...query, limit: 2 }, `look-up by ${what}`)
@@ -63,10 +63,8 @@ const lookUps = Effect.fnUntraced(function* (sample: TaskerIssue) {
     if (sent.outcome._tag === "Done" && right) found.push(holds("lookup.card"))
     else {
       const because =
-        sent.outcome._tag === "Done"
-          ? `look-up by ${what} lists ${ids.length} cards`
-          : `look-up by ${what}: ${told(sent.outcome)}`
-      found.push(without("listIssues", because), breaks("lookup.card", because))
+        sent.outcome._tag === "Done" ? `${what} lists ${ids.length} cards` : `${what}: ${told(sent.outcome)}`
+      found.push(without("listIssues", `look-up by ${what}`), breaks("lookup.card", because))
     }
   }
   return found

@@ -4,7 +4,7 @@ import type { CreateIssue, UpdateIssue } from "../../domain/Write.ts"
 import * as Calls from "../../layers/tasker/taskerCalls.ts"
 import { listComments } from "./comments.ts"
 import { asRepeat, bare, comment, commentText, countNamed, create } from "./creates.ts"
-import { breaks, type Finding, holds, promised, untried } from "./findings.ts"
+import { breaks, type Finding, holds, promised, untried, without } from "./findings.ts"
 import { Probe, type Sent, told } from "./Probe.ts"
 import { cardNow, Scene } from "./Scene.ts"
 
@@ -95,6 +95,14 @@ export const checkStill = Effect.fnUntraced(function* (what: string) {
   const now = yield* cardNow(card, "a card that is left alone")
   if (now === undefined) return [untried("card.version_still", "the card could not be read")]
   return [
+    ...(now.created_at === card.created_at
+      ? []
+      : [
+          without(
+            "createIssue",
+            `the card's created_at: the response has ${card.created_at}, the card has ${now.created_at}`
+          )
+        ]),
     promised(
       "card.version_still",
       now.updated_at === card.updated_at,
