@@ -21,6 +21,7 @@ import {
 import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerSend from "./TaskerSend.ts"
+import { apiPath } from "./taskerApi.ts"
 import * as Calls from "./taskerCalls.ts"
 import * as Capabilities from "./taskerCapabilities.ts"
 import { ofBroken, ServerError } from "./taskerFailures.ts"
@@ -30,7 +31,6 @@ import * as Lists from "./taskerLists.ts"
 import * as Marks from "./taskerMarks.ts"
 import { found } from "./taskerMarks.ts"
 
-const apiPath = "/api/internal/nodedc/agent"
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
 
