@@ -59,13 +59,11 @@ export const listIssues = readTool({
     )
     const total_count = complete ? items.length : (latest?.total_count ?? null)
     const summaries = yield* board.summaries(items)
-    const whole = { ...(yield* upTo(summaries.length)), total_count }
-    const fitting = yield* countFitting(summaries, (issues) => ({ issues, ...whole }))
-    const issues = summaries.slice(0, fitting)
-    const rest = { ...(yield* upTo(fitting)), total_count }
-    if (yield* fits({ issues, ...rest })) return { issues, ...rest }
+    const shown = (issues: typeof summaries) => ({ issues, ...upTo(issues.length), total_count })
+    const whole = shown(summaries.slice(0, yield* countFitting(summaries, shown)))
+    if (yield* fits(whole)) return whole
     // One card alone may have more names than fit: they are cut, and it says so.
-    const short = (issues: typeof summaries) => ({ issues, ...rest, truncated: true as const })
-    return short(yield* slim(issues, short))
+    const short = (issues: typeof summaries) => ({ ...whole, issues, truncated: true as const })
+    return short(yield* slim(whole.issues, short))
   })
 })

@@ -3,10 +3,10 @@ import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import type { Tools } from "../../src/tools/Tools.ts"
-import { type Lesser, LesserTasker, layer as lesser } from "../support/lesser-tasker.ts"
 import { owner } from "../support/tasker.ts"
 import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
+import { profiles } from "../tasker/Switches.ts"
 
 interface Listed {
   readonly comments: ReadonlyArray<{
@@ -108,24 +108,18 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
   )
 })
 
-const taskers: ReadonlyArray<Lesser & { readonly words: string }> = [
-  { words: "oldest first" },
-  { words: "oldest first, in numbered pages", pageNumbers: true },
-  { words: "newest first, in numbered pages", pageNumbers: true, newestComments: true }
-]
-
-for (const { words, ...manner } of taskers) {
-  layer(lesser, { timeout: "120 seconds", excludeTestServices: true })(
-    `comments that come ${words}`,
+for (const profile of ["strict", "plane-like"] as const) {
+  const { newest_comments_first } = profiles[profile]
+  layer(world, { timeout: "120 seconds", excludeTestServices: true })(
+    `comments before a ${profile} Tasker`,
     (it) => {
       it.effect(
-        "are listed whole, in that order and without repeats, under any limits and whatever is added meanwhile",
+        "are listed whole, in Tasker's order and without repeats, under any limits and whatever is added meanwhile",
         () =>
           Effect.gen(function* () {
-            const front = yield* LesserTasker
-            front.manner = manner
             const { tasker } = yield* World
-            const run = Effect.runPromiseWith(yield* Effect.context<World | LesserTasker | Tools>())
+            yield* tasker.switches(profiles[profile])
+            const run = Effect.runPromiseWith(yield* Effect.context<World | Tools>())
             const holds = Effect.fnUntraced(function* (
               lengths: ReadonlyArray<number>,
               limits: ReadonlyArray<number>,
@@ -145,7 +139,7 @@ for (const { words, ...manner } of taskers) {
                 pages.push(yield* page(agent, { issue_id, limit, cursor: last.next_cursor }))
               }
               const listed = pages.flatMap(({ comments }) => comments.map(({ id }) => id))
-              const expected = manner.newestComments === true ? ids.toReversed() : ids
+              const expected = newest_comments_first ? ids.toReversed() : ids
               assert.deepStrictEqual(
                 listed.filter((id) => ids.includes(id)),
                 expected

@@ -2,11 +2,12 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import type { ToolResult } from "../../src/tools/Tools.ts"
-import { addCard, addCards, deleteCard, editCard } from "../support/board-cards.ts"
+import { addCard, addCards, deleteCard, editCard, oldCards } from "../support/board-cards.ts"
 import { keyRow, outcome, refusal, writesUnder } from "../support/evidence.ts"
-import { type Lesser, LesserTasker, layer as world } from "../support/lesser-tasker.ts"
+import { LesserTasker, layer as world } from "../support/lesser-tasker.ts"
 import { type Actor, call, World } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
+import { profiles, type Switches } from "../tasker/Switches.ts"
 
 interface Listed {
   readonly issues: ReadonlyArray<{ readonly id: string; readonly name: string }>
@@ -15,14 +16,16 @@ interface Listed {
   readonly scanned?: number
 }
 
-/** An agent before a Tasker that can do less. */
-const before = Effect.fnUntraced(function* (manner: Lesser) {
-  const { actor, tasker } = yield* World
+/** An agent before a Tasker that has these switches, and does not know these parameters of a list. */
+const before = Effect.fnUntraced(function* (
+  switches: Partial<Switches>,
+  ignored: ReadonlyArray<string> = []
+) {
+  const { actor, database, tasker } = yield* World
   const front = yield* LesserTasker
-  front.manner = {}
-  const agent = yield* actor()
-  front.manner = manner
-  return { agent, front, tasker }
+  yield* tasker.switches({ ...profiles.strict, ...switches })
+  front.ignored = ignored
+  return { agent: yield* actor(), database, front, tasker }
 })
 
 const list = (agent: Actor, args: object = {}) =>
@@ -37,7 +40,7 @@ const options = { timeout: "60 seconds", excludeTestServices: true } as const
 layer(world, options)("a Tasker that lists all cards at once", (it) => {
   it.effect("shows a card by its id and by its identifier, and none of another project", () =>
     Effect.gen(function* () {
-      const { agent, tasker } = yield* before({ seed: true })
+      const { agent, tasker } = yield* before(profiles.seed)
       const [, second] = yield* addCards(tasker, agent.project, ["One", "Two", "Three"])
       const foreign = yield* addCard(tasker, yield* tasker.project(), { name: "Elsewhere" })
       const byId = issueIn(yield* call(agent, "tasker_get_issue", { issue_id: second }))
@@ -58,7 +61,7 @@ layer(world, options)("a Tasker that lists all cards at once", (it) => {
   for (const { args, tool } of writeRows) {
     it.effect(`takes ${tool}, of which the next list shows what came`, () =>
       Effect.gen(function* () {
-        const { agent } = yield* before({ seed: true })
+        const { agent } = yield* before(profiles.seed)
         const issue_id = yield* card(agent)
         assert.lengthOf((yield* list(agent)).issues, 1)
         const write = { ...args(issue_id), idempotency_key: "a-write-to-it" }
@@ -79,7 +82,7 @@ layer(world, options)("a Tasker that lists all cards at once", (it) => {
 
   it.effect("has its lists filtered and counted here, and read once in ten seconds", () =>
     Effect.gen(function* () {
-      const { agent, front, tasker } = yield* before({ seed: true })
+      const { agent, front, tasker } = yield* before(profiles.seed)
       const states = agent.project.states
       const done = states.find(({ name }) => name === "Done")
       for (let n = 0; n < 9; n++) {
@@ -111,14 +114,13 @@ layer(world, options)("a Tasker that lists all cards at once", (it) => {
 
   it.effect("is refused with more cards than are read at once, and it says what is missing", () =>
     Effect.gen(function* () {
-      const { agent } = yield* before({ seed: true })
-      const issue_id = yield* card(agent)
-      const front = yield* LesserTasker
-      for (const more of [
+      for (const [count, characters] of [
         [2001, 10],
         [150, 60_000]
       ] as const) {
-        front.manner = { seed: true, more }
+        const { agent, database } = yield* before(profiles.seed)
+        const issue_id = yield* card(agent)
+        yield* oldCards(database, agent.project, count, characters)
         const calls = [
           ["tasker_list_issues", {}],
           ["tasker_get_issue", { issue_id }],
@@ -133,17 +135,18 @@ layer(world, options)("a Tasker that lists all cards at once", (it) => {
           assert.include(failure.message, "`limit`")
         }
       }
-      front.manner = { seed: true, more: [1900, 1000] }
+      const { agent, database } = yield* before(profiles.seed)
+      yield* oldCards(database, agent.project, 1900, 1000)
       const { issues, total_count } = yield* list(agent)
       assert.isNotEmpty(issues)
-      assert.strictEqual(total_count, 1901)
+      assert.strictEqual(total_count, 1900)
     })
   )
 
   it.effect("is sent no create and no comment again whose response was lost: the write is unresolved", () =>
     Effect.gen(function* () {
       for (const { args, op, tool } of writeRows.filter(({ op }) => op === "create" || op === "comment")) {
-        const { agent, tasker } = yield* before({ seed: true })
+        const { agent, tasker } = yield* before(profiles.seed)
         const issue_id = yield* card(agent)
         const key = `lost-${op}`
         const again = call(agent, tool, { ...args(issue_id), idempotency_key: key })
@@ -170,7 +173,7 @@ const parameters = ["state_id", "label_id", "assignee_id", "priority", "search",
 layer(world, options)("a Tasker that ignores filters", (it) => {
   it.effect("has them applied here: no list shows a card that does not pass, nor counts one", () =>
     Effect.gen(function* () {
-      const { agent, tasker } = yield* before({ ignored: parameters })
+      const { agent, tasker } = yield* before({}, parameters)
       const names = Array.from({ length: 45 }, (_, n) => `Card ${n}`)
       yield* addCards(tasker, agent.project, names)
       for (const filter of filters("Done")) {
@@ -194,19 +197,20 @@ layer(world, options)("a Tasker that ignores filters", (it) => {
 
   it.effect("is read up to a bound: a page may be empty, says how many it looked at, and goes on", () =>
     Effect.gen(function* () {
-      const { agent, front } = yield* before({ ignored: parameters, more: [2500, 10] })
+      const { agent, database, front } = yield* before({}, parameters)
+      yield* oldCards(database, agent.project, 2500, 10)
       yield* call(agent, "tasker_list_issues", { search: "nothing" })
       const from = front.lists.length
-      const page = yield* list(agent, { search: "Older card 2499" })
+      const page = yield* list(agent, { search: "Older card 2500" })
       assert.deepStrictEqual(page.issues, [])
       assert.strictEqual(page.scanned, 1000)
       assert.isNull(page.total_count)
       assert.isAtMost(front.lists.length - from, 12)
-      const second = yield* list(agent, { search: "Older card 2499", cursor: page.next_cursor })
-      const third = yield* list(agent, { search: "Older card 2499", cursor: second.next_cursor })
+      const second = yield* list(agent, { search: "Older card 2500", cursor: page.next_cursor })
+      const third = yield* list(agent, { search: "Older card 2500", cursor: second.next_cursor })
       assert.deepStrictEqual(
         third.issues.map(({ name }) => name),
-        ["Older card 2499"]
+        ["Older card 2500"]
       )
     })
   )
@@ -224,7 +228,7 @@ layer(world, options)("a count of filtered cards", (it) => {
       assert.strictEqual(front.lists.length - from, 1)
       assert.deepInclude(yield* capabilities, { filters: "yes" })
       // Every card passes this filter, so that the list itself shows nothing of whether Tasker applied it.
-      front.manner = { ignored: ["priority"] }
+      front.ignored = ["priority"]
       const uncounted = yield* list(agent, { priority: "none", limit: 2 })
       assert.lengthOf(uncounted.issues, 2)
       assert.isNull(uncounted.total_count)
@@ -235,8 +239,8 @@ layer(world, options)("a count of filtered cards", (it) => {
 layer(world, options)("a look-up that Tasker ignores", (it) => {
   it.effect("never takes another card for the one that a lost create made", () =>
     Effect.gen(function* () {
-      for (const without of [[], ["external_id"]]) {
-        const { agent, tasker } = yield* before({ ignored: ["external_id"], without })
+      for (const external_ids_shown of [true, false]) {
+        const { agent, tasker } = yield* before({ external_ids_shown }, ["external_id"])
         yield* addCard(tasker, agent.project, { name: "Same name" })
         const args = { name: "Same name", idempotency_key: "a-lost-create" }
         yield* tasker.fault({ op: "create", fault: "cut_before" })
@@ -253,7 +257,7 @@ layer(world, options)("a look-up that Tasker ignores", (it) => {
 layer(world, options)("a look-up whose cards carry no external_id", (it) => {
   it.effect("counts once Tasker listed nothing under a random external_id", () =>
     Effect.gen(function* () {
-      const { agent, tasker } = yield* before({ without: ["external_id"] })
+      const { agent, tasker } = yield* before({ external_ids_shown: false })
       yield* addCard(tasker, agent.project, { name: "Another" })
       const args = { name: "A card", idempotency_key: "a-lost-create" }
       yield* tasker.fault({ op: "create", fault: "cut_after" })
@@ -268,7 +272,7 @@ layer(world, options)("a look-up whose cards carry no external_id", (it) => {
 layer(world, options)("a list whose pages are numbered", (it) => {
   it.effect("shows a card that a deletion moves between two reads of one call", () =>
     Effect.gen(function* () {
-      const { agent, front, tasker } = yield* before({ pageNumbers: true })
+      const { agent, front, tasker } = yield* before({ page_by_request: true })
       const ids = yield* addCards(tasker, agent.project, ["1", "2", "3", "4", "5", "6", "7", "8"])
       const newest = ids.at(-1) ?? ""
       const first = yield* list(agent, { limit: 3 })
@@ -285,7 +289,7 @@ layer(world, options)("a list whose pages are numbered", (it) => {
 
   it.effect("shows no card of later pages if a deletion came between the reads of a search here", () =>
     Effect.gen(function* () {
-      const { agent, front, tasker } = yield* before({ pageNumbers: true, ignored: ["search"] })
+      const { agent, front, tasker } = yield* before({ page_by_request: true }, ["search"])
       const names = Array.from({ length: 12 }, (_, n) => (n % 3 === 0 ? `needle ${n}` : `hay ${n}`))
       const ids = yield* addCards(tasker, agent.project, names)
       const newest = ids.at(-1) ?? ""
@@ -307,7 +311,7 @@ layer(world, options)("a list whose pages are numbered", (it) => {
 
   it.effect("is shown once more from where it stood if the last card shown was deleted", () =>
     Effect.gen(function* () {
-      const { agent, tasker } = yield* before({ pageNumbers: true })
+      const { agent, tasker } = yield* before({ page_by_request: true })
       const ids = yield* addCards(tasker, agent.project, ["1", "2", "3", "4", "5", "6"])
       const first = yield* list(agent, { limit: 3 })
       yield* deleteCard(tasker, ids[3] ?? "")

@@ -5,8 +5,8 @@ import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import type { Tools } from "../../src/tools/Tools.ts"
 import { addCard, addCards, deleteCard, editCard } from "../support/board-cards.ts"
 import { refusal } from "../support/evidence.ts"
-import { type Lesser, LesserTasker, layer as world } from "../support/lesser-tasker.ts"
-import { type Actor, call, World } from "../support/world.ts"
+import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { profiles } from "../tasker/Switches.ts"
 
 interface Listed {
   readonly issues: ReadonlyArray<{ readonly id: string }>
@@ -59,21 +59,14 @@ interface Act {
   readonly times: number
 }
 
-const taskers: ReadonlyArray<Lesser & { readonly words: string }> = [
-  { words: "whose cursors are positions in the list" },
-  { words: "whose cursors are page numbers", pageNumbers: true },
-  { words: "that lists all cards at once", seed: true }
-]
-
-for (const { words, ...manner } of taskers) {
+for (const profile of ["strict", "plane-like", "seed"] as const) {
   layer(world, { timeout: "120 seconds", excludeTestServices: true })(
-    `a list of cards of a Tasker ${words}`,
+    `a list of cards before a ${profile} Tasker`,
     (it) => {
       /** An agent before this Tasker. */
       const agentOf = Effect.gen(function* () {
-        const { actor } = yield* World
-        const front = yield* LesserTasker
-        front.manner = manner
+        const { actor, tasker } = yield* World
+        yield* tasker.switches(profiles[profile])
         return yield* actor()
       })
 
@@ -85,7 +78,7 @@ for (const { words, ...manner } of taskers) {
             const agent = yield* agentOf
             const names = Array.from({ length: 130 }, (_, n) => `${n} ${word.repeat((n * 7) % 50)}`.trim())
             const ids = (yield* addCards(tasker, agent.project, names)).reverse()
-            const run = Effect.runPromiseWith(yield* Effect.context<World | LesserTasker | Tools>())
+            const run = Effect.runPromiseWith(yield* Effect.context<World | Tools>())
             const limits = fc.array(
               fc.oneof(fc.constantFrom(1, 2, 20, 100), fc.integer({ min: 1, max: 100 })),
               {
@@ -103,7 +96,7 @@ for (const { words, ...manner } of taskers) {
                   assert.isTrue(pages.every(({ truncated }) => truncated === undefined))
                   assert.isTrue(pages.every(({ total_count }) => total_count === ids.length))
                 }),
-                { numRuns: 6, examples: [[[100]], [[20]]], interruptAfterTimeLimit: longestMillis }
+                { numRuns: 6, examples: [[[100]], [[20]], [[2, 80]]], interruptAfterTimeLimit: longestMillis }
               )
             )
           }),
@@ -115,7 +108,7 @@ for (const { words, ...manner } of taskers) {
         () =>
           Effect.gen(function* () {
             const { tasker } = yield* World
-            const run = Effect.runPromiseWith(yield* Effect.context<World | LesserTasker | Tools>())
+            const run = Effect.runPromiseWith(yield* Effect.context<World | Tools>())
             const act: fc.Arbitrary<Act> = fc.record({
               before: fc.integer({ min: 1, max: 6 }),
               kind: fc.constantFrom("add", "edit", "delete"),
@@ -187,7 +180,7 @@ for (const { words, ...manner } of taskers) {
             forged({ limit: 1000 }),
             forged({ list: "another" }),
             forged({ page: "x".repeat(701) }),
-            ...(manner.seed === true ? [] : [forged({ page: "no cursor of Tasker's" })]),
+            ...(profile === "seed" ? [] : [forged({ page: "no cursor of Tasker's" })]),
             forged({ more: 1 })
           ]
           for (const cursor of cursors) {

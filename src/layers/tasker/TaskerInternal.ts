@@ -1,4 +1,4 @@
-import { Cache, Clock, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted, Result } from "effect"
+import { Cache, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted } from "effect"
 import { Settings, variables } from "../../Config.ts"
 import type { ProjectId } from "../../domain/Ids.ts"
 import type {
@@ -18,22 +18,19 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
-import { documentOf } from "./errorTable.ts"
 import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
-import * as TaskerHttp from "./TaskerHttp.ts"
 import * as TaskerSend from "./TaskerSend.ts"
-import { readJson, readValue, spokenIn } from "./taskerAnswers.ts"
 import { apiPath } from "./taskerApi.ts"
-import type { Shut } from "./taskerBreaker.ts"
 import * as Calls from "./taskerCalls.ts"
 import * as Capabilities from "./taskerCapabilities.ts"
-import { breach, ofAnswered, ofBroken, ServerError } from "./taskerFailures.ts"
+import { ofBroken, ServerError } from "./taskerFailures.ts"
+import { existingId, judge, observed } from "./taskerJudge.ts"
+import * as TaskerLink from "./taskerLink.ts"
 import * as Lists from "./taskerLists.ts"
 import * as Marks from "./taskerMarks.ts"
 import { found } from "./taskerMarks.ts"
 
-const knockTimeoutMillis = 2000
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
 
@@ -45,7 +42,7 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
     if (Option.isNone(taskerUrl) || Option.isNone(taskerToken)) {
       const missing = Option.isNone(taskerUrl) ? variables.taskerUrl : variables.taskerToken
       const refuse: TaskerSend.Send = () => Effect.fail({ _tag: "Unconfigured", variable: missing.name })
-      return yield* adapter(refuse, "", {
+      return yield* adapter(refuse, [], {
         reachable: Effect.succeed("unconfigured"),
         available: Effect.succeed(false),
         warnings: Effect.succeed([]),
@@ -53,32 +50,24 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
       })
     }
     const timeoutMillis = Duration.toMillis(taskerTimeout)
-    const { origin, pathname } = taskerUrl.value
-    const basePath = pathname.replace(/\/+$/, "")
     const token = Redacted.value(taskerToken.value)
-    const transport = yield* TaskerHttp.make(origin, {
-      connections: TaskerGate.mostUnderWay,
-      connectTimeoutMillis: timeoutMillis
+    const { basePath, gate, state, transport } = yield* TaskerLink.make(
+      taskerUrl.value,
+      timeoutMillis,
+      TaskerGate.make
+    )
+    const send = TaskerSend.make(transport, gate, {
+      path: basePath + apiPath,
+      admit: TaskerSend.bearing(token),
+      timeoutMillis
     })
-    const gate = yield* TaskerGate.make
-    const send = TaskerSend.make(transport, gate, { path: basePath + apiPath, token, timeoutMillis })
-    // On a connection of its own: a Tasker that is busy with our calls is not unreachable.
-    const door = yield* TaskerHttp.make(origin, { connections: 1, connectTimeoutMillis: knockTimeoutMillis })
-    const knock = { method: "GET", path: `${basePath}/`, headers: {}, body: undefined } as const
-    return yield* adapter(send, token, {
-      reachable: Effect.map(door.knock(knock, knockTimeoutMillis), (answered) =>
-        answered ? "ok" : "unreachable"
-      ),
-      available: Effect.map(gate.shut, (shut) => shut === undefined),
-      warnings: Effect.map(gate.shut, (shut) => (shut === undefined ? [] : [warningOf(shut)])),
-      isProbeDue: gate.isProbeDue
-    })
+    return yield* adapter(send, [token], { ...state, isProbeDue: gate.isProbeDue })
   })
 )
 
 const adapter = (
   send: TaskerSend.Send,
-  token: string,
+  secrets: ReadonlyArray<string>,
   {
     isProbeDue,
     ...state
@@ -87,10 +76,15 @@ const adapter = (
 ): Effect.Effect<TaskerAdapter["Service"]> =>
   Effect.gen(function* () {
     const capabilities = yield* Capabilities.make
+    const credentials = {
+      secrets,
+      setting: variables.taskerToken.name,
+      address: variables.taskerUrl.name
+    }
     const exchange = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
       send(call).pipe(
         Effect.mapError((broken) => ofBroken(call, broken)),
-        Effect.flatMap((reply) => judge(call, reply, token)),
+        Effect.flatMap((reply) => judge(call, reply, credentials)),
         observed(call)
       )
     const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
@@ -123,7 +117,7 @@ const adapter = (
         Effect.flatMap((reply): Effect.Effect<Made<A> | Existing, WriteFailed> => {
           const id = existingId(call, reply)
           return id === undefined
-            ? Effect.map(judge(call, reply, token), made)
+            ? Effect.map(judge(call, reply, credentials), made)
             : Effect.as(capabilities.note("repeat_detection", "yes"), existing(id))
         }),
         observed(call),
@@ -257,73 +251,9 @@ const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
   several: items.length > 1
 })
 
-const warningOf = ({ because, millis }: Shut): string =>
-  because === "held"
-    ? `Tasker sent Retry-After: all calls to it are paused for another ${Math.ceil(millis / 1000)} s.`
-    : "The circuit breaker is open: calls to Tasker are failing, and only a probe is sent now and then."
-
-/** The error document in a response; undefined if it is none of Tasker's. */
-const documentIn = (call: Calls.Outgoing, reply: TaskerHttp.Reply) =>
-  documentOf(reply.status, Result.getOrUndefined(readJson(reply)), {
-    fields: Object.keys(call.body ?? {}),
-    makes: call.makes === true
-  })
-
-const existingId = (call: Calls.Outgoing, reply: TaskerHttp.Reply): string | undefined => {
-  const document = documentIn(call, reply)
-  return document?.means === "exists" ? document.id : undefined
-}
-
-/** The value of a response, or what is known of a request that was answered otherwise. */
-const judge = <A>(
-  call: Calls.Call<A>,
-  reply: TaskerHttp.Reply,
-  token: string
-): Effect.Effect<A, WriteFailed> => {
-  if (reply.status < 200 || reply.status > 299) return refusedBy(call, reply, token)
-  return Effect.flatMap(readValue(reply, call), (answer) => {
-    if (Result.isFailure(answer)) return Effect.fail(breach(call, answer.failure, reply.sentAt))
-    const stray = call.strays(answer.success)
-    return stray === undefined
-      ? Effect.succeed(answer.success)
-      : Effect.fail(breach(call, stray, reply.sentAt))
-  })
-}
-
-const refusedBy = (
-  call: Calls.Outgoing,
-  reply: TaskerHttp.Reply,
-  token: string
-): Effect.Effect<never, WriteFailed> =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
-    const secrets = [token, Calls.upstreamKeyOf(call)].filter((secret) => secret !== undefined)
-    const means = documentIn(call, reply)?.means
-    return Effect.fail(
-      ofAnswered(call, {
-        reply,
-        means: means === "exists" ? undefined : means,
-        spoken: spokenIn(Result.getOrUndefined(readJson(reply)), secrets),
-        credential: variables.taskerToken.name,
-        nowMillis
-      })
-    )
-  })
-
 const made = <A>(value: A): Made<A> => ({ _tag: "Made", value })
 
 const existing = (id: string): Existing => ({ _tag: "Existing", id })
-
-/** A span a call. An answer that breaks the contract is a defect of Tasker's, which its operator is told. */
-const observed =
-  (call: Calls.Outgoing) =>
-  <A>(effect: Effect.Effect<A, WriteFailed>): Effect.Effect<A, WriteFailed> =>
-    Effect.tapError(effect, ({ failure }) =>
-      failure.reason === "contract"
-        ? Effect.logError(failure.message).pipe(
-            Effect.annotateLogs({ request_id: call.who.requestId, agent_id: call.who.agent.id })
-          )
-        : Effect.void
-    ).pipe(Effect.withSpan(`TaskerAdapter.${call.name}`, { kind: "client" }, { captureStackTrace: false }))
 
 /** Equal for one project and owner, since what Tasker shows is a matter of the owner; carries who asks. */
 class ContextKey implements Equal.Equal {
