@@ -23,7 +23,6 @@ const flags = {
   ),
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withoutNegation,
-    Flag.withAlias("v"),
     Flag.withDescription("Show every request and response, without the bearer"),
     Flag.withDefault(false)
   )

@@ -94,6 +94,7 @@ layer(taskerOf("strict"), options)("before a Tasker that keeps every rule", (it)
       const open = yield* taskerCheck({ ...env, NODEDC_TASKER_INTERNAL_URL: url })
       assert.strictEqual(open.code, 0, open.stderr)
       assert.match(open.stdout, /^Owner {4}ivan <ivan@example\.test>, taken from the members$/m)
+      assert.match(open.stdout, /^ {2}not checked {4}\d+ more, which need --write$/m)
     })
   )
 

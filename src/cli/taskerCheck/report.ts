@@ -111,10 +111,12 @@ export const words = (
     ...without.map((what) => `      without ${shown(what)}`),
     ...exchanges.flatMap(exchangeLines)
   ])
-  const promiseLines = report.promises.flatMap(({ because, id, result: found, title }) => [
+  const tried = report.promises.filter(({ because }) => because !== needsWrite)
+  const promiseLines = tried.flatMap(({ because, id, result: found, title }) => [
     `  ${result(found)}  ${id.padEnd(20)}  ${title}`,
     ...(because === null ? [] : [`${" ".repeat(39)}${hue(2, shown(because))}`])
   ])
+  const untried = report.promises.length - tried.length
   const made = report.cards_made.map(
     ({ id, identifier, name }) => `  ${identifier.padEnd(10)} ${id}  ${shown(name)}`
   )
@@ -128,6 +130,7 @@ export const words = (
     "",
     "Promises",
     ...promiseLines,
+    ...(untried === 0 ? [] : [`  ${result("not checked")}  ${untried} more, which need --write`]),
     "",
     ...(made.length === 0 ? [] : ["Cards made by this check; delete them by hand", ...made, ""]),
     `Calls: ${count(
@@ -136,6 +139,6 @@ export const words = (
     )}. Promises: ${count(
       report.promises.map((promise) => promise.result),
       ["holds", "does not hold", "not checked"]
-    )}. ${report.requests} requests.${report.wrote ? "" : " Writes: --write."}`
+    )}. ${report.requests} requests.`
   ].join("\n")
 }
