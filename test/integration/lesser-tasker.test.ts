@@ -269,6 +269,30 @@ layer(world, options)("a look-up whose cards carry no external_id", (it) => {
   )
 })
 
+layer(world, options)("comments that carry no external_id", (it) => {
+  it.effect(
+    "are never taken to lack the one that was lost: unless Tasker knows repeats, it is unresolved",
+    () =>
+      Effect.gen(function* () {
+        const { agent, tasker } = yield* before({ external_ids_shown: false, dedupe_key: false }, [
+          "external_id"
+        ])
+        const issue_id = yield* card(agent)
+        yield* call(agent, "tasker_add_comment", {
+          issue_id,
+          comment: "First",
+          idempotency_key: "first-comment"
+        })
+        const args = { issue_id, comment: "Second", idempotency_key: "a-lost-comment" }
+        yield* tasker.fault({ op: "comment", fault: "cut_before" })
+        assert.strictEqual(yield* outcome(call(agent, "tasker_add_comment", args)), "tasker.outcome_unknown")
+        yield* outcome(call(agent, "tasker_add_comment", args))
+        assert.strictEqual((yield* keyRow(agent, args.idempotency_key))?.state, "unresolved")
+        assert.lengthOf(yield* writesUnder(agent, args.idempotency_key), 0)
+      })
+  )
+})
+
 layer(world, options)("a list whose pages are numbered", (it) => {
   it.effect("shows a card that a deletion moves between two reads of one call", () =>
     Effect.gen(function* () {
