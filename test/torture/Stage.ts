@@ -53,7 +53,12 @@ const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
 /** Short, so that what is given up by a timeout is many writes and not few. */
-const timing = { TASKER_TIMEOUT_MS: "1000", CALL_DEADLINE_MS: "3000", SHUTDOWN_GRACE_SECONDS: "4" }
+const timing = {
+  TASKER_TIMEOUT_MS: "1000",
+  CALL_DEADLINE_MS: "3000",
+  SHUTDOWN_GRACE_SECONDS: "4",
+  TASKER_SETTLE_AFTER_MS: "6500"
+}
 
 /** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
 const unlimited = {

@@ -4,6 +4,12 @@ import { Effect, Redacted, type Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { freshTasker, type TaskerControl } from "../../support/tasker.ts"
 
+/**
+ * `TASKER_SETTLE_AFTER_MS` of the gateways here. Nothing holds a request up on these ways, so it need only be
+ * long enough for a call to be made before it is over.
+ */
+export const settleAfterMillis = 4000
+
 /** A database and a reference Tasker, which gateways come and go between. */
 export interface Place {
   readonly databaseUrl: string

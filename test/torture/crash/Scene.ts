@@ -39,7 +39,7 @@ export type Told =
   | { readonly _tag: "Cut" }
   /** The answer of a success, without `replayed`. */
   | { readonly _tag: "Done"; readonly replayed: boolean; readonly answer: object }
-  | { readonly _tag: "Refused"; readonly code: string }
+  | { readonly _tag: "Refused"; readonly code: string; readonly retryAfter: number | undefined }
 
 /** Sets a scene through a gateway that lives. */
 export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gateway, row: WriteRow) {
@@ -127,7 +127,9 @@ export const callOf = (
     args
   ).pipe(
     Effect.map(({ json, status }): Told => {
-      if (status !== 200) return { _tag: "Refused", code: String(json.code) }
+      if (status !== 200) {
+        return { _tag: "Refused", code: String(json.code), retryAfter: json.details?.retry_after_seconds }
+      }
       const { replayed, ...answer } = json
       return { _tag: "Done", replayed, answer }
     }),
