@@ -128,7 +128,7 @@ export const callOf = (
   ).pipe(
     Effect.map(({ json, status }): Told => {
       if (status !== 200) {
-        return { _tag: "Refused", code: String(json.code), retryAfter: json.details?.retry_after_seconds }
+        return { _tag: "Refused", code: String(json.code), retryAfter: json.retry_after_seconds }
       }
       const { replayed, ...answer } = json
       return { _tag: "Done", replayed, answer }
