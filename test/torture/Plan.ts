@@ -140,9 +140,7 @@ const tracksOf = ({ focus, lease, seconds, tasker }: PlanOptions): ReadonlyArray
       every: 1800 * thinning,
       // With short leases a write is always being carried out by two: see `withoutLies`.
       kinds: everyKind.filter(
-        (kind) =>
-          /^tasker\.(answers|lacks|straggles)/.test(kind) &&
-          (lease === undefined || !kind.endsWith(".refuse"))
+        (kind) => /^tasker\.(answers|lacks)/.test(kind) && (lease === undefined || !kind.endsWith(".refuse"))
       )
     },
     {
@@ -151,6 +149,7 @@ const tracksOf = ({ focus, lease, seconds, tasker }: PlanOptions): ReadonlyArray
       every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
       kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
     },
+    { name: "stragglers", every: 22_000 * thinning, kinds: ["tasker.straggles"] },
     ...(focus.length === 0 ? [] : [{ name: "focus", every: 1200, kinds: focus }])
   ]
 }
@@ -237,26 +236,30 @@ const strikeOf = (kind: string, at: number, instance: number, random: Random): S
   }
 }
 
+const lastsOf = (strike: Strike): number => ("lasts" in strike ? strike.lasts : 0)
+
+const isLie = (strike: Strike): boolean => strike.kind === "tasker.answers" && strike.wrong === "refuse"
+
+/** True if a strike is over, and what it held up has come to its end, before another begins, or it begins after that. */
+const isApart = (strike: Strike, lie: Strike, lingers: number): boolean =>
+  strike.at > lie.at + lastsOf(lie) || strike.at + lastsOf(strike) + lingers < lie.at
+
 /**
  * A Tasker that refuses a write while it carries out that very write, held up on its way, says something
- * untrue that nobody could find out. So around the moments in which Tasker refuses for no reason, nothing
- * holds a request up.
+ * untrue that nobody could find out. So Tasker does not refuse for no reason while a request may straggle, and
+ * around the moments in which it does nothing holds a request up.
  */
 const withoutLies = (strikes: ReadonlyArray<Strike>, settleAfter: number): ReadonlyArray<Strike> => {
-  const lies = strikes.filter((strike) => strike.kind === "tasker.answers" && strike.wrong === "refuse")
+  const stragglers = strikes.filter((strike) => strike.kind === "tasker.straggles")
+  const truer = strikes.filter(
+    (strike) =>
+      !isLie(strike) ||
+      stragglers.every((straggler) => isApart(straggler, strike, settleAfter + straggler.late + mayLinger))
+  )
+  const lies = truer.filter(isLie)
   const holdsUp = (strike: Strike) =>
-    strike.kind === "tasker.straggles" ||
     (strike.kind === "tasker.answers" && strike.wrong === "delay") ||
     (strike.kind === "link" && strike.link === "tasker" && strike.fault === "delay") ||
     strike.kind === "instance.freeze"
-  const lasts = (strike: Strike) => ("lasts" in strike ? strike.lasts : 0)
-  const lingers = (strike: Strike) =>
-    mayLinger + (strike.kind === "tasker.straggles" ? settleAfter + strike.late : 0)
-  return strikes.filter(
-    (strike) =>
-      !holdsUp(strike) ||
-      lies.every(
-        (lie) => strike.at > lie.at + lasts(lie) || strike.at + lasts(strike) + lingers(strike) < lie.at
-      )
-  )
+  return truer.filter((strike) => !holdsUp(strike) || lies.every((lie) => isApart(strike, lie, mayLinger)))
 }

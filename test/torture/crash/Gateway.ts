@@ -75,8 +75,7 @@ export const startGateway = (
     const program = yield* run(place, {
       DATABASE_URL: database.url,
       NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
-      NODEDC_TASKER_INTERNAL_URL: tasker.url,
-      NODEDC_INTERNAL_ACCESS_TOKEN: place.tasker.accessToken
+      ...place.tasker.gateway(tasker.url)
     })
     url = yield* program.until(listening, 60)
     return {

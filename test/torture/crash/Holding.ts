@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import type { RecordedWrite } from "../../support/tasker.ts"
 import { type Place, settleAfterMillis } from "./Place.ts"
 import type { Scene } from "./Scene.ts"
 
@@ -25,7 +24,7 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
     const events = yield* sql<{ outcome: string; reason: string | null }>`
       select outcome, reason from audit_events
       where agent_id = ${scene.agentId} and idempotency_key = ${scene.key} order by position`
-    const writes = (yield* tasker.writes) as ReadonlyArray<RecordedWrite & { readonly project_id: string }>
+    const writes = yield* tasker.writes
     return {
       key: row?.state ?? "free",
       leased: row?.leased ?? false,
@@ -33,7 +32,10 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
       writes: writes
         .filter(({ project_id }) => project_id === scene.projectId)
         .slice(1)
-        .map(({ idempotency_key, op }) => ({ op, ours: idempotency_key === scene.upstreamKey }))
+        .map(({ idempotency_key, op }) => ({
+          op,
+          ours: idempotency_key === scene.upstreamKey || (idempotency_key === null && !tasker.keysChanges)
+        }))
     } satisfies Holding as Holding
   }).pipe(Effect.orDie)
 
