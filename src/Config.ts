@@ -46,6 +46,8 @@ export class Settings extends Context.Service<
     readonly planeUrl: Option.Option<URL>
     /** API keys of one account; they share the budget of requests. */
     readonly planeKeys: ReadonlyArray<Redacted.Redacted<string>>
+    /** Requests that Plane accepts in a minute under each key. */
+    readonly planeRequestsPerMinute: number
     /** Start of the cards' addresses, without a trailing slash. */
     readonly planeWebUrl: Option.Option<string>
     /** True if a comment ends with a line that names its agent. */
@@ -106,6 +108,7 @@ export const variables = {
   taskerKind: variable("TASKER_KIND", withDefault<TaskerKind>("nodedc", oneOf(taskerKinds))),
   planeUrl: variable("PLANE_BASE_URL", optional(webUrl)),
   planeKeys: variable("PLANE_API_KEYS", withDefault<ReadonlyArray<Redacted.Redacted<string>>>([], secrets)),
+  planeRequestsPerMinute: variable("PLANE_REQUESTS_PER_MINUTE", withDefault(60, integer(20, 1_000_000))),
   planeWebUrl: variable("PLANE_WEB_URL", optional(webUrl)),
   planeViaLine: variable("PLANE_VIA_LINE", withDefault(true, flag)),
   taskerTimeoutMs: variable("TASKER_TIMEOUT_MS", withDefault(10_000, integer(100, 60_000))),
@@ -176,6 +179,7 @@ const readAll = (environment: Environment) => {
     taskerKind: read(variables.taskerKind),
     planeUrl: read(variables.planeUrl),
     planeKeys: read(variables.planeKeys),
+    planeRequestsPerMinute: read(variables.planeRequestsPerMinute),
     planeWebUrl: read(variables.planeWebUrl),
     planeViaLine: read(variables.planeViaLine),
     taskerTimeoutMs: read(variables.taskerTimeoutMs),

@@ -1,6 +1,7 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Effect, Exit, Layer } from "effect"
+import { Settings } from "./Config.ts"
 import * as Pipeline from "./calls/Pipeline.ts"
 import * as Recovery from "./calls/Recovery.ts"
 import * as HttpRoutes from "./http/routes.ts"
@@ -20,6 +21,7 @@ import { environment } from "./layers/environment.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as OAuthLive from "./layers/oauth/OAuthLive.ts"
 import * as PairingPostgres from "./layers/pairing/PairingPostgres.ts"
+import * as PlaneAdapter from "./layers/plane/PlaneAdapter.ts"
 import * as ReadinessLive from "./layers/ReadinessLive.ts"
 import * as Reaper from "./layers/Reaper.ts"
 import * as AgentRegistryPostgres from "./layers/registry/AgentRegistryPostgres.ts"
@@ -54,9 +56,16 @@ const stored = Layer.mergeAll(
   Layer.provideMerge(NodeCrypto.layerSecureRandom)
 )
 
+/** The adapter of the API that Tasker speaks. */
+const tasker = Layer.unwrap(
+  Effect.map(Settings, ({ taskerKind }) =>
+    taskerKind === "plane" ? PlaneAdapter.layer : TaskerInternal.layer
+  )
+)
+
 /** The tools, with all that their calls need. */
 const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer).pipe(
-  Layer.provideMerge(TaskerInternal.layer),
+  Layer.provideMerge(tasker),
   Layer.provideMerge(stored)
 )
 

@@ -9,7 +9,7 @@ import { AuditLog } from "../services/AuditLog.ts"
 import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
 import { type Due, RecoveryQueue } from "../services/RecoveryQueue.ts"
-import { TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { type OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find } from "../tools/registry.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
@@ -206,10 +206,11 @@ export const layer = Layer.effectDiscard(
   })
 )
 
-const whoOf = (due: Due) => ({
+const whoOf = (due: Due): OnBehalf => ({
   agent: due.agent,
   requestId: due.requestId,
-  workspaceSlug: due.workspaceSlug
+  workspaceSlug: due.workspaceSlug,
+  purpose: "settle"
 })
 
 /** Told as of the client that asked for it, so that the turn in which it was asked shows how it ended. */

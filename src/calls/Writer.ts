@@ -69,14 +69,15 @@ type Admitted = Authorised &
 export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
   const persist = persisting(audit)
 
-  const whoOf = (call: ToldCall, { principal, grant }: Authorised): OnBehalf => ({
+  const whoOf = ({ call, request }: WriteCall, { principal, grant }: Authorised): OnBehalf => ({
     agent: principal.agent,
     requestId: call.requestId,
-    workspaceSlug: grant.workspace_slug
+    workspaceSlug: grant.workspace_slug,
+    purpose: request.dryRun ? "read" : "write"
   })
 
-  const boardOf = ({ call }: WriteCall, { principal, grant }: Authorised): Board =>
-    makeBoard(tasker, whoOf(call, { principal, grant }), grant)
+  const boardOf = (wanted: WriteCall, authorised: Authorised): Board =>
+    makeBoard(tasker, whoOf(wanted, authorised), authorised.grant)
 
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
@@ -218,7 +219,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       case "Reserved":
       case "Claimed": {
         const { lease, tries, write } = admitted
-        const who = whoOf(call, admitted)
+        const purpose = admitted._tag === "Reserved" ? "write" : "settle"
+        const who: OnBehalf = { ...whoOf(wanted, admitted), purpose }
         const ticket = { ...who, upstreamKey: lease.upstreamKey }
         const sending = {
           tasker,

@@ -50,7 +50,7 @@ const executed = Effect.fnUntraced(function* (
   // Whatever was granted then: a look at the card is all that is done with it.
   const board = makeBoard(
     tasker,
-    { agent, requestId, workspaceSlug },
+    { agent, requestId, workspaceSlug, purpose: "settle" },
     { project_id: write.project_id, scopes: [] }
   )
   const card = yield* cardOf(board, write, named)

@@ -23,7 +23,7 @@ export const makeSecondLook = (
     const mark = { project_id, external_id: check.upstreamKey }
     const result = yield* tasker
       .copies(
-        { agent, requestId, workspaceSlug },
+        { agent, requestId, workspaceSlug, purpose: "settle" },
         isComment && issue_id !== null ? { ...mark, issue_id } : mark
       )
       .pipe(

@@ -36,7 +36,15 @@ export interface OnBehalf {
   readonly requestId: string
   /** The workspace of the grant under which the call is made. */
   readonly workspaceSlug: string
+  /** Left out: a read. */
+  readonly purpose?: Purpose
 }
+
+/**
+ * Purpose of the tool call that asks. If Tasker limits requests, settling comes before writes and writes
+ * before reads, and a write asks for all requests that it needs before its first.
+ */
+export type Purpose = "read" | "write" | "settle"
 
 /** Tells one write from every other, and its repeats from it. */
 export interface WriteTicket extends OnBehalf {

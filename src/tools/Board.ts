@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
+import { folded } from "../domain/folded.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
 import { invalidInput } from "../domain/inputs.ts"
@@ -38,13 +39,20 @@ export interface Board {
   ) => Effect.Effect<TaskerIssue, TaskerError | InputInvalid>
   /** The card with this identifier, such as `OPS-12`; undefined if the project shows none. */
   readonly issueNamed: (identifier: string) => Effect.Effect<TaskerIssue | undefined, TaskerError>
-  /** The project's cards, as Tasker lists them. */
+  /** One page of the project's cards, as Tasker lists them: it may have ignored a filter. */
   readonly issues: (query: Omit<IssueQuery, "project_id">) => Effect.Effect<IssuePage, TaskerError>
-  /** The comments of a card of this project. */
+  /** True if this Tasker was found to ignore filters of a list. */
+  readonly ignoresFilters: Effect.Effect<boolean>
+  /** Proves that the card is of this project. Returns how its comments are read, page by page. */
   readonly comments: (
-    id: IssueId,
-    page: { readonly cursor?: string; readonly limit: number }
-  ) => Effect.Effect<Page<ListedComment>, TaskerError>
+    id: IssueId
+  ) => Effect.Effect<
+    (page: {
+      readonly cursor?: string
+      readonly limit: number
+    }) => Effect.Effect<Page<ListedComment>, TaskerError>,
+    TaskerError
+  >
   /** The project with its states, labels and members, read now. */
   readonly context: Effect.Effect<ProjectContext, TaskerError>
   readonly state: (reference: string) => Effect.Effect<State, TaskerError | InputInvalid>
@@ -99,9 +107,6 @@ interface Choice {
   readonly id: string
   readonly names: ReadonlyArray<string>
 }
-
-/** Names are compared as people read them: case and Unicode form do not tell two apart. */
-const folded = (name: string): string => name.normalize("NFKC").trim().toLocaleLowerCase("und")
 
 /** Those that a reference may mean: its id, else the exact name, else the name however it is written. */
 const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string): ReadonlyArray<A> => {
@@ -239,8 +244,10 @@ export const makeBoard = (
 
   const issueNamed = (identifier: string) => tasker.issue(who, { project_id: projectId, identifier })
 
-  const comments = (id: IssueId, page: { readonly cursor?: string; readonly limit: number }) =>
-    Effect.andThen(issue(id), tasker.listComments(who, { project_id: projectId, issue_id: id, ...page }))
+  const comments = (id: IssueId) =>
+    Effect.as(issue(id), (page: { readonly cursor?: string; readonly limit: number }) =>
+      tasker.listComments(who, { project_id: projectId, issue_id: id, ...page })
+    )
 
   const contextFor = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
     const known = yield* recent
@@ -275,6 +282,7 @@ export const makeBoard = (
     parentOf,
     issueNamed,
     issues,
+    ignoresFilters: Effect.map(tasker.capabilities, ({ filters }) => filters === "no"),
     comments,
     context,
     state,
@@ -309,6 +317,7 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     parentOf: () => asked,
     issueNamed: () => asked,
     issues: () => asked,
+    ignoresFilters: asked,
     comments: () => asked,
     context: asked,
     state: () => asked,

@@ -78,6 +78,9 @@ export const cursor = Schema.optionalKey(
   Schema.String.check(Schema.isBetweenLength(1, 1024), wholesome)
 ).pipe(Schema.annotateKey({ description: "next_cursor of the page before." }))
 
+/** Of a list: how many were looked at, if the gateway had to leave some out. */
+export const scanned = Schema.optionalKey(Schema.Int)
+
 export const limit = Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })))
 
 /** A card in an answer. A writer without issue:read is given some of its fields only, a list leaves the text out. */

@@ -1,17 +1,24 @@
-import { Effect, Schema } from "effect"
+import { Effect, Schema, Struct } from "effect"
 import { Issue } from "../domain/Issue.ts"
-import { cursor, instant, limit, priority, reference } from "./fields.ts"
+import { filterNames, passesFilters } from "../domain/IssueFilters.ts"
+import type { IssueFilters } from "../domain/Tasker.ts"
+import { cursor, instant, limit, priority, reference, scanned } from "./fields.ts"
+import { listFingerprint } from "./listCursor.ts"
+import { readList } from "./paging.ts"
 import { slim } from "./show.ts"
 import { countFitting, fits } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
-const { description: _, ...summaryFields } = Issue.fields
+const summaryFields = Struct.omit(Issue.fields, ["description"])
+
+/** Tasker's limit if the gateway has to apply the filters. */
+const unfilteredLimit = 100
 
 export const listIssues = readTool({
   name: "tasker_list_issues",
   title: "List cards",
   description:
-    "Lists a project's cards, without their texts. State, label and assignee by id or name. Go on with next_cursor.",
+    "Lists a project's cards, without their texts. State, label and assignee by id or name. Go on with next_cursor until it is null: a page may be short or empty.",
   scope: "issue:read",
   input: {
     state: Schema.optionalKey(reference),
@@ -27,31 +34,38 @@ export const listIssues = readTool({
     issues: Schema.Array(Schema.Struct(summaryFields)),
     next_cursor: Schema.NullOr(Schema.String),
     total_count: Schema.NullOr(Schema.Int),
+    scanned,
     truncated: Schema.optionalKey(Schema.Literal(true))
   },
   run: Effect.fnUntraced(function* (args, board) {
-    const query = {
+    const filters: IssueFilters = {
       ...(args.state === undefined ? {} : { state_id: (yield* board.state(args.state)).id }),
       ...(args.label === undefined ? {} : { label_id: (yield* board.label(args.label)).id }),
       ...(args.assignee === undefined ? {} : { assignee_id: (yield* board.member(args.assignee)).id }),
       ...(args.priority === undefined ? {} : { priority: args.priority }),
       ...(args.search === undefined ? {} : { search: args.search }),
-      ...(args.updated_after === undefined ? {} : { updated_after: args.updated_after }),
-      ...(args.cursor === undefined ? {} : { cursor: args.cursor })
+      ...(args.updated_after === undefined ? {} : { updated_after: args.updated_after })
     }
-    const read = (limit: number) =>
-      Effect.gen(function* () {
-        const page = yield* board.issues({ ...query, limit })
-        const issues = yield* board.summaries(page.results)
-        return { issues, next_cursor: page.next_cursor, total_count: page.total_count }
-      })
-    const page = yield* read(args.limit ?? 20)
-    const fitting = yield* countFitting(page.issues, (issues) => ({ ...page, issues }))
-    // Only Tasker knows the cursor of a shorter page, so a page that is too long is asked for again.
-    const shown = fitting === page.issues.length ? page : yield* read(fitting)
-    if (yield* fits(shown)) return shown
+    const filtersHere = filterNames(filters).length > 0 && (yield* board.ignoresFilters)
+    const { complete, filtered, items, latest, upTo } = yield* readList(
+      {
+        list: listFingerprint({ issues: board.projectId, ...filters }),
+        read: (page) => board.issues({ ...filters, ...page }),
+        keeps: (issue) => passesFilters(issue, filters),
+        order: "newest",
+        ...(filtersHere ? { fetched: unfilteredLimit } : {})
+      },
+      args
+    )
+    const total_count = complete ? items.length : filtered ? null : (latest?.total_count ?? null)
+    const summaries = yield* board.summaries(items)
+    const whole = { ...(yield* upTo(summaries.length)), total_count }
+    const fitting = yield* countFitting(summaries, (issues) => ({ issues, ...whole }))
+    const issues = summaries.slice(0, fitting)
+    const rest = { ...(yield* upTo(fitting)), total_count }
+    if (yield* fits({ issues, ...rest })) return { issues, ...rest }
     // One card alone may have more names than fit: they are cut, and it says so.
-    const short = (issues: typeof shown.issues) => ({ ...shown, issues, truncated: true as const })
-    return short(yield* slim(shown.issues, short))
+    const short = (issues: typeof summaries) => ({ issues, ...rest, truncated: true as const })
+    return short(yield* slim(issues, short))
   })
 })

@@ -22,6 +22,7 @@ import * as PairingPostgres from "../../src/layers/pairing/PairingPostgres.ts"
 import * as AgentRegistryPostgres from "../../src/layers/registry/AgentRegistryPostgres.ts"
 import * as TaskerInternal from "../../src/layers/tasker/TaskerInternal.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
+import type { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 import { freshDatabase, pepper, secret } from "./gateway.ts"
 import { type PostgresProxy, postgresProxy } from "./postgres-proxy.ts"
@@ -63,6 +64,34 @@ interface Options {
   readonly variables?: Readonly<Record<string, string>>
 }
 
+/** A gateway without its edges, over a database that is there. */
+export const inside = <E>(
+  tasker: Layer.Layer<TaskerAdapter, never, Settings | PgClient.PgClient>,
+  settings: Layer.Layer<Settings, E>,
+  recovering = false
+) =>
+  Layer.mergeAll(Pipeline.layer, recovering ? Recovery.layer : Layer.empty).pipe(
+    Layer.provideMerge(tasker),
+    Layer.provideMerge(storage),
+    Layer.provideMerge(settings)
+  )
+
+const storage = Layer.mergeAll(
+  TokenStorePostgres.layer,
+  IdempotencyPostgres.layer,
+  RecoveryQueuePostgres.layer,
+  SuspensionPostgres.layer,
+  OAuthLive.layer
+).pipe(
+  Layer.provideMerge(PairingPostgres.layer),
+  Layer.provideMerge(AgentRegistryPostgres.layer),
+  Layer.provideMerge(Layer.merge(OperationsPostgres.layer, TimelinePostgres.layer)),
+  Layer.provideMerge(AuditLogPostgres.layer),
+  Layer.provideMerge(GrantPolicyLive.layer),
+  Layer.provideMerge(Database.layer),
+  Layer.provideMerge(NodeCrypto.layerSecureRandom)
+)
+
 const world = (options: Options) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -87,21 +116,6 @@ const world = (options: Options) =>
         DUPLICATE_WINDOW_MINUTES: "0",
         ...options.variables
       })
-      const storage = Layer.mergeAll(
-        TokenStorePostgres.layer,
-        IdempotencyPostgres.layer,
-        RecoveryQueuePostgres.layer,
-        SuspensionPostgres.layer,
-        OAuthLive.layer
-      ).pipe(
-        Layer.provideMerge(PairingPostgres.layer),
-        Layer.provideMerge(AgentRegistryPostgres.layer),
-        Layer.provideMerge(Layer.merge(OperationsPostgres.layer, TimelinePostgres.layer)),
-        Layer.provideMerge(AuditLogPostgres.layer),
-        Layer.provideMerge(GrantPolicyLive.layer),
-        Layer.provideMerge(Database.layer),
-        Layer.provideMerge(NodeCrypto.layerSecureRandom)
-      )
       const actors = Layer.effect(
         World,
         Effect.gen(function* () {
@@ -133,17 +147,12 @@ const world = (options: Options) =>
           })
         })
       )
-      const recovery = options.recovering === true ? Recovery.layer : Layer.empty
-      return Layer.mergeAll(Pipeline.layer, recovery, actors).pipe(
-        Layer.provideMerge(TaskerInternal.layer),
-        Layer.provideMerge(storage),
-        Layer.provideMerge(settings)
-      )
+      return Layer.provideMerge(actors, inside(TaskerInternal.layer, settings, options.recovering))
     })
   ).pipe(Layer.provide(Reactivity.layer), Layer.provideMerge(quiet))
 
 /** What goes wrong here goes wrong on purpose: only a test that fails is worth a line. */
-const quiet = Logger.layer([])
+export const quiet = Logger.layer([])
 
 const absent = new Proxy({} as PostgresProxy, {
   get: () => {

@@ -395,7 +395,7 @@ describe("a call that failed", () => {
             })
         },
         yield* TaskerGate.make,
-        { path: "", token: "t", timeoutMillis: 5000 }
+        { path: "", admit: TaskerSend.bearing("t"), timeoutMillis: 5000 }
       )
       const write = { _tag: "MoveIssue", project_id: projectId, issue_id: issueId, state_id: "s" } as const
       const reply = yield* send(Calls.moveIssue(ticket, { ...write, seen_updated_at: "" }))

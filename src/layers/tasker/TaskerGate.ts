@@ -30,7 +30,7 @@ const longestWaitShare = 0.5
 /** The gateway did not ask: no byte was sent. */
 export interface NotAsked {
   readonly _tag: "NotAsked"
-  readonly because: "failing" | "held" | "busy" | "agent_busy"
+  readonly because: "failing" | "held" | "busy" | "agent_busy" | "budget" | "uncounted"
   /** After which it is worth asking again. */
   readonly millis: number
 }
@@ -69,96 +69,102 @@ interface Held extends Waiter {
   onRefused: (refusal: NotAsked) => void
 }
 
-export const make: Effect.Effect<Gate> = Effect.sync(() => {
-  const slots = new Slots<Held>(bounds)
-  const turns: Array<Turn> = []
-  const breaker = new Breaker((turn) => turns.push(turn))
+/** Makes a gate that pauses all calls when a response of one of these statuses has `Retry-After`. */
+export const makeFor = (pausing: ReadonlyArray<number>): Effect.Effect<Gate> =>
+  Effect.sync(() => {
+    const slots = new Slots<Held>(bounds)
+    const turns: Array<Turn> = []
+    const breaker = new Breaker((turn) => turns.push(turn))
 
-  const enter = (
-    held: Held,
-    asking: Asking,
-    millis: number,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ): Effect.Effect<number, NotAsked> => {
-    const now = monotonicMillis(fiber)
-    const admitted = breaker.admit(now, asking)
-    if (isShut(admitted)) return Effect.fail(notAsked(admitted.because, admitted.millis))
-    held.leave = admitted
-    const patience = millis * longestWaitShare
-    const place = slots.enter(asking.agent, now, patience, held)
-    if (isFull(place)) return Effect.fail(notAsked(place.of === "all" ? "busy" : "agent_busy", place.millis))
-    held.place = place
-    if (place.since !== undefined) {
-      return turns.length === 0 ? Effect.succeed(millis) : Effect.as(announce(turns.splice(0)), millis)
-    }
-    const waited = Effect.callback<number, NotAsked>((resume) => {
-      // A timer of its own, as the exchange has: what can't be interrupted has to end in time as well.
-      const timer = setTimeout(() => resume(Effect.fail(notAsked("busy", patience))), patience)
-      held.onSlot = () => {
-        clearTimeout(timer)
-        resume(Effect.succeed(Math.ceil(millis - (monotonicMillis(fiber) - now))))
+    const enter = (
+      held: Held,
+      asking: Asking,
+      millis: number,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): Effect.Effect<number, NotAsked> => {
+      const now = monotonicMillis(fiber)
+      const admitted = breaker.admit(now, asking)
+      if (isShut(admitted)) return Effect.fail(notAsked(admitted.because, admitted.millis))
+      held.leave = admitted
+      const patience = millis * longestWaitShare
+      const place = slots.enter(asking.agent, now, patience, held)
+      if (isFull(place))
+        return Effect.fail(notAsked(place.of === "all" ? "busy" : "agent_busy", place.millis))
+      held.place = place
+      if (place.since !== undefined) {
+        return turns.length === 0 ? Effect.succeed(millis) : Effect.as(announce(turns.splice(0)), millis)
       }
-      held.onRefused = (refusal) => {
-        clearTimeout(timer)
-        resume(Effect.fail(refusal))
+      const waited = Effect.callback<number, NotAsked>((resume) => {
+        // A timer of its own, as the exchange has: what can't be interrupted has to end in time as well.
+        const timer = setTimeout(() => resume(Effect.fail(notAsked("busy", patience))), patience)
+        held.onSlot = () => {
+          clearTimeout(timer)
+          resume(Effect.succeed(Math.ceil(millis - (monotonicMillis(fiber) - now))))
+        }
+        held.onRefused = (refusal) => {
+          clearTimeout(timer)
+          resume(Effect.fail(refusal))
+        }
+        return Effect.sync(() => clearTimeout(timer))
+      })
+      return turns.length === 0 ? waited : Effect.andThen(announce(turns.splice(0)), waited)
+    }
+
+    const leave = (
+      { leave, place }: Held,
+      asking: Asking,
+      exit: Tried,
+      goesOn: (exit: Tried) => boolean,
+      fiber: Fiber.Fiber<unknown, unknown>
+    ): Effect.Effect<void> => {
+      const now = monotonicMillis(fiber)
+      if (leave !== undefined) {
+        const end = endingOf(exit)
+        // After a probe that failed the next try would be refused, so there is none.
+        const again = !(leave.probe && end === "failed") && goesOn(exit)
+        const ending = again && !leave.probe ? "untold" : end
+        breaker.end(leave, asking, ending, now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
       }
-      return Effect.sync(() => clearTimeout(timer))
-    })
-    return turns.length === 0 ? waited : Effect.andThen(announce(turns.splice(0)), waited)
-  }
-
-  const leave = (
-    { leave, place }: Held,
-    asking: Asking,
-    exit: Tried,
-    goesOn: (exit: Tried) => boolean,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ): Effect.Effect<void> => {
-    const now = monotonicMillis(fiber)
-    if (leave !== undefined) {
-      const end = endingOf(exit)
-      // After a probe that failed the next try would be refused, so there is none.
-      const again = !(leave.probe && end === "failed") && goesOn(exit)
-      const ending = again && !leave.probe ? "untold" : end
-      breaker.end(leave, asking, ending, now, () => fiber.getRef(Random.Random).nextDoubleUnsafe())
+      if (Exit.isSuccess(exit) && pausing.includes(exit.value.status)) {
+        const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+        if (seconds !== undefined) breaker.hold(seconds * 1000, now)
+      }
+      // Taken first: whoever is refused leaves at once, and with it this line is gone through again.
+      const told = turns.splice(0)
+      if (told.length > 0) refuseLine(now)
+      if (place !== undefined) slots.leave(place, now)
+      return told.length === 0 ? Effect.void : announce(told)
     }
-    if (Exit.isSuccess(exit) && (exit.value.status === 429 || exit.value.status === 503)) {
-      const seconds = retryAfter(exit.value, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
-      if (seconds !== undefined) breaker.hold(seconds * 1000, now)
-    }
-    // Taken first: whoever is refused leaves at once, and with it this line is gone through again.
-    const told = turns.splice(0)
-    if (told.length > 0) refuseLine(now)
-    if (place !== undefined) slots.leave(place, now)
-    return told.length === 0 ? Effect.void : announce(told)
-  }
 
-  /** Who waits for a Tasker that is not asked any more waits for nothing. */
-  const refuseLine = (now: number): void => {
-    const shut = breaker.shut(now)
-    if (shut === undefined) return
-    for (const { leave, onRefused } of slots.line()) {
-      // The one call that tries whether Tasker answers again waits for its slot like any other.
-      if (leave?.probe !== true) onRefused(notAsked(shut.because, shut.millis))
+    /** Who waits for a Tasker that is not asked any more waits for nothing. */
+    const refuseLine = (now: number): void => {
+      const shut = breaker.shut(now)
+      if (shut === undefined) return
+      for (const { leave, onRefused } of slots.line()) {
+        // The one call that tries whether Tasker answers again waits for its slot like any other.
+        if (leave?.probe !== true) onRefused(notAsked(shut.because, shut.millis))
+      }
     }
-  }
 
-  return {
-    pass: (asking, millis, exchange, goesOn) =>
-      Effect.withFiber((fiber) => {
-        const held: Held = { leave: undefined, place: undefined, onSlot: ignore, onRefused: ignore }
-        return Effect.onExit(
-          Effect.flatMap(
-            Effect.suspend(() => enter(held, asking, millis, fiber)),
-            exchange
-          ),
-          (exit) => leave(held, asking, exit, goesOn, fiber)
-        )
-      }),
-    shut: Effect.withFiber((fiber) => Effect.succeed(breaker.shut(monotonicMillis(fiber)))),
-    isProbeDue: Effect.withFiber((fiber) => Effect.succeed(breaker.isProbeDue(monotonicMillis(fiber))))
-  }
-})
+    return {
+      pass: (asking, millis, exchange, goesOn) =>
+        Effect.withFiber((fiber) => {
+          const held: Held = { leave: undefined, place: undefined, onSlot: ignore, onRefused: ignore }
+          return Effect.onExit(
+            Effect.flatMap(
+              Effect.suspend(() => enter(held, asking, millis, fiber)),
+              exchange
+            ),
+            (exit) => leave(held, asking, exit, goesOn, fiber)
+          )
+        }),
+      shut: Effect.withFiber((fiber) => Effect.succeed(breaker.shut(monotonicMillis(fiber)))),
+      isProbeDue: Effect.withFiber((fiber) => Effect.succeed(breaker.isProbeDue(monotonicMillis(fiber))))
+    }
+  })
+
+/** A gate for a Tasker that asks by 429 or 503 to be left alone. */
+export const make: Effect.Effect<Gate> = makeFor([429, 503])
 
 const ignore = (): void => {}
 
@@ -179,6 +185,7 @@ const endingOf = (exit: Tried): Ending => {
     case "TimedOut":
     case "Cut":
       return "failed"
+    case "TooLong":
     case "Unreadable":
       return "answered"
     default:

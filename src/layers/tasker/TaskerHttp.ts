@@ -35,7 +35,9 @@ export type Broken =
   | { readonly _tag: "NotSent"; readonly because: string }
   | { readonly _tag: "TimedOut"; readonly afterMillis: number; readonly sentAt: bigint }
   | { readonly _tag: "Cut"; readonly sentAt: bigint }
-  /** What came back is not HTTP, or longer than any response may be. */
+  /** The response is longer than 8 MiB. */
+  | { readonly _tag: "TooLong"; readonly sentAt: bigint }
+  /** What came back is not HTTP. */
   | { readonly _tag: "Unreadable"; readonly because: string; readonly sentAt: bigint }
 
 export interface Transport {
@@ -176,7 +178,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.over) return
     this.length += chunk.length
     if (this.status < 300 && this.length > longestSuccess) {
-      this.breakOff({ _tag: "Unreadable", because: "its answer is longer than 8 MiB", sentAt: this.sentAt() })
+      this.breakOff({ _tag: "TooLong", sentAt: this.sentAt() })
     } else if (this.status >= 300 && this.length > longestError) {
       const reply = {
         status: this.status,

@@ -1,4 +1,4 @@
-import { Cache, Clock, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted, Result } from "effect"
+import { Cache, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted } from "effect"
 import { Settings, variables } from "../../Config.ts"
 import type { ProjectId } from "../../domain/Ids.ts"
 import type {
@@ -8,8 +8,7 @@ import type {
   ListedComment,
   Look,
   Mark,
-  Page,
-  TaskerCapabilities
+  Page
 } from "../../domain/Tasker.ts"
 import type { WriteFailed } from "../../domain/WriteFailed.ts"
 import {
@@ -19,18 +18,19 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
-import { documentOf } from "./errorTable.ts"
 import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
-import * as TaskerHttp from "./TaskerHttp.ts"
 import * as TaskerSend from "./TaskerSend.ts"
-import { readJson, spokenIn } from "./taskerAnswers.ts"
-import type { Shut } from "./taskerBreaker.ts"
 import * as Calls from "./taskerCalls.ts"
-import { breach, ofAnswered, ofBroken, ServerError } from "./taskerFailures.ts"
+import * as Capabilities from "./taskerCapabilities.ts"
+import { ofBroken, ServerError } from "./taskerFailures.ts"
+import { existingId, judge, observed } from "./taskerJudge.ts"
+import * as TaskerLink from "./taskerLink.ts"
+import * as Lists from "./taskerLists.ts"
+import * as Marks from "./taskerMarks.ts"
+import { found } from "./taskerMarks.ts"
 
 const apiPath = "/api/internal/nodedc/agent"
-const knockTimeoutMillis = 2000
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
 
@@ -42,7 +42,7 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
     if (Option.isNone(taskerUrl) || Option.isNone(taskerToken)) {
       const missing = Option.isNone(taskerUrl) ? variables.taskerUrl : variables.taskerToken
       const refuse: TaskerSend.Send = () => Effect.fail({ _tag: "Unconfigured", variable: missing.name })
-      return yield* adapter(refuse, "", {
+      return yield* adapter(refuse, [], {
         reachable: Effect.succeed("unconfigured"),
         available: Effect.succeed(false),
         warnings: Effect.succeed([]),
@@ -50,32 +50,24 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings> = Layer.effect(
       })
     }
     const timeoutMillis = Duration.toMillis(taskerTimeout)
-    const { origin, pathname } = taskerUrl.value
-    const basePath = pathname.replace(/\/+$/, "")
     const token = Redacted.value(taskerToken.value)
-    const transport = yield* TaskerHttp.make(origin, {
-      connections: TaskerGate.mostUnderWay,
-      connectTimeoutMillis: timeoutMillis
+    const { basePath, gate, state, transport } = yield* TaskerLink.make(
+      taskerUrl.value,
+      timeoutMillis,
+      TaskerGate.make
+    )
+    const send = TaskerSend.make(transport, gate, {
+      path: basePath + apiPath,
+      admit: TaskerSend.bearing(token),
+      timeoutMillis
     })
-    const gate = yield* TaskerGate.make
-    const send = TaskerSend.make(transport, gate, { path: basePath + apiPath, token, timeoutMillis })
-    // On a connection of its own: a Tasker that is busy with our calls is not unreachable.
-    const door = yield* TaskerHttp.make(origin, { connections: 1, connectTimeoutMillis: knockTimeoutMillis })
-    const knock = { method: "GET", path: `${basePath}/`, headers: {}, body: undefined } as const
-    return yield* adapter(send, token, {
-      reachable: Effect.map(door.knock(knock, knockTimeoutMillis), (answered) =>
-        answered ? "ok" : "unreachable"
-      ),
-      available: Effect.map(gate.shut, (shut) => shut === undefined),
-      warnings: Effect.map(gate.shut, (shut) => (shut === undefined ? [] : [warningOf(shut)])),
-      isProbeDue: gate.isProbeDue
-    })
+    return yield* adapter(send, [token], { ...state, isProbeDue: gate.isProbeDue })
   })
 )
 
 const adapter = (
   send: TaskerSend.Send,
-  token: string,
+  secrets: ReadonlyArray<string>,
   {
     isProbeDue,
     ...state
@@ -83,10 +75,16 @@ const adapter = (
     Pick<TaskerGate.Gate, "isProbeDue">
 ): Effect.Effect<TaskerAdapter["Service"]> =>
   Effect.gen(function* () {
+    const capabilities = yield* Capabilities.make
+    const credentials = {
+      secrets,
+      setting: variables.taskerToken.name,
+      address: variables.taskerUrl.name
+    }
     const exchange = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
       send(call).pipe(
         Effect.mapError((broken) => ofBroken(call, broken)),
-        Effect.flatMap((reply) => judge(call, reply, token)),
+        Effect.flatMap((reply) => judge(call, reply, credentials)),
         observed(call)
       )
     const ask = <A>(call: Calls.Call<A>): Effect.Effect<A, TaskerError> =>
@@ -102,6 +100,16 @@ const adapter = (
       )
     }
     const failing = FailingLooks.make(ask, lookUp)
+    const marks = Marks.make(lookUp, capabilities)
+    const lists = yield* Lists.make(ask, capabilities)
+    /** A change under the `updated_at` that the card had when it was planned. */
+    const change = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
+      exchange(call).pipe(
+        Effect.tapError(({ failure }) =>
+          failure.reason === "conflict" ? capabilities.note("version_checks", "yes") : Effect.void
+        ),
+        Effect.ensuring(lists.forget(call.projectId))
+      )
     /** A 409 with an id says that it was made before: a success, and no conflict. */
     const make = <A>(call: Calls.Call<A>): Effect.Effect<Made<A> | Existing, WriteFailed> =>
       send(call).pipe(
@@ -109,22 +117,24 @@ const adapter = (
         Effect.flatMap((reply): Effect.Effect<Made<A> | Existing, WriteFailed> => {
           const id = existingId(call, reply)
           return id === undefined
-            ? Effect.map(judge(call, reply, token), made)
-            : Effect.succeed<Existing>({ _tag: "Existing", id })
+            ? Effect.map(judge(call, reply, credentials), made)
+            : Effect.as(capabilities.note("repeat_detection", "yes"), existing(id))
         }),
-        observed(call)
+        observed(call),
+        Effect.ensuring(lists.forget(call.projectId))
       )
-    const list = (who: OnBehalf, query: Calls.ListQuery) => ask(Calls.listIssues(who, query))
 
-    const findIssue = (who: OnBehalf, { external_id, project_id }: Mark) =>
-      lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 })).pipe(
-        Effect.map(({ results }) => found(results)),
+    const findIssue = (who: OnBehalf, mark: Mark) => {
+      const { external_id, project_id } = mark
+      return lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 })).pipe(
+        Effect.flatMap(({ results }) => marks.shown(who, mark, results)),
         Effect.catchTag("Ambiguous", () =>
           Effect.flatMap(failing.newest(who, project_id, external_id), (cards) =>
             cards.length > 0 ? Effect.succeed(found(cards)) : failing.aside(who, project_id)
           )
         )
       )
+    }
 
     const searchComments = Effect.fnUntraced(
       function* (who: OnBehalf, on: CommentQuery, isIt: (comment: ListedComment) => boolean) {
@@ -148,12 +158,17 @@ const adapter = (
           because: `The card has more comments than are searched (${searchedPages * commentsAtOnce}).`
         } satisfies Look<ListedComment> as Look<ListedComment>
       },
-      Effect.catchTag("TaskerFailure", (failure) =>
-        failure.reason === "unsupported"
-          ? Effect.succeed<Look<ListedComment>>({ _tag: "Unsupported", recognisesRepeats: true })
-          : Effect.fail(failure)
-      ),
-      (look, who, { project_id }) => Effect.catchTag(look, "Ambiguous", () => failing.aside(who, project_id))
+      (look, who, { project_id }) =>
+        Effect.catchTags(look, {
+          Ambiguous: () => failing.aside(who, project_id),
+          TaskerFailure: (failure) =>
+            failure.reason === "unsupported"
+              ? Effect.map(
+                  marks.recognisesRepeats(who, project_id),
+                  (recognisesRepeats): Look<ListedComment> => ({ _tag: "Unsupported", recognisesRepeats })
+                )
+              : Effect.fail(failure)
+        })
     )
 
     const copies = Effect.fnUntraced(
@@ -166,7 +181,11 @@ const adapter = (
           )
           return counted(results.filter((comment) => comment.external_id === external_id))
         }
-        return counted((yield* lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 }))).results)
+        const { results } = yield* lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 }))
+        const look = yield* marks.shown(who, mark, results)
+        if (look._tag !== "Found") return counted([])
+        if (look.others.length > 0) yield* capabilities.note("repeat_detection", "no")
+        return counted([look.value, ...look.others.map((id) => ({ id }))])
       },
       (counting, who, mark) =>
         Effect.catchTag(counting, "Ambiguous", ({ failure }) =>
@@ -179,6 +198,14 @@ const adapter = (
               )
         )
     )
+
+    const listComments = (who: OnBehalf, query: CommentQuery) =>
+      ask(Calls.listComments(who, query)).pipe(
+        Effect.tap(capabilities.note("comment_listing", "yes")),
+        Effect.tapError(({ reason }) =>
+          reason === "unsupported" ? capabilities.note("comment_listing", "no") : Effect.void
+        )
+      )
 
     const contexts = yield* Cache.makeWith(
       ({ who, projectId }: ContextKey) => ask(Calls.projectContext(who, projectId)),
@@ -194,12 +221,9 @@ const adapter = (
           Cache.set(contexts, new ContextKey(who, projectId), context)
         ),
       recentContext: (who, projectId) => Cache.get(contexts, new ContextKey(who, projectId)),
-      issue: (who, reference) =>
-        Effect.map(list(who, { ...reference, limit: 1 }), ({ results }) =>
-          results.find((card) => card.project_id === reference.project_id)
-        ),
-      listIssues: (who, query) => list(who, query),
-      listComments: (who, query) => ask(Calls.listComments(who, query)),
+      issue: lists.issue,
+      listIssues: lists.listIssues,
+      listComments,
       findIssue,
       findComment: (who, { external_id, ...on }) =>
         searchComments(who, on, (comment) => comment.external_id === external_id),
@@ -207,12 +231,12 @@ const adapter = (
       copies,
       createIssue: (ticket, asked) => make(Calls.createIssue(ticket, asked)),
       completeIssue: (_ticket, _asked, card) => Effect.succeed(card),
-      updateIssue: (ticket, asked) => exchange(Calls.updateIssue(ticket, asked)),
-      moveIssue: (ticket, asked) => exchange(Calls.moveIssue(ticket, asked)),
-      setLabels: (ticket, asked) => exchange(Calls.setLabels(ticket, asked)),
-      setAssignees: (ticket, asked) => exchange(Calls.setAssignees(ticket, asked)),
+      updateIssue: (ticket, asked) => change(Calls.updateIssue(ticket, asked)),
+      moveIssue: (ticket, asked) => change(Calls.moveIssue(ticket, asked)),
+      setLabels: (ticket, asked) => change(Calls.setLabels(ticket, asked)),
+      setAssignees: (ticket, asked) => change(Calls.setAssignees(ticket, asked)),
       addComment: (ticket, asked) => make(Calls.addComment(ticket, asked)),
-      capabilities: Effect.succeed(nothingKnown),
+      capabilities: capabilities.all,
       ...state
     })
   })
@@ -222,87 +246,14 @@ const searchedPages = 80
 /** Few enough that a page of the longest comments is no response too large to be read. */
 const commentsAtOnce = 25
 
-const nothingKnown: TaskerCapabilities = {
-  filters: "unknown",
-  paging: "unknown",
-  external_id_lookup: "unknown",
-  repeat_detection: "unknown",
-  version_checks: "unknown",
-  comment_listing: "unknown"
-}
-
-const found = <A extends { readonly id: string }>([first, ...others]: ReadonlyArray<A>): Look<A> =>
-  first === undefined
-    ? { _tag: "Absent" }
-    : { _tag: "Found", value: first, others: others.map(({ id }) => id) }
-
 const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
   ids: items.map(({ id }) => id),
   several: items.length > 1
 })
 
-const warningOf = ({ because, millis }: Shut): string =>
-  because === "held"
-    ? `Tasker sent Retry-After: all calls to it are paused for another ${Math.ceil(millis / 1000)} s.`
-    : "The circuit breaker is open: calls to Tasker are failing, and only a probe is sent now and then."
-
-/** The error document in a response; undefined if it is none of Tasker's. */
-const documentIn = (call: Calls.Outgoing, reply: TaskerHttp.Reply) =>
-  documentOf(reply.status, Result.getOrUndefined(readJson(reply)), {
-    fields: Object.keys(call.body ?? {}),
-    makes: call.makes === true
-  })
-
-const existingId = (call: Calls.Outgoing, reply: TaskerHttp.Reply): string | undefined => {
-  const document = documentIn(call, reply)
-  return document?.means === "exists" ? document.id : undefined
-}
-
-/** The value of a response, or what is known of a request that was answered otherwise. */
-const judge = <A>(
-  call: Calls.Call<A>,
-  reply: TaskerHttp.Reply,
-  token: string
-): Effect.Effect<A, WriteFailed> => {
-  if (reply.status < 200 || reply.status > 299) return refusedBy(call, reply, token)
-  const answer = Result.flatMap(readJson(reply), call.decode)
-  if (Result.isFailure(answer)) return Effect.fail(breach(call, answer.failure, reply.sentAt))
-  const stray = call.strays(answer.success)
-  return stray === undefined ? Effect.succeed(answer.success) : Effect.fail(breach(call, stray, reply.sentAt))
-}
-
-const refusedBy = (
-  call: Calls.Outgoing,
-  reply: TaskerHttp.Reply,
-  token: string
-): Effect.Effect<never, WriteFailed> =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
-    const secrets = [token, Calls.upstreamKeyOf(call)].filter((secret) => secret !== undefined)
-    const means = documentIn(call, reply)?.means
-    return Effect.fail(
-      ofAnswered(call, {
-        reply,
-        means: means === "exists" ? undefined : means,
-        spoken: spokenIn(Result.getOrUndefined(readJson(reply)), secrets),
-        credential: variables.taskerToken.name,
-        nowMillis
-      })
-    )
-  })
-
 const made = <A>(value: A): Made<A> => ({ _tag: "Made", value })
 
-/** A span a call. An answer that breaks the contract is a defect of Tasker's, which its operator is told. */
-const observed =
-  (call: Calls.Outgoing) =>
-  <A>(effect: Effect.Effect<A, WriteFailed>): Effect.Effect<A, WriteFailed> =>
-    Effect.tapError(effect, ({ failure }) =>
-      failure.reason === "contract"
-        ? Effect.logError(failure.message).pipe(
-            Effect.annotateLogs({ request_id: call.who.requestId, agent_id: call.who.agent.id })
-          )
-        : Effect.void
-    ).pipe(Effect.withSpan(`TaskerAdapter.${call.name}`, { kind: "client" }, { captureStackTrace: false }))
+const existing = (id: string): Existing => ({ _tag: "Existing", id })
 
 /** Equal for one project and owner, since what Tasker shows is a matter of the owner; carries who asks. */
 class ContextKey implements Equal.Equal {

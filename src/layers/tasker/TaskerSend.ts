@@ -9,6 +9,16 @@ import { headerValue, traceparent } from "./taskerHeaders.ts"
 /** Sends one call and returns its response, or fails with the reason why there is none. A write is sent at most once. */
 export type Send = (call: Outgoing) => Effect.Effect<Reply, Broken | NotAsked | Unconfigured>
 
+/** What one try is sent with. */
+export interface Admission {
+  readonly headers: Readonly<Record<string, string>>
+  /** Called once, when the try is over. */
+  readonly end: (exit: Outcome) => Effect.Effect<void>
+}
+
+/** Admits one try of a call, which has so many milliseconds left. */
+export type Admit = (call: Outgoing, millis: number) => Effect.Effect<Admission, NotAsked | Unconfigured>
+
 /** Tries of one call, the first included. */
 const readTries = 3
 const writeTries = 2
@@ -31,9 +41,9 @@ const leastShare = 0.25
 export const make = (
   { exchange }: Pick<Transport, "exchange">,
   gate: Gate,
-  options: { readonly path: string; readonly token: string; readonly timeoutMillis: number }
+  options: { readonly path: string; readonly admit: Admit; readonly timeoutMillis: number }
 ): Send => {
-  const { path, timeoutMillis, token } = options
+  const { admit, path, timeoutMillis } = options
   return (call) =>
     Effect.withFiber((fiber) => {
       const started = monotonicMillis(fiber)
@@ -42,21 +52,31 @@ export const make = (
         path: path + call.path,
         headers: {
           accept: "application/json",
-          authorization: `Bearer ${token}`,
           traceparent: traceparent(fiber),
-          ...headersOf(call)
+          ...(call.body === undefined ? {} : { "content-type": "application/json" })
         },
         body: call.body === undefined ? undefined : JSON.stringify(call.body)
       }
       const asking = { agent: call.who.agent.id, kind: kindOf(call) }
 
-      const attempt = (
-        tries: number,
-        millis: number,
-        before?: Tried
-      ): Effect.Effect<Reply, Broken | NotAsked> => {
+      /** Makes one try within `millis`. */
+      const tryOnce = (millis: number, goesOn: (exit: Outcome) => boolean) => {
+        const begun = monotonicMillis(fiber)
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(restore(admit(call, millis)), ({ end, headers }) => {
+            const left = Math.floor(millis - (monotonicMillis(fiber) - begun))
+            const admitted = { ...request, headers: { ...request.headers, ...headers } }
+            return Effect.onExit(
+              restore(gate.pass(asking, left, (rest) => exchange(admitted, rest), goesOn)),
+              end
+            )
+          })
+        )
+      }
+
+      const attempt = (tries: number, millis: number, before?: Tried): ReturnType<Send> => {
         let next: { readonly pause: number; readonly millis: number } | undefined
-        const goesOn = (exit: Exit.Exit<Reply, Broken | NotAsked>): boolean => {
+        const goesOn = (exit: Outcome): boolean => {
           const tried = triedOf(exit)
           const pause = tried === undefined ? undefined : pauseAfter(call, tried, tries, fiber)
           if (pause === undefined) return false
@@ -65,7 +85,7 @@ export const make = (
           next = { pause, millis: left }
           return true
         }
-        const judge = (tried: Tried): Effect.Effect<Reply, Broken | NotAsked> => {
+        const judge = (tried: Tried): ReturnType<Send> => {
           if (tried._tag === "NotAsked" && before !== undefined) return finish(before)
           const then = next
           if (then === undefined) return finish(tried)
@@ -74,27 +94,27 @@ export const make = (
             Effect.suspend(() => attempt(tries + 1, then.millis, tried))
           )
         }
-        return Effect.matchEffect(
-          gate.pass(asking, millis, (left) => exchange(request, left), goesOn),
-          {
-            onSuccess: (reply) =>
-              reply.status < 429 ? Effect.succeed(reply) : judge({ _tag: "Answered", reply }),
-            onFailure: judge
-          }
-        )
+        return Effect.matchEffect(tryOnce(millis, goesOn), {
+          onSuccess: (reply) =>
+            reply.status < 429 ? Effect.succeed(reply) : judge({ _tag: "Answered", reply }),
+          onFailure: judge
+        })
       }
 
-      const finish = (tried: Tried): Effect.Effect<Reply, Broken | NotAsked> =>
+      const finish = (tried: Tried): ReturnType<Send> =>
         tried._tag === "Answered" ? Effect.succeed(tried.reply) : Effect.fail(tried)
 
       return attempt(1, timeoutMillis)
     })
 }
 
-/** What one try came to. */
-type Tried = { readonly _tag: "Answered"; readonly reply: Reply } | Broken | NotAsked
+/** The end of one try. */
+type Outcome = Exit.Exit<Reply, Broken | NotAsked>
 
-const triedOf = (exit: Exit.Exit<Reply, Broken | NotAsked>): Tried | undefined =>
+/** What one try came to. */
+type Tried = { readonly _tag: "Answered"; readonly reply: Reply } | Broken | NotAsked | Unconfigured
+
+const triedOf = (exit: Outcome): Tried | undefined =>
   Exit.isSuccess(exit)
     ? { _tag: "Answered", reply: exit.value }
     : Option.getOrUndefined(Cause.findErrorOption(exit.cause))
@@ -128,6 +148,15 @@ const pauseAfter = (
   }
 }
 
+/** Admits every call, with the bearer token of Tasker's internal API and on whose account it is made. */
+export const bearing =
+  (token: string): Admit =>
+  (call) =>
+    Effect.succeed({
+      headers: { authorization: `Bearer ${token}`, ...headersOf(call) },
+      end: () => Effect.void
+    })
+
 const headersOf = (call: Outgoing): Record<string, string> => {
   const { agent, requestId } = call.who
   const headers: Record<string, string> = {
@@ -137,6 +166,5 @@ const headersOf = (call: Outgoing): Record<string, string> => {
   }
   const key = upstreamKeyOf(call)
   if (key !== undefined) headers["idempotency-key"] = headerValue(key)
-  if (call.body !== undefined) headers["content-type"] = "application/json"
   return headers
 }

@@ -249,7 +249,7 @@ const fits = (form: Form, body: Readonly<Record<PropertyKey, unknown>>, asked: A
     case "AnyError":
       return typeof body.error === "string" && !reasonPhrases.has(body.error)
     case "ErrorWithId":
-      return typeof body.error === "string" && Option.isSome(decodeId(body.id))
+      return typeof body.error === "string"
     case "Fields": {
       const faults = Object.entries(body)
       const known = [...asked.fields, "non_field_errors"]

@@ -1,7 +1,8 @@
-import { Predicate, Result, type Schema, SchemaIssue, SchemaParser } from "effect"
+import { Effect, Predicate, Result, type Schema, SchemaIssue, SchemaParser } from "effect"
 import { holdsSecret } from "../../domain/Token.ts"
 import { stripInvisible } from "../../text/PlainText.ts"
 import type { Reply } from "./TaskerHttp.ts"
+import { type ByRow, parsedAtOnce, readByRow } from "./taskerRows.ts"
 
 /**
  * What came back, read: bytes to JSON to typed values, and Tasker's error texts to something that may
@@ -20,14 +21,35 @@ const header = (reply: Reply, name: string): string => {
 
 /** The JSON of a body; fails with what it is instead. */
 export const readJson = (reply: Reply): Result.Result<unknown, string> => {
-  if (!json.test(header(reply, "content-type")))
-    return Result.fail("its answer is not JSON by its content type")
+  return isJson(reply) ? parseJson(reply.body) : Result.fail("its answer is not JSON by its content type")
+}
+
+const isJson = (reply: Reply): boolean => json.test(header(reply, "content-type"))
+
+const parseJson = (bytes: Uint8Array): Result.Result<unknown, string> => {
   try {
-    const text = utf8.decode(reply.body)
+    const text = utf8.decode(bytes)
     return Result.succeed(escapes.test(text) ? JSON.parse(text, storable) : JSON.parse(text))
   } catch {
     return Result.fail("its answer is not well-formed JSON")
   }
+}
+
+/** Reads a reply to a value, in slices if it is long and consists of rows. */
+export const readValue = <A>(
+  reply: Reply,
+  call: {
+    readonly decode: (json: unknown) => Result.Result<A, string>
+    readonly byRow?: ByRow<A>
+  }
+): Effect.Effect<Result.Result<A, string>> => {
+  const { byRow, decode } = call
+  const atOnce = Effect.sync(() => Result.flatMap(readJson(reply), decode))
+  return byRow === undefined || reply.body.length <= parsedAtOnce || !isJson(reply)
+    ? atOnce
+    : Effect.flatMap(readByRow(reply.body, byRow, parseJson), (value) =>
+        value === undefined ? atOnce : Effect.succeed(value)
+      )
 }
 
 const storable = (_: string, value: unknown): unknown =>

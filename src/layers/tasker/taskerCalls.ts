@@ -24,6 +24,7 @@ import type {
 import type { OnBehalf, WriteTicket } from "../../services/TaskerAdapter.ts"
 import type { Request } from "./TaskerHttp.ts"
 import { decoder } from "./taskerAnswers.ts"
+import { type ByRow, byRow } from "./taskerRows.ts"
 
 /** What goes out to Tasker. */
 export interface Outgoing {
@@ -43,6 +44,8 @@ export interface Outgoing {
   readonly makes?: true
   /** A look-up for what one write made. */
   readonly lookUp?: true
+  /** A list of cards, which may be longer than is read at once. */
+  readonly listsCards?: true
 }
 
 /**
@@ -51,6 +54,8 @@ export interface Outgoing {
  */
 export interface Call<A> extends Outgoing {
   readonly decode: (json: unknown) => Result.Result<A, string>
+  /** How a long answer is read. */
+  readonly byRow?: ByRow<A>
   /** Why an answer of the right form is nevertheless not one to what was asked. */
   readonly strays: (answer: A) => string | undefined
 }
@@ -118,18 +123,15 @@ export const listIssues = (who: OnBehalf, query: ListQuery): Call<IssuePage> => 
       ? `Listing cards of project ${query.project_id}`
       : `Reading card ${query.issue_id}`,
   projectId: query.project_id,
-  decode: decodeIssues,
+  listsCards: true,
+  decode: (json) => Result.map(decodeIssues(json), ({ results, ...rest }) => issuePage(results, rest)),
+  byRow: issuesByRow,
+  // A card that was asked for by its id may be another project's: the one who asked tells the agent so.
   strays: ({ results }) =>
-    results.every((issue) => wasAskedFor(issue, query)) ? undefined : "it lists a card that was not asked for"
+    query.issue_id !== undefined || results.every(({ project_id }) => project_id === query.project_id)
+      ? undefined
+      : "it lists a card of another project"
 })
-
-/**
- * A Tasker that overlooks a filter would make any card pass for the one that was looked for. Of a card
- * asked for by its id the project is not judged: telling the agent of another's card is the caller's.
- */
-const wasAskedFor = (issue: TaskerIssue, query: ListQuery): boolean =>
-  (query.identifier === undefined || sameText(issue.identifier, query.identifier)) &&
-  (query.issue_id === undefined ? issue.project_id === query.project_id : issue.id === query.issue_id)
 
 export const listComments = (who: OnBehalf, query: CommentQuery): Call<Page<ListedComment>> => {
   const { project_id, issue_id, cursor, limit } = query
@@ -272,7 +274,17 @@ const decodeComment = decoder(Schema.Struct({ comment: TaskerComment }))
 const readComment = (json: unknown) => Result.map(decodeComment(json), ({ comment }) => comment)
 const decodeContext = decoder(ProjectContext)
 const next_cursor = Schema.NullOr(Schema.String)
-const decodeIssues = decoder(
-  Schema.Struct({ results: Schema.Array(TaskerIssue), next_cursor, total_count: Schema.Int })
-)
+/** A Tasker that lists all cards at once may leave both out. */
+const restOfIssues = {
+  next_cursor: Schema.optionalKey(next_cursor),
+  total_count: Schema.optionalKey(Schema.NullOr(Schema.Int))
+}
+const RestOfIssues = Schema.Struct(restOfIssues)
+const issuePage = (results: ReadonlyArray<TaskerIssue>, rest: typeof RestOfIssues.Type): IssuePage => ({
+  results,
+  next_cursor: rest.next_cursor ?? null,
+  total_count: rest.total_count ?? null
+})
+const decodeIssues = decoder(Schema.Struct({ results: Schema.Array(TaskerIssue), ...restOfIssues }))
+const issuesByRow = byRow("results", decoder(TaskerIssue), decoder(RestOfIssues), issuePage)
 const decodeComments = decoder(Schema.Struct({ results: Schema.Array(ListedComment), next_cursor }))

@@ -95,11 +95,12 @@ export const breach = (call: Outgoing, what: string, sentAt: bigint): Ambiguous 
     sentAt
   )
 
-/** The gateway has no address or credential for Tasker. */
+/** A setting that leaves the gateway without an address or a credential for Tasker. */
 export interface Unconfigured {
   readonly _tag: "Unconfigured"
-  /** Name of the variable that is not set. */
   readonly variable: string
+  /** Left out: it is not set. */
+  readonly fault?: string
 }
 
 const longestAdviceSeconds = 60
@@ -108,7 +109,7 @@ const ofNotAsked = (call: Outgoing, { because, millis }: NotAsked): NotSent => {
   const seconds = Math.min(longestAdviceSeconds, Math.max(1, Math.ceil(millis / 1000)))
   const next = `In ${seconds} s, ${again(call)}.`
   return notSent(call, {
-    reason: because === "held" ? "rate_limited" : "unavailable",
+    reason: because === "held" || because === "budget" ? "rate_limited" : "unavailable",
     what: whyNotAsked[because],
     next,
     seconds
@@ -119,6 +120,8 @@ const whyNotAsked: Record<NotAsked["because"], string> = {
   failing: "the circuit breaker is open because Tasker calls are failing.",
   held: "Tasker sent Retry-After, so the gateway pauses all calls to it.",
   busy: "more calls wait for Tasker than it can answer in time.",
+  budget: "the requests that Tasker accepts from the gateway in a minute are used up.",
+  uncounted: "the gateway's database, which counts the requests to Tasker, can't be reached.",
   agent_busy: "this agent has more calls waiting for Tasker than can be answered in time; make fewer at once."
 }
 
@@ -128,7 +131,7 @@ export const ofBroken = (call: Outgoing, broken: Broken | NotAsked | Unconfigure
     case "Unconfigured":
       return notSent(call, {
         reason: "unavailable",
-        what: `this gateway has no Tasker to ask, since ${broken.variable} is not set; the operator has to set it.`
+        what: `this gateway has no Tasker to ask, since ${broken.variable} ${broken.fault ?? "is not set"}; the operator has to set it.`
       })
     case "NotAsked":
       return ofNotAsked(call, broken)
@@ -160,10 +163,29 @@ export const ofBroken = (call: Outgoing, broken: Broken | NotAsked | Unconfigure
         },
         broken.sentAt
       )
+    case "TooLong":
+      return call.listsCards === true
+        ? new Ambiguous({ failure: listTooLong(call, "a reply of more than 8 MiB"), sentAt: broken.sentAt })
+        : breach(call, "it is longer than 8 MiB", broken.sentAt)
     case "Unreadable":
       return breach(call, broken.because, broken.sentAt)
   }
 }
+
+/** Tasker's list of cards is longer than the gateway reads at once, and can't be had in parts. */
+export const listTooLong = ({ doing }: Pick<Outgoing, "doing">, what: string): TaskerFailure =>
+  new TaskerFailure({
+    reason: "unsupported",
+    message: `${doing}: Tasker lists the project's cards as ${what}. The gateway reads at most ${mostCards} cards and 8 MiB at once. Try a smaller limit; a Tasker that ignores \`limit\`, \`cursor\` and \`issue_id\` of GET /issues can't be used for a project of this size.`,
+    details: {
+      most_cards: mostCards,
+      most_bytes: 8 * 1024 * 1024,
+      missing_parameters: ["limit", "cursor", "issue_id"]
+    }
+  })
+
+/** Cards that are read at once of a Tasker that lists all of them or can't find one. */
+export const mostCards = 2000
 
 /** A response that is no success, read. */
 export interface Answered {
@@ -173,6 +195,8 @@ export interface Answered {
   readonly spoken: Spoken | undefined
   /** Name of the setting that holds the gateway's credential. */
   readonly credential: string
+  /** Name of the setting that holds Tasker's address. */
+  readonly address: string
   /** A `Retry-After` date is compared with it. */
   readonly nowMillis: number
 }
@@ -185,7 +209,7 @@ export const ofAnswered = (call: Outgoing, answered: Answered): WriteFailed => {
   if (taken !== undefined) return ofMeaning(call, taken, answered)
   const { sentAt, status } = reply
   if ((status === 404 || status === 405) && call.newer === true && spoken === undefined)
-    return noSuchCall(call)
+    return noSuchCall(call, answered)
   if (status >= 500) return ofServerError(call, answered)
   return status >= 300 && status < 400
     ? breach(call, `it redirects (status ${status}), which is never followed`, sentAt)
@@ -213,11 +237,8 @@ const ofRead = (status: number, speaks: boolean): Exclude<Meaning, "exists"> | u
   }
 }
 
-const ofMeaning = (
-  call: Outgoing,
-  means: Exclude<Meaning, "exists">,
-  { credential, nowMillis, reply, spoken }: Answered
-): Refused => {
+const ofMeaning = (call: Outgoing, means: Exclude<Meaning, "exists">, answered: Answered): Refused => {
+  const { credential, nowMillis, reply, spoken } = answered
   switch (means) {
     case "rejected":
       return reply.status === 413
@@ -256,7 +277,7 @@ const ofMeaning = (
         spoken
       })
     case "no_such_call":
-      return noSuchCall(call)
+      return noSuchCall(call, answered)
     case "conflict":
       return refused(call, {
         reason: "conflict",
@@ -279,11 +300,11 @@ const ofMeaning = (
 
 const defaultRetrySeconds = 10
 
-const noSuchCall = (call: Outgoing): Refused =>
+const noSuchCall = (call: Outgoing, { address }: Answered): Refused =>
   refused(call, {
     reason: "unsupported",
     what: "this Tasker does not have that call",
-    next: "Go on without it; only a newer Tasker, or another NODEDC_TASKER_INTERNAL_URL, will answer it."
+    next: `Go on without it; only a newer Tasker, or another ${address}, will answer it.`
   })
 
 const ownerNotMember = (call: Outgoing): GrantDenied => {

@@ -1,0 +1,2 @@
+/** Folds a name for comparing: case, Unicode form and outer white space do not tell two apart. */
+export const folded = (name: string): string => name.normalize("NFKC").trim().toLocaleLowerCase("und")

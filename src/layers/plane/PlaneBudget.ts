@@ -1,0 +1,200 @@
+import { Cause, Clock, Deferred, Effect, Exit, Latch, type Scope } from "effect"
+import type { Purpose } from "../../services/TaskerAdapter.ts"
+import { storage } from "../database/storage.ts"
+import type { NotAsked } from "../tasker/TaskerGate.ts"
+import type { Counter } from "./planeCounter.ts"
+import { next, type Waiter } from "./planeLine.ts"
+import { allot, corrected, freeIn, type KeyWindow, secondsUntil, withRequests } from "./planeWindow.ts"
+
+/**
+ * The requests that Plane accepts in a minute, shared by all instances. Waiting calls of this instance are
+ * served by purpose, and agent by agent.
+ */
+export interface Budget {
+  /** Takes requests, all or none. Fails if that would take longer than five seconds or `patienceMillis`. */
+  readonly take: (asking: Asking, patienceMillis: number) => Effect.Effect<Taken, NotAsked>
+  /** Ends what was taken: counts each request in the second in which it was sent, and gives back the others. */
+  readonly settle: (taken: Taken, sent: ReadonlyArray<Sent>) => Effect.Effect<void>
+  /** Plane said how many requests it still accepts under a key. */
+  readonly correct: (key: number, remaining: number) => Effect.Effect<void>
+  /** Plane refused a request under a key and asked to wait. */
+  readonly hold: (key: number, seconds: number) => Effect.Effect<void>
+}
+
+export interface Asking {
+  readonly agent: string
+  readonly purpose: Purpose
+  readonly requests: number
+}
+
+export interface Taken {
+  /** The second in which they are counted. */
+  readonly second: number
+  /** Requests by the index of the key. */
+  readonly counts: ReadonlyArray<number>
+  /** When they were taken: monotonic clock, milliseconds. */
+  readonly atMillis: number
+}
+
+export interface Sent {
+  readonly key: number
+  /** Monotonic clock, milliseconds. */
+  readonly atMillis: number
+}
+
+/** Over all keys; only settling may use these. */
+const keptForSettling = 10
+
+export const longestWaitMillis = 5000
+
+/** A wait for the database's count before it is asked again, if it is not there. */
+const uncountedMillis = 2000
+
+type Unserved = { readonly _tag: "Short"; readonly millis: number }
+
+export const make = Effect.fnUntraced(function* (
+  counter: Counter,
+  limit: number,
+  isUsable: (key: number) => boolean
+): Effect.fn.Return<Budget, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const line = new Set<Waiter<Taken, NotAsked>>()
+  const served = new Map<string, number>()
+  const arrival = yield* Latch.make(false)
+  /** Free requests of each key as this process saw them last. */
+  const free: Array<number> = []
+  let turns = 0
+
+  const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+  const counted = <A>(
+    change: (windows: ReadonlyArray<KeyWindow>, now: number) => readonly [ReadonlyArray<KeyWindow>, A]
+  ) =>
+    counter.update((windows, now) => {
+      const [changed, result] = change(windows, now)
+      for (const [key, window] of changed.entries()) free[key] = freeIn(window, limit, now)
+      return [changed, result]
+    })
+
+  const attempt = ({ purpose, requests }: Asking) =>
+    Effect.flatMap(monotonicMillis, (atMillis) =>
+      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, Taken | Unserved] => {
+        const terms = { limit, keptBack: purpose === "settle" ? 0 : keptForSettling }
+        const usable = windows.map((window, key) =>
+          isUsable(key) ? window : { ...window, heldUntil: Number.POSITIVE_INFINITY }
+        )
+        const counts = allot(usable, requests, terms, now)
+        if (counts === undefined) {
+          return [windows, { _tag: "Short", millis: secondsUntil(usable, requests, terms, now) * 1000 }]
+        }
+        const changed = windows.map((window, key) =>
+          counts[key] ? withRequests(window, now, counts[key], now) : window
+        )
+        return [changed, { second: now, counts, atMillis }]
+      })
+    )
+
+  const refuse = (
+    waiter: Waiter<Taken, NotAsked>,
+    because: NotAsked["because"],
+    millis: number
+  ): Effect.Effect<unknown> => {
+    line.delete(waiter)
+    const refusal: NotAsked = { _tag: "NotAsked", because, millis }
+    return Deferred.fail(waiter.done, refusal)
+  }
+
+  /** Serves the line's first, or waits until that may be possible. */
+  const serve = Effect.gen(function* () {
+    // Before the line is looked at, so that no arrival goes unnoticed.
+    yield* arrival.close
+    const now = yield* monotonicMillis
+    for (const waiter of line) {
+      if (waiter.deadline <= now) yield* refuse(waiter, "budget", waiter.advisedMillis)
+    }
+    const first = next(line, served)
+    if (first === undefined) return yield* arrival.await
+    const attempted = yield* Effect.exit(storage(attempt(first.asking)))
+    if (Exit.isFailure(attempted)) {
+      if (Cause.hasDies(attempted.cause)) yield* Effect.logError("Failed to count requests", attempted.cause)
+      return yield* refuse(first, "uncounted", uncountedMillis)
+    }
+    const outcome = attempted.value
+    if (!("_tag" in outcome)) {
+      served.set(first.asking.agent, ++turns)
+      return yield* line.delete(first) ? Deferred.succeed(first.done, outcome) : settle(outcome, [])
+    }
+    first.advisedMillis = outcome.millis
+    if (now + outcome.millis > first.deadline) return yield* refuse(first, "budget", outcome.millis)
+    const pause = Math.min(outcome.millis, first.deadline - now)
+    yield* Effect.raceFirst(Effect.sleep(pause), arrival.await)
+  })
+
+  const settle: Budget["settle"] = ({ atMillis, counts, second }, sent) => {
+    const seconds = sent.map((one) => ({
+      key: one.key,
+      second: second + Math.max(0, Math.floor((one.atMillis - atMillis) / 1000))
+    }))
+    const isExact =
+      seconds.every((one) => one.second === second) &&
+      counts.every((count, key) => count === sent.filter((one) => one.key === key).length)
+    if (isExact) return Effect.void
+    return recorded((windows, now) =>
+      windows.map((window, key) => {
+        const taken = counts[key] ?? 0
+        const own = seconds.filter((one) => one.key === key)
+        const returned = taken === 0 ? window : withRequests(window, second, -taken, now)
+        return own.reduce((rest, one) => withRequests(rest, one.second, 1, now), returned)
+      })
+    )
+  }
+
+  /** A count that could not be corrected is off by a few requests for a minute. */
+  const recorded = (
+    change: (windows: ReadonlyArray<KeyWindow>, now: number) => ReadonlyArray<KeyWindow>
+  ): Effect.Effect<void> =>
+    storage(counted((windows, now) => [change(windows, now), undefined])).pipe(
+      Effect.ignore,
+      Effect.andThen(arrival.open),
+      Effect.asVoid
+    )
+
+  const ofKey =
+    (key: number, change: (window: KeyWindow, now: number) => KeyWindow) =>
+    (windows: ReadonlyArray<KeyWindow>, now: number) =>
+      windows.map((window, index) => (index === key ? change(window, now) : window))
+
+  yield* Effect.forkIn(Effect.forever(serve), scope)
+
+  return {
+    take: Effect.fnUntraced(function* (asking, patienceMillis) {
+      const now = yield* monotonicMillis
+      const waiter: Waiter<Taken, NotAsked> = {
+        asking,
+        order: ++turns,
+        deadline: now + Math.min(longestWaitMillis, patienceMillis),
+        advisedMillis: longestWaitMillis,
+        done: yield* Deferred.make<Taken, NotAsked>()
+      }
+      line.add(waiter)
+      yield* arrival.open
+      return yield* Effect.onInterrupt(Deferred.await(waiter.done), () =>
+        Effect.suspend(() =>
+          // Served in the moment in which it was given up.
+          line.delete(waiter)
+            ? Effect.void
+            : Effect.ignore(Effect.flatMap(Deferred.await(waiter.done), (taken) => settle(taken, [])))
+        )
+      )
+    }),
+    settle,
+    correct: (key, remaining) =>
+      remaining >= (free[key] ?? 0)
+        ? Effect.void
+        : recorded(ofKey(key, (window, now) => corrected(window, limit, remaining, now))),
+    hold: (key, seconds) =>
+      recorded(
+        ofKey(key, (window, now) => ({ ...window, heldUntil: Math.max(window.heldUntil, now + seconds) }))
+      )
+  }
+})

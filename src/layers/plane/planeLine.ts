@@ -1,0 +1,32 @@
+import type { Deferred } from "effect"
+import type { Asking } from "./PlaneBudget.ts"
+
+/** A call that waits for requests. */
+export interface Waiter<A, E> {
+  readonly asking: Asking
+  /** Grows with each arrival. */
+  readonly order: number
+  /** Monotonic clock, milliseconds. */
+  readonly deadline: number
+  /** What a refusal advises to wait. */
+  advisedMillis: number
+  readonly done: Deferred.Deferred<A, E>
+}
+
+const ranks = { settle: 0, write: 1, read: 2 } as const
+
+/**
+ * The call that is served next: settling before writes before reads; among those the agent that was served
+ * longest ago; of one agent the first to come. A later call that needs less never passes it.
+ */
+export const next = <A, E>(
+  line: Iterable<Waiter<A, E>>,
+  /** The turn in which each agent was served last. */
+  served: ReadonlyMap<string, number>
+): Waiter<A, E> | undefined => {
+  const before = (one: Waiter<A, E>, other: Waiter<A, E>): number =>
+    ranks[one.asking.purpose] - ranks[other.asking.purpose] ||
+    (served.get(one.asking.agent) ?? 0) - (served.get(other.asking.agent) ?? 0) ||
+    one.order - other.order
+  return [...line].sort(before)[0]
+}
