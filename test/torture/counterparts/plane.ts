@@ -16,6 +16,9 @@ import { markAfter } from "./nodedc.ts"
 const apiKey = "plane_api_torture"
 const workspace = "torture"
 
+/** The most that the gateway can be told. */
+const anyNumber = 1_000_000
+
 const memberMail = /^member\d+@/
 
 const api = (url: string): Api => {
@@ -110,7 +113,12 @@ export const plane = (limit: number): Counterpart => ({
     PLANE_API_KEY: apiKey,
     PLANE_RATE_LIMIT: String(limit)
   }),
-  gateway: (url) => ({ TASKER_KIND: "plane", PLANE_BASE_URL: url, PLANE_API_KEYS: apiKey }),
+  gateway: (url) => ({
+    TASKER_KIND: "plane",
+    PLANE_BASE_URL: url,
+    PLANE_API_KEYS: apiKey,
+    PLANE_REQUESTS_PER_MINUTE: String(limit === 0 ? anyNumber : limit)
+  }),
   grantDays: 7,
   repeatsChanges: true,
   writeOps: ["create", "update", "comment"],

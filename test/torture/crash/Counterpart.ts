@@ -73,7 +73,12 @@ const plane = Effect.fnUntraced(function* (databaseUrl: string) {
   ]
   return {
     url,
-    gateway: (at) => ({ TASKER_KIND: "plane", PLANE_BASE_URL: at, PLANE_API_KEYS: apiKey }),
+    gateway: (at) => ({
+      TASKER_KIND: "plane",
+      PLANE_BASE_URL: at,
+      PLANE_API_KEYS: apiKey,
+      PLANE_REQUESTS_PER_MINUTE: "1000000"
+    }),
     project: Effect.map(project({ workspace_slug, members }), (seeded) => seeded.project),
     grant: () => ({ expires_at: new Date(Date.now() + 7 * 86_400_000).toISOString() }),
     card: (projectId) =>
