@@ -38,7 +38,7 @@ const nodedc = Effect.fnUntraced(function* (profile: Profile, databaseUrl: strin
   return {
     url,
     gateway: (at) => ({ NODEDC_TASKER_INTERNAL_URL: at, NODEDC_INTERNAL_ACCESS_TOKEN: accessToken }),
-    project: Effect.map(project(), (seeded) => seeded.project),
+    project: Effect.map(Effect.suspend(project), (seeded) => seeded.project),
     grant: () => ({}),
     card: (project_id) => {
       const actor = {
