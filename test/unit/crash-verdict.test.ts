@@ -70,6 +70,8 @@ describe("the judge of the crash matrix", () => {
     assert.deepStrictEqual(faultsOf(calledAgain), [])
     assert.deepStrictEqual(faultsOf(nobodyCalls), [])
     assert.deepStrictEqual(faultsOf(waited), [])
+    const resent = { ...done, events: ["executed operation.resent"] }
+    assert.deepStrictEqual(faultsOf({ ...nobodyCalls, settled: resent, end: resent }), [])
   })
 
   it("acquits a write that never began, and one that was done before", () => {

@@ -61,7 +61,7 @@ const fault = (is: boolean, words: string): ReadonlyArray<string> => (is ? [word
 
 /** What may not be at any instant. */
 const contradictions = (when: string, { events, key, writes }: Holding): ReadonlyArray<string> => {
-  const executed = events.filter((event) => event === "executed").length
+  const executed = events.filter(isExecuted).length
   return [
     ...fault(writes.length > 1, `doubled: ${when} Tasker has carried out ${writes.length} writes`),
     ...fault(
@@ -79,6 +79,10 @@ const contradictions = (when: string, { events, key, writes }: Holding): Readonl
     )
   ]
 }
+
+/** A change that was sent again after `updated_at` had moved has a reason beside its outcome. */
+const isExecuted = (event: string): boolean =>
+  event === "executed" || event === "executed operation.resent"
 
 const isSettled = ({ key, writes }: Holding): boolean =>
   key === "executed" ? writes.length === 1 : key === "free" && writes.length === 0
