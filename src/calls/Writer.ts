@@ -101,8 +101,23 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
-    const plan = yield* planned(wanted, boardOf(wanted, authorised), authorised)
-    return yield* reserve(wanted, plan, { counted: true })
+    return yield* Effect.matchEffect(planned(wanted, boardOf(wanted, authorised), authorised), {
+      onFailure: (failure) => unplanned(wanted, failure),
+      onSuccess: (plan) => reserve(wanted, plan, { counted: true })
+    })
+  })
+
+  /** Answers by the key if another call with it has taken it since: a conflict may be this very write. */
+  const unplanned = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    failure: CallFailure
+  ): Effect.fn.Return<Admitted, CallFailure> {
+    const { call, request, tool } = wanted
+    if (failure._tag !== "TaskerFailure" || failure.reason !== "conflict") return yield* failure
+    const { operation, principal } = yield* tokens.authenticate(call.token, request.key)
+    if (operation === undefined) return yield* failure
+    const grant = yield* policy.authorise(principal, tool.scope, request.projectId)
+    return yield* answerByKey(wanted, { principal, grant }, operation)
   })
 
   /** What the reservation would refuse, as far as it can be told without one. */

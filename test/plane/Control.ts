@@ -145,6 +145,12 @@ export const controlRoutes = HttpRouter.use(
       "/faults",
       Effect.as(Effect.all([faults.clear, behaviour.reset, rates.forget]), HttpServerResponse.empty())
     )
+    // Leaves what was counted against the rate limit.
+    yield* add(
+      "DELETE",
+      "/faults/queue",
+      Effect.as(Effect.all([faults.clear, behaviour.reset]), HttpServerResponse.empty())
+    )
     yield* add("DELETE", "/rates", Effect.as(rates.forget, HttpServerResponse.empty()))
     yield* add("GET", "/switches", Effect.map(behaviour.settings, ok))
     yield* add(

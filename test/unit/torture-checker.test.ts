@@ -19,6 +19,7 @@ const operation = (given: Partial<Extract<Happening, { ev: "operation" }>> = {})
   effect,
   issue: null,
   twin_of: null,
+  holds: [],
   ...given
 })
 
@@ -53,7 +54,8 @@ const executed: KeyRow = {
   state: "executed",
   reason: null,
   fence: 1,
-  issue_id: "card-1"
+  issue_id: "card-1",
+  doubled: false
 }
 
 const event = (request_id: string, outcome = "executed"): EventRow => ({
@@ -92,7 +94,10 @@ const facts = (happenings: ReadonlyArray<Happening>, records: Partial<Records> =
   events: happenings.map((happening, at) => ({ t: at * 1000, ...happening }) as Event),
   records: { ...well, ...records },
   begun: 0,
-  retired: new Set()
+  retired: new Set(),
+  mayLinger: 4000,
+  inFlight: 12_000,
+  repeatsChanges: false
 })
 
 const found = (given: Facts): ReadonlyArray<Rule> => [
@@ -113,11 +118,11 @@ const narrowed = { agent, project, scopes: ["issue:create"] }
 const wrong: Readonly<Record<string, readonly [Facts, Rule]>> = {
   "a write that stands in Tasker twice": [
     facts(once, { writes: [written(), written({ n: 2, issue_id: "card-2" })] }),
-    "doubled"
+    "doubled untold"
   ],
   "two cards where one write is on Tasker's list": [
     facts(once, { cards: new Map([["tm000001", 2]]) }),
-    "doubled"
+    "doubled untold"
   ],
   "an acknowledged write that is not in Tasker": [facts(once, { writes: [] }), "lost"],
   "a write that was refused and done": [

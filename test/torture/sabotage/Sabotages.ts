@@ -153,7 +153,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "key-per-token": {
     what: "A key is a token's, not its agent's: the same one with the agent's next token is another write.",
-    shows: ["doubled", "replies that differ for one key"],
+    shows: ["doubled untold", "replies that differ for one key"],
     edits: [
       edit(
         "src/calls/Pipeline.ts",
