@@ -81,8 +81,7 @@ const contradictions = (when: string, { events, key, writes }: Holding): Readonl
 }
 
 /** A change that was sent again after `updated_at` had moved has a reason beside its outcome. */
-const isExecuted = (event: string): boolean =>
-  event === "executed" || event === "executed operation.resent"
+const isExecuted = (event: string): boolean => event === "executed" || event === "executed operation.resent"
 
 const isSettled = ({ key, writes }: Holding): boolean =>
   key === "executed" ? writes.length === 1 : key === "free" && writes.length === 0
