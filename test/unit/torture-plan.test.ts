@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { kindOf, kindsBefore, planOf } from "../torture/Plan.ts"
 import { randomOf } from "../torture/Random.ts"
 
-const plan = (seed: number, seconds = 300) => planOf({ seed, seconds, instances: 3, focus: [], tasker: "nodedc" })
+const plan = (seed: number, seconds = 300) =>
+  planOf({ seed, seconds, instances: 3, focus: [], tasker: "nodedc" })
 
 describe("the plan of a torture run", () => {
   it("follows from the seed alone", () => {
@@ -42,7 +43,13 @@ describe("the plan of a torture run", () => {
   })
 
   it("strikes with what it was told to look at more often", () => {
-    const focused = planOf({ seed: 7, seconds: 30, instances: 2, focus: ["instance.freeze"], tasker: "nodedc" })
+    const focused = planOf({
+      seed: 7,
+      seconds: 30,
+      instances: 2,
+      focus: ["instance.freeze"],
+      tasker: "nodedc"
+    })
     const count = (kinds: ReadonlyArray<string>) => kinds.filter((kind) => kind === "instance.freeze").length
     assert.isAbove(count(focused.strikes.map(kindOf)), 15)
     assert.isBelow(count(plan(7, 30).strikes.map(kindOf)), 5)
