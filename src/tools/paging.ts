@@ -1,8 +1,16 @@
 import { Effect } from "effect"
-import type { InputInvalid, TaskerFailure } from "../domain/Failure.ts"
+import type { InputInvalid } from "../domain/Failure.ts"
 import type { Page } from "../domain/Tasker.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
-import { decodeCursor, encodeCursor, foreignCursor, type ListCursor, type Order } from "./listCursor.ts"
+import {
+  borderAt,
+  checkTaskerCursor,
+  decodeCursor,
+  encodeCursor,
+  foreignCursor,
+  type ListCursor,
+  type Order
+} from "./listCursor.ts"
 import * as Pages from "./pages.ts"
 
 /**
@@ -45,10 +53,8 @@ export interface Reading<P extends Page<Pages.Item>> {
   readonly latest: P | undefined
   /** True if `items` is the whole list. */
   readonly complete: boolean
-  /** True if Tasker ignored a filter, so that its count is of something else. */
-  readonly filtered: boolean
   /** What stands beside the first `count` items. */
-  readonly upTo: (count: number) => Effect.Effect<Continuation, TaskerFailure>
+  readonly upTo: (count: number) => Continuation
 }
 
 export interface Continuation {
@@ -69,6 +75,7 @@ export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>
   const kept = new Map<string, boolean>()
   const read = Effect.fnUntraced(function* (cursor: Pages.TaskerCursor) {
     const page = yield* readPage(source, cursor, limit)
+    yield* checkTaskerCursor(page.next_cursor)
     for (const [index, item] of page.results.entries()) {
       if (index % judgedAtOnce === judgedAtOnce - 1) yield* Effect.yieldNow
       kept.set(item.id, source.keeps(item))
@@ -178,7 +185,7 @@ const conclude = <P extends Page<Pages.Item>>(
     const at = last?.at ?? pages.at(-1)
     const results = at?.page.results ?? []
     const next = last === undefined || results.at(-1)?.id === last.item.id ? at?.page.next_cursor : null
-    const reached: Pages.Border = last === undefined ? border : [last.item.id, last.item.created_at]
+    const reached: Pages.Border = last === undefined ? border : borderAt(last.item)
     return {
       list: list.list,
       limit: list.limit,
@@ -194,16 +201,15 @@ const conclude = <P extends Page<Pages.Item>>(
     items,
     latest: pages.at(-1)?.page,
     complete: from === undefined && ended && !circular,
-    filtered: items.length < looked.length,
-    upTo: Effect.fnUntraced(function* (count) {
+    upTo: (count) => {
       const cut = count < items.length
       const lastShown = cut ? looked.findIndex(({ item }) => item === items[count - 1]) : looked.length - 1
       const scanned = lastShown + 1
       return {
-        next_cursor: ended && !cut ? null : yield* encodeCursor(cursorAfter(looked[lastShown])),
+        next_cursor: ended && !cut ? null : encodeCursor(cursorAfter(looked[lastShown])),
         ...(scanned === Math.min(count, items.length) ? {} : { scanned }),
         ...(mayMiss ? { truncated: true as const } : {})
       }
-    })
+    }
   }
 }

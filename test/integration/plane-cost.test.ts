@@ -30,14 +30,24 @@ const costs: ReadonlyArray<Cost> = [
     cold: [...whole, "list"],
     warm: ["list"]
   },
-  { tool: "tasker_get_issue", args: (issue_id) => ({ issue_id }), cold: [...whole, "issue"], warm: ["issue"] },
+  {
+    tool: "tasker_get_issue",
+    args: (issue_id) => ({ issue_id }),
+    cold: [...whole, "issue"],
+    warm: ["issue"]
+  },
   {
     tool: "tasker_list_comments",
     args: (issue_id) => ({ issue_id }),
     cold: [...entrance, "issue", "list_comments"],
     warm: ["issue", "list_comments"]
   },
-  { tool: "tasker_create_issue", args: () => ({ name: "New" }), cold: [...whole, "create"], warm: ["create"] },
+  {
+    tool: "tasker_create_issue",
+    args: () => ({ name: "New" }),
+    cold: [...whole, "create"],
+    warm: ["create"]
+  },
   {
     tool: "tasker_create_issue",
     args: (parent_id) => ({ name: "New", state: "Todo", labels: ["bug"], assignees: ["ivan"], parent_id }),
@@ -84,7 +94,10 @@ const requestsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const { plane } = yield* PlaneWorld
     const before = (yield* plane.requests).length
     yield* effect
-    return (yield* plane.requests).slice(before).map(({ op }) => op ?? "none").sort()
+    return (yield* plane.requests)
+      .slice(before)
+      .map(({ op }) => op ?? "none")
+      .sort()
   })
 
 layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane's requests", (it) => {

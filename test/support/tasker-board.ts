@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Effect, Fiber, Layer, Redacted, Schedule } from "effect"
+import { Context, Effect, Fiber, Layer, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type { Profile } from "../tasker/Switches.ts"
+import { eventually } from "./data-dirs.ts"
 import { freshDatabase, secret } from "./gateway.ts"
 import { freshTasker, owner, type ProjectSeed, type TaskerControl } from "./tasker.ts"
 
@@ -132,19 +133,17 @@ export const heldBeforeWriting = Effect.fnUntraced(function* <A>(
   table: "issues" | "comments",
   calls: ReadonlyArray<Effect.Effect<A>>
 ) {
-  const waiting = database<{ n: number }>`
-    select count(*)::int as n from pg_stat_activity
-    where datname = current_database() and application_name = 'reference-tasker' and wait_event_type = 'Lock'`
+  const allWait = Effect.flatMap(
+    database<{ n: number }>`
+      select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and application_name = 'reference-tasker' and wait_event_type = 'Lock'`,
+    ([row]) => (row?.n === calls.length ? Effect.void : Effect.fail(new Error(`${row?.n} calls wait`)))
+  )
   const running = yield* database.withTransaction(
     Effect.gen(function* () {
       yield* database`lock table ${database.literal(`tasker.${table}`)} in share mode`
       const started = yield* Effect.forkDetach(Effect.all(calls, { concurrency: "unbounded" }))
-      yield* waiting.pipe(
-        Effect.repeat({
-          until: (rows) => rows[0]?.n === calls.length,
-          schedule: Schedule.spaced("10 millis").pipe(Schedule.upTo({ duration: "20 seconds" }))
-        })
-      )
+      yield* eventually(allWait)
       return started
     })
   )

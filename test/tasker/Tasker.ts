@@ -60,6 +60,8 @@ export const startTasker = Effect.fnUntraced(
     const database = PgClient.layer({
       url: redacted(options.databaseUrl),
       applicationName: "reference-tasker",
+      // The pool opens further ones late: of three calls at once the third waited for one of the others.
+      minConnections: 4,
       maxConnections: 16,
       startupParameters: { search_path: schema }
     })

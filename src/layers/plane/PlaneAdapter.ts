@@ -35,7 +35,10 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings | PgClient> = Lay
     const counter = yield* PlaneCounter.make(keys)
     const accounts = yield* PlaneAccounts.make(keys, transport, `${path}/users/me/`)
     const budget = yield* PlaneBudget.make(counter, planeRequestsPerMinute, accounts.isUsable)
-    const admissions = yield* PlaneAdmission.make(budget, keys, accounts.fault)
+    const admissions = yield* PlaneAdmission.make(budget, keys, {
+      fault: accounts.fault,
+      missing: (who, projectId) => boards.missing(who, projectId)
+    })
     const exchange = PlaneExchange.make(
       TaskerSend.make(transport, gate, { path, admit: admissions.admit, timeoutMillis }),
       gate,
@@ -45,8 +48,7 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings | PgClient> = Lay
         address: variables.planeUrl.name
       }
     )
-    const boards = yield* PlaneBoards.make(exchange)
-    yield* admissions.estimateBy(boards.missing)
+    const boards: PlaneBoards.Boards = yield* PlaneBoards.make(exchange)
     return TaskerAdapter.of({
       ...makeAdapter(exchange, boards, {
         webUrl: Option.getOrElse(planeWebUrl, () => ""),

@@ -17,11 +17,14 @@ export interface Admissions {
   readonly admit: Admit
   /** A write was sent and judged: gives back what its call does not need any more. */
   readonly written: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
-  /** Sets how the number of requests is estimated that a call needs before it knows the project. */
-  readonly estimateBy: (missing: Estimate) => Effect.Effect<void>
 }
 
-type Estimate = (who: OnBehalf, projectId: ProjectId) => Effect.Effect<number>
+interface Options {
+  /** A setting that forbids every call. */
+  readonly fault: Effect.Effect<Unconfigured | undefined>
+  /** Number of requests that a call needs before it knows the project. */
+  readonly missing: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<number>
+}
 
 /** Requests of one call, taken together. */
 interface Lease {
@@ -38,11 +41,20 @@ interface Lease {
   released: boolean
 }
 
+/** A request that may be sent now. */
+interface Drawn {
+  readonly from: Lease
+  /** Index of the key. */
+  readonly key: number
+}
+
 /** The card that is read when a write is planned, and the write itself. */
 const requestsOfWrite = 2
 
 /** A call that sends nothing for so long is over, or waits for something else than Plane. */
 const idleMillis = 10_000
+/** No request is in flight for so long. */
+const longestMillis = 120_000
 
 /** At most this part of a request's time is spent waiting for the budget. */
 const waitShare = 0.5
@@ -50,11 +62,10 @@ const waitShare = 0.5
 export const make = Effect.fnUntraced(function* (
   budget: Budget,
   keys: ReadonlyArray<Redacted.Redacted<string>>,
-  misconfigured: Effect.Effect<Unconfigured | undefined>
+  { fault, missing }: Options
 ): Effect.fn.Return<Admissions, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const leases = new Map<string, Lease>()
-  let missing: Estimate = () => Effect.succeed(0)
   const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
   const later = (effect: Effect.Effect<void>) => Effect.asVoid(Effect.forkIn(effect, scope))
 
@@ -105,8 +116,8 @@ export const make = Effect.fnUntraced(function* (
       for (;;) {
         const quiet = (yield* monotonicMillis) - known.usedAt
         if (leases.get(id) !== known) return
-        if (known.open === 0 && quiet >= idleMillis) return yield* close(id, known)
-        yield* Effect.sleep(Math.max(1, idleMillis - quiet))
+        if (quiet >= (known.open === 0 ? idleMillis : longestMillis)) return yield* close(id, known)
+        yield* Effect.sleep(Math.max(1000, idleMillis - quiet))
       }
     })
 
@@ -125,40 +136,54 @@ export const make = Effect.fnUntraced(function* (
     return made
   })
 
-  const fromLease = (call: Outgoing, patience: number): Effect.Effect<Lease | undefined, NotAsked> =>
-    Effect.gen(function* () {
-      const known = yield* ofWrite(call, patience)
-      yield* Effect.tapError(known.taken, () => close(idOf(call.who), known))
-      const kept = known.awaitsWrite && !isWrite(call) ? 1 : 0
-      return known.unsent.length > kept ? known : undefined
-    })
+  /** Draws a request from the lease of a write's call; undefined if there is none left for it. */
+  const fromLease = Effect.fnUntraced(function* (
+    call: Outgoing,
+    patience: number
+  ): Effect.fn.Return<Drawn | undefined, NotAsked> {
+    const known = yield* ofWrite(call, patience)
+    yield* Effect.tapError(known.taken, () => close(idOf(call.who), known))
+    const kept = known.awaitsWrite && !isWrite(call) ? 1 : 0
+    return known.unsent.length > kept ? drawn(known) : undefined
+  })
+
+  const alone = Effect.fnUntraced(function* (
+    call: Outgoing,
+    patience: number
+  ): Effect.fn.Return<Drawn, NotAsked> {
+    const from = yield* lease(call.who, 1, patience)
+    yield* from.taken
+    return drawn(from)
+  })
+
+  const drawn = (from: Lease): Drawn => {
+    const key = from.unsent.shift() ?? 0
+    from.open++
+    return { from, key }
+  }
 
   const admit: Admit = Effect.fnUntraced(function* (call, millis): Effect.fn.Return<
     Admission,
     NotAsked | Unconfigured
   > {
-    const fault = yield* misconfigured
-    if (fault !== undefined) return yield* Effect.fail(fault)
+    const unconfigured = yield* fault
+    if (unconfigured !== undefined) return yield* Effect.fail(unconfigured)
     const patience = millis * waitShare
     const shared = call.who.purpose === "write" ? yield* fromLease(call, patience) : undefined
-    const from = shared ?? (yield* lease(call.who, 1, patience))
-    yield* from.taken
-    const key = from.unsent.shift() ?? 0
-    from.open++
+    const { from, key } = shared ?? (yield* alone(call, patience))
     if (isWrite(call)) from.awaitsWrite = false
     return {
       headers: { "x-api-key": Redacted.value(keys[key] ?? Redacted.make("")) },
-      end: (exit) =>
-        Effect.gen(function* () {
-          from.open--
-          const now = yield* Clock.monotonicTimeNanos
-          from.usedAt = Number(now) / 1e6
-          const sentAt = sentAtOf(exit, now)
-          if (sentAt === undefined) from.unsent.unshift(key)
-          else from.sent.push({ key, atMillis: Number(sentAt) / 1e6 })
-          if (shared === undefined) yield* later(release(from))
-          if (Exit.isSuccess(exit)) yield* heed(key, exit.value)
-        })
+      end: Effect.fnUntraced(function* (exit) {
+        const now = yield* Clock.monotonicTimeNanos
+        const sentAt = sentAtOf(exit, now)
+        from.open--
+        from.usedAt = Number(now) / 1e6
+        if (sentAt !== undefined) from.sent.push({ key, atMillis: Number(sentAt) / 1e6 })
+        else if (!from.released) from.unsent.unshift(key)
+        if (shared === undefined) yield* later(release(from))
+        if (Exit.isSuccess(exit)) yield* heed(key, exit.value)
+      })
     }
   })
 
@@ -176,10 +201,6 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     admit,
-    estimateBy: (estimate) =>
-      Effect.sync(() => {
-        missing = estimate
-      }),
     written: Effect.fnUntraced(function* (who, projectId) {
       const id = idOf(who)
       const known = leases.get(id)

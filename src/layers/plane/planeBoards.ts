@@ -99,8 +99,10 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
       })
     )
 
-  const projects = yield* part(({ who }: PartKey<undefined>) => all((cursor) => Calls.projects(who, cursor)))
-  const people = yield* part(({ who }: PartKey<undefined>) => ask(Calls.workspaceMembers(who)))
+  const projects = yield* part(({ about, who }: PartKey<undefined>) =>
+    all((cursor) => Calls.projects(who, cursor, about))
+  )
+  const people = yield* part(({ about, who }: PartKey<undefined>) => ask(Calls.workspaceMembers(who, about)))
   const members = yield* part(({ projectId, who }: PartKey<ProjectId>) =>
     ask(Calls.projectMembers(who, projectId))
   )
@@ -111,17 +113,17 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
     all((cursor) => Calls.labels(who, projectId, cursor))
   )
 
-  const ofWorkspace = (who: OnBehalf) => new PartKey(who, undefined)
-  const keyOf = (who: OnBehalf, projectId: ProjectId) => new PartKey(who, projectId)
+  const ofWorkspace = (who: OnBehalf, about: ProjectId | undefined) => new PartKey(who, undefined, about)
+  const keyOf = (who: OnBehalf, projectId: ProjectId) => new PartKey(who, projectId, projectId)
 
   /** Looks in what is cached, and once more in what Plane says now before it fails. */
   const findProject = Effect.fnUntraced(function* (
     who: OnBehalf,
     isIt: (project: Project) => boolean,
-    what: string
+    about: ProjectId | undefined
   ): Effect.fn.Return<Project, TaskerFailure> {
     for (const age of ["recent", "now"] as const) {
-      const found = (yield* projects.read(ofWorkspace(who), age))
+      const found = (yield* projects.read(ofWorkspace(who, about), age))
         // A public project is listed for everybody in the workspace, but only its members may enter it.
         .filter(({ is_member }) => is_member)
         .map(({ id, identifier, name }) => ({ id, identifier, name, workspace_slug: who.workspaceSlug }))
@@ -131,12 +133,12 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
     }
     return yield* new TaskerFailure({
       reason: "not_found",
-      message: `Looking up ${what}: the gateway's account is a member of no such project in workspace ${who.workspaceSlug}. Nothing was changed. Check the project, or have the account added to it.`
+      message: `Looking up ${about === undefined ? "a project" : `project ${about}`}: the gateway's account is a member of no such project in workspace ${who.workspaceSlug}. Nothing was changed. Check the project, or have the account added to it.`
     })
   })
 
   const project = (who: OnBehalf, projectId: ProjectId) =>
-    findProject(who, ({ id }) => id === projectId, `project ${projectId}`)
+    findProject(who, ({ id }) => id === projectId, projectId)
 
   const context = Effect.fnUntraced(function* (who: OnBehalf, projectId: ProjectId, age: Age) {
     const key = keyOf(who, projectId)
@@ -146,7 +148,7 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
         states.read(key, age),
         labels.read(key, age),
         members.read(key, age),
-        people.read(ofWorkspace(who), age)
+        people.read(ofWorkspace(who, projectId), age)
       ],
       { concurrency: "unbounded" }
     )
@@ -172,7 +174,7 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
     doing: "reads" | "writes"
   ): Effect.fn.Return<PlaneOwner, TaskerError> {
     const among = (age: Age): Effect.Effect<PlaneOwner, OwnerDenied | TaskerFailure> =>
-      Effect.all([people.read(ofWorkspace(who), age), members.read(keyOf(who, projectId), age)], {
+      Effect.all([people.read(ofWorkspace(who, projectId), age), members.read(keyOf(who, projectId), age)], {
         concurrency: "unbounded"
       }).pipe(
         Effect.flatMap(([inWorkspace, inProject]) =>
@@ -191,13 +193,13 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
           (project_id === undefined || found.id === project_id) &&
           (identifier === undefined || folded(found.identifier) === folded(identifier)) &&
           (name === undefined || folded(found.name) === folded(name)),
-        project_id === undefined ? "a project" : `project ${project_id}`
+        project_id
       ),
     context,
     owner,
     names: Effect.fnUntraced(function* (who, projectId) {
       const [inWorkspace, inProject] = yield* Effect.all(
-        [people.read(ofWorkspace(who), "recent"), members.read(keyOf(who, projectId), "recent")],
+        [people.read(ofWorkspace(who, projectId), "recent"), members.read(keyOf(who, projectId), "recent")],
         { concurrency: "unbounded" }
       )
       return new Map([...inProject, ...inWorkspace].map(({ display_name, id }) => [id, display_name]))
@@ -205,8 +207,8 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
     missing: (who, projectId) =>
       Effect.map(
         Effect.all([
-          projects.has(ofWorkspace(who)),
-          people.has(ofWorkspace(who)),
+          projects.has(ofWorkspace(who, projectId)),
+          people.has(ofWorkspace(who, projectId)),
           ...[members, states, labels].map(({ has }) => has(keyOf(who, projectId)))
         ]),
         (known) => Array.countBy(known, (isKnown) => !isKnown)
@@ -221,9 +223,12 @@ const rolesOf = (people: ReadonlyArray<PlaneMember>): ReadonlyMap<string, number
 class PartKey<P extends ProjectId | undefined> implements Equal.Equal {
   readonly who: OnBehalf
   readonly projectId: P
-  constructor(who: OnBehalf, projectId: P) {
+  /** The project that the call is about. */
+  readonly about: ProjectId | undefined
+  constructor(who: OnBehalf, projectId: P, about: ProjectId | undefined) {
     this.who = who
     this.projectId = projectId
+    this.about = about
   }
   [Equal.symbol](that: Equal.Equal): boolean {
     return (

@@ -62,23 +62,30 @@ export const me = (who: OnBehalf): Call<typeof PlaneUser.Type> =>
     decode: decodeUser
   })
 
-export const projects = (who: OnBehalf, cursor: string | undefined): Call<PlanePage<PlaneProject>> =>
+/** The project that a call about the whole workspace is made for. */
+type About = ProjectId | undefined
+
+export const projects = (
+  who: OnBehalf,
+  cursor: string | undefined,
+  about: About
+): Call<PlanePage<PlaneProject>> =>
   read({
     name: "projects",
     path: `${workspace(who)}/projects/?${search({ per_page: longestPage, cursor })}`,
     who,
     doing: `Listing the projects of workspace ${who.workspaceSlug}`,
-    projectId: undefined,
+    projectId: about,
     decode: decodeProjects
   })
 
-export const workspaceMembers = (who: OnBehalf): Call<ReadonlyArray<PlaneMember>> =>
+export const workspaceMembers = (who: OnBehalf, about: About): Call<ReadonlyArray<PlaneMember>> =>
   read({
     name: "workspaceMembers",
     path: `${workspace(who)}/members/`,
     who,
     doing: `Listing the members of workspace ${who.workspaceSlug}`,
-    projectId: undefined,
+    projectId: about,
     decode: decodeMembers
   })
 
