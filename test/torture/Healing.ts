@@ -7,22 +7,25 @@ import { mayLinger } from "./HoldUps.ts"
 import { patientRows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
-/** A lease, `TASKER_SETTLE_AFTER_MS`, the looks after it, the second look, and room for a busy machine. */
-const bound = 180_000
+/** A lease, the looks after it, and room for a busy machine; twice `TASKER_SETTLE_AFTER_MS` besides. */
+const bound = 170_000
+/** Of a sabotaged run, in which things may stay open that a sound gateway settles. */
+const sabotagedBound = 45_000
 
 /**
- * Waits, without calling anything, until the gateways have settled by themselves whatever can be settled;
- * every second look for a double is over,
- * and what only its owner can decide is left. Whatever is still open after the bound is the checker's to judge.
+ * Waits, without calling anything, until the gateways have settled by themselves whatever can be settled and
+ * every second look for a double is over; what only its owner can decide is left. Whatever is still open after
+ * the bound is the checker's to judge.
  */
 export const settled = async (
   stage: Stage,
   history: History,
-  retired: ReadonlySet<string>
+  { isSabotaged, retired }: { readonly isSabotaged: boolean; readonly retired: ReadonlySet<string> }
 ): Promise<void> => {
   const begun = performance.now()
   const story = tell(history.events)
-  while (performance.now() - begun < bound) {
+  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * stage.settleAfter
+  while (performance.now() - begun < longest) {
     const [row] = await patientRows<{ open: number; checks: number }>(
       stage.databaseUrl,
       `select count(*) filter (where state in ('in_progress', 'unknown'))::integer as open,

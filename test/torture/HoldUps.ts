@@ -30,7 +30,7 @@ export const settleAfterOf = (lease: number | undefined): number =>
   (lease === undefined ? 0 : callDeadline + taskerTimeout + longestFreeze)
 
 /** A straggler is carried out so long after `TASKER_SETTLE_AFTER_MS`: beside a resend, and before the second look. */
-export const straggling = { least: 300, most: 2200 }
+export const straggling = { least: 1200, most: 4000 }
 
 /** How much later than a disabling of its agent a write may be carried out: a call that had begun may straggle. */
 export const inFlightAfter = (settleAfter: number): number =>

@@ -81,7 +81,8 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
   const tasker = one("tasker", values.tasker, taskerKinds)
   const everyKind = kindsBefore(tasker)
   const focus =
-    values.focus?.split(",").filter((kind) => kind !== "") ?? (sabotage === undefined ? [] : tellingFaults)
+    values.focus?.split(",").filter((kind) => kind !== "") ??
+    (sabotage === undefined ? [] : tellingFaults.filter((kind) => everyKind.includes(kind)))
   const unknown = focus.find((kind) => !everyKind.includes(kind))
   if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)

@@ -122,7 +122,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await administrated.restore()
     const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
     phase("waiting for what is undecided")
-    await settled(stage, history, retired)
+    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
     const healedInSeconds = Math.round((performance.now() - begun) / 1000)
 
     phase("asking once more")
@@ -134,7 +134,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await Promise.all(
       workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length), always))
     )
-    await settled(stage, history, retired)
+    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
     phase("checking")
     return { stage, retired, healedInSeconds }
   } catch (error) {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import { Effect, type Scope } from "effect"
 import { freshPlane } from "../../support/plane.ts"
-import { freshTasker, owner, type RecordedWrite } from "../../support/tasker.ts"
+import { freshTasker, owner, type RecordedWrite, type SeededProject } from "../../support/tasker.ts"
 import type { Profile } from "../../tasker/Switches.ts"
 
 /** Tasker as the crash matrix knows it: the reference Tasker of some profile, or the reference Plane. */
@@ -11,7 +11,9 @@ export interface Counterpart {
   readonly url: string
   /** Of the environment of a gateway that reaches it by a URL. */
   readonly gateway: (url: string) => Readonly<Record<string, string>>
-  readonly project: Effect.Effect<{ readonly id: string; readonly workspace_slug: string }>
+  readonly project: Effect.Effect<SeededProject["project"]>
+  /** Makes what a gateway that starts now has to find. */
+  readonly prepare: Effect.Effect<void>
   /** What every grant says besides; Plane's have to end. */
   readonly grant: () => object
   /** Makes a card that no gateway has made or read, so that none has anything of its project at hand. */
@@ -39,6 +41,7 @@ const nodedc = Effect.fnUntraced(function* (profile: Profile, databaseUrl: strin
     url,
     gateway: (at) => ({ NODEDC_TASKER_INTERNAL_URL: at, NODEDC_INTERNAL_ACCESS_TOKEN: accessToken }),
     project: Effect.map(Effect.suspend(project), (seeded) => seeded.project),
+    prepare: Effect.void,
     grant: () => ({}),
     card: (project_id) => {
       const actor = {
@@ -71,6 +74,11 @@ const plane = Effect.fnUntraced(function* (databaseUrl: string) {
     { email: owner.email, display_name: owner.display_name, role: 20 },
     { email: "ivan@example.test", display_name: "ivan" }
   ]
+  const ready: Array<SeededProject["project"]> = []
+  const seed = Effect.map(
+    Effect.suspend(() => project({ workspace_slug, members })),
+    (seeded) => seeded.project
+  )
   return {
     url,
     gateway: (at) => ({
@@ -79,7 +87,16 @@ const plane = Effect.fnUntraced(function* (databaseUrl: string) {
       PLANE_API_KEYS: apiKey,
       PLANE_REQUESTS_PER_MINUTE: "1000000"
     }),
-    project: Effect.map(project({ workspace_slug, members }), (seeded) => seeded.project),
+    project: Effect.suspend(() => {
+      const next = ready.shift()
+      return next === undefined ? seed : Effect.succeed(next)
+    }),
+    // A gateway that has just listed the projects does not look for a new one for half a minute.
+    prepare: Effect.suspend(() =>
+      Effect.forEach(Array.from({ length: mostScenes - ready.length }), () =>
+        Effect.map(seed, (made) => ready.push(made))
+      )
+    ).pipe(Effect.asVoid),
     grant: () => ({ expires_at: new Date(Date.now() + 7 * 86_400_000).toISOString() }),
     card: (projectId) =>
       Effect.map(
@@ -94,6 +111,9 @@ const plane = Effect.fnUntraced(function* (databaseUrl: string) {
     keysChanges: false
   } satisfies Counterpart as Counterpart
 })
+
+/** The calls that die with one gateway are fewer. */
+const mostScenes = 40
 
 /** Anything but a success is a defect. */
 const post = (url: string, headers: Readonly<Record<string, string>>, body: object) =>

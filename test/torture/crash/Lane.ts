@@ -95,6 +95,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     let living: Scope.Closeable
 
     const start = Effect.fnUntraced(function* (recovery: "runs" | "is held back") {
+      yield* place.tasker.prepare
       living = yield* Scope.fork(laneScope)
       gateway = yield* startGateway(place, recovery).pipe(Scope.provide(living))
     })
