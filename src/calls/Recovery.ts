@@ -19,6 +19,7 @@ import { persisting } from "./persist.ts"
 import { outOfTime, type Settled } from "./Settled.ts"
 import { makeSecondLook } from "./secondLook.ts"
 import { settle } from "./settle.ts"
+import { whileHeld } from "./whileHeld.ts"
 
 /** How many writes one instance settles at a time: a backlog must not crowd out those who call now. */
 const atOnce = 4
@@ -61,12 +62,14 @@ export const layer = Layer.effectDiscard(
           policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
         )
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
+        const held = whileHeld(due.lease)
         const settled = yield* settle(due.write, {
           tasker,
           who,
           key: due.lease.upstreamKey,
           tries: due.tries,
-          send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
+          held,
+          send: mayWrite ? (write) => held(tool.apply(write, ticket, tasker)) : undefined
         }).pipe(
           Effect.timeoutOrElse({
             duration: settings.callDeadline,

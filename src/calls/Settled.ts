@@ -5,6 +5,7 @@ import type { Copies } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { Ambiguous, WriteFailed } from "../domain/WriteFailed.ts"
 import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
+import type { WhileHeld } from "./whileHeld.ts"
 
 /**
  * The result of settling a write. `Done` only if Tasker shows that it is what was asked, `NotDone` only if
@@ -45,6 +46,8 @@ export interface Settling {
   /** Undefined if its agent is no longer allowed to make it: then it is only looked at. */
   readonly send: Send | undefined
   readonly tries: Tries
+  /** Around every request that changes something. `send` has it already. */
+  readonly held: WhileHeld
 }
 
 export interface Sending extends Settling {

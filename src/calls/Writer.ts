@@ -26,6 +26,7 @@ import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
 import { type Done, outOfTime, type Settled } from "./Settled.ts"
 import { attempt, settle } from "./settle.ts"
+import { whileHeld } from "./whileHeld.ts"
 
 interface Services {
   readonly tokens: TokenStore["Service"]
@@ -222,12 +223,14 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         const purpose = admitted._tag === "Reserved" ? "write" : "settle"
         const who: OnBehalf = { ...whoOf(wanted, admitted), purpose }
         const ticket = { ...who, upstreamKey: lease.upstreamKey }
+        const held = whileHeld(lease)
         const sending = {
           tasker,
           who,
           key: lease.upstreamKey,
           tries,
-          send: (sent: Write) => tool.apply(sent, ticket, tasker)
+          held,
+          send: (sent: Write) => held(tool.apply(sent, ticket, tasker))
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
         return yield* conclude(wanted, admitted, admitted, yield* bounded(wanted, settling))

@@ -57,7 +57,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
     return done({ _tag: "Issue", issue: card }, found)
   }
   return yield* Effect.match(
-    settling.tasker.completeIssue({ ...settling.who, upstreamKey: settling.key }, write, card),
+    settling.held(settling.tasker.completeIssue({ ...settling.who, upstreamKey: settling.key }, write, card)),
     {
       onFailure: (failed): Settled =>
         failed._tag === "Ambiguous" ? inDoubt(failed) : done({ _tag: "Issue", issue: card }, found),

@@ -1,5 +1,5 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Duration, Schema } from "effect"
+import { Clock, Duration, Effect, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Settings } from "../../Config.ts"
 import type { Lease, Tries } from "../../domain/Operation.ts"
@@ -10,6 +10,16 @@ const margin = Duration.seconds(30)
 /** How long a key is held, in milliseconds, by the database's clock. */
 export const leaseMillis = ({ callDeadline }: Settings["Service"]): number =>
   Duration.toMillis(Duration.sum(callDeadline, margin))
+
+/**
+ * `Lease.sendUntil`, taken before the statement that starts the lease: a call to Tasker is over in its
+ * time-out.
+ */
+export const sendUntil = (settings: Settings["Service"]): Effect.Effect<Lease["sendUntil"]> =>
+  Effect.map(Effect.all([Clock.monotonicTimeNanos, Clock.currentTimeMillis]), ([nanos, millis]) => {
+    const lasts = leaseMillis(settings) - Duration.toMillis(settings.taskerTimeout)
+    return { nanos: nanos + BigInt(lasts) * 1_000_000n, millis: millis + lasts }
+  })
 
 /**
  * The effective `sent_until` of a row that is taken over: a holder that died can have sent until its lease
