@@ -336,6 +336,8 @@ export const layer = Layer.effect(
           sql`
             select answer -> 'issue' ->> 'version' as version from idempotency_keys
             where agent_id = ${agentId}::uuid and issue_id = ${issueId}::uuid and state = 'executed'
+              and settled_at > now()
+                - ${Duration.toSeconds(settings.idempotencyRetention)}::integer * interval '1 second'
               and answer is not null and answer -> 'issue' ->> 'updated_at' = ${updatedAt}
               and answer -> 'issue' ->> 'version' is not null
             order by settled_at desc
