@@ -109,14 +109,14 @@ export const layer = Layer.effectDiscard(
             makeBoard(tasker, whoOf(due), project)
           )
           const change = changeOf(due.write, due.before, answer)
+          const told = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }
           const entry = {
-            ...entryOf(due, "executed"),
-            issue_id: issueIdOf(answer),
+            ...told,
             reason: settled.resent === "moved" ? "operation.resent" : null,
             ...(change === undefined ? {} : { change_sha256: changeHash(change) })
           }
           const doubled =
-            settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+            settled.copies === undefined ? undefined : yield* audit.stamp({ ...told, ...doubledEntry })
           yield* persist(entry, (event) =>
             once.complete(due.lease, answer, event, change, {
               checkLater: settled.resent === "making",

@@ -288,14 +288,17 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const { call, request } = wanted
     const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
     const change = changeOf(write, before, answer)
-    const entry = {
+    const told = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
-      issue_id: issueIdOf(answer),
+      issue_id: issueIdOf(answer)
+    }
+    const entry = {
+      ...told,
       reason: reasonOf(settled, request),
       ...(change === undefined ? {} : { change_sha256: changeHash(change) })
     }
     const doubled =
-      settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+      settled.copies === undefined ? undefined : yield* audit.stamp({ ...told, ...doubledEntry })
     const recorded = yield* persist(entry, (event) =>
       once.complete(lease, answer, event, change, { checkLater: settled.resent === "making", doubled })
     )
