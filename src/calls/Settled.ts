@@ -26,7 +26,7 @@ export interface Done {
   readonly written: Written
   /** True if the result was found in Tasker, not answered: somebody may have changed it since. */
   readonly found: boolean
-  /** `making`: a create or comment was sent again, so a second look for a double is due. `moved`: a change was sent again after `updated_at` had moved. */
+  /** `making`: a create or comment was or may have been sent again, so a second look for a double is due. `moved`: a change was sent again after `updated_at` had moved. */
   readonly resent: "making" | "moved" | undefined
   /** More than one thing under the write's `external_id`. */
   readonly copies: Copies | undefined

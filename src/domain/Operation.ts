@@ -64,6 +64,8 @@ export interface Tries {
   readonly restless: number
   /** True if the key was used before for a write that was not executed, and released. */
   readonly reused: boolean
+  /** True if an earlier holder may have sent it again: whoever took it over after the first holder may. */
+  readonly resent: boolean
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")

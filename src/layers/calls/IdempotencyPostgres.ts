@@ -140,7 +140,7 @@ export const layer = Layer.effect(
           upstreamKey: upstreamKey(principal.agent.id, intent.key),
           sendUntil: until
         }
-        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused }
+        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
         return { _tag: "Reserved", principal, grant, lease, tries }
       }
       if (row.titled && intent.repetition !== undefined && taken !== undefined)

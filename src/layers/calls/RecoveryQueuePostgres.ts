@@ -50,7 +50,7 @@ const CheckRow = Schema.Struct({
   token_id: TokenId,
   request_id: Schema.String,
   client: Schema.NullOr(ClientClaims),
-  looks: Schema.Int,
+  age: Schema.Number,
   is_comment: Schema.Boolean,
   workspace_slug: Schema.String,
   agent: Agent
@@ -105,7 +105,7 @@ export const layer = Layer.effect(
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
     const read = Effect.fnUntraced(function* (row: typeof DueRow.Type, sendUntil: Lease["sendUntil"]) {
       const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...rest } = row
-      const { age, first_at, restless, reused, workspace_slug, ...operation } = rest
+      const { age, first_at, resent, restless, reused, workspace_slug, ...operation } = rest
       const lease: Lease = {
         operationId: operation.id,
         fence,
@@ -136,7 +136,7 @@ export const layer = Layer.effect(
         tokenId: token_id,
         requestId: request_id,
         looks,
-        tries: triesOf({ age, first_at, restless, reused }),
+        tries: triesOf({ age, first_at, resent, restless, reused }),
         workspaceSlug: workspace_slug
       })
     })
@@ -169,17 +169,17 @@ export const layer = Layer.effect(
             )
             select
               k.id, k.key, k.tool, k.project_id, k.issue_id, k.fingerprint, k.token_id, k.request_id, k.client,
-              k.looks, k.tool = 'tasker_add_comment' as is_comment, ${agentJson(sql)} as agent,
+              floor(extract(epoch from now() - k.settled_at) * 1000)::float8 as age, k.tool = 'tasker_add_comment' as is_comment, ${agentJson(sql)} as agent,
               (select workspace_slug from grants where id = k.grant_id) as workspace_slug
             from taken k
             join agents a on a.id = k.agent_id`.pipe(Effect.flatMap(decodeChecks))
         ),
         Array.map(
           ({
+            age,
             agent,
             client,
             is_comment,
-            looks,
             request_id,
             token_id,
             workspace_slug,
@@ -193,7 +193,7 @@ export const layer = Layer.effect(
             requestId: request_id,
             client,
             workspaceSlug: workspace_slug,
-            looks
+            age
           })
         )
       )
@@ -207,8 +207,7 @@ export const layer = Layer.effect(
           return Effect.asVoid(
             storage(sql`
               update idempotency_keys
-              set looks = looks + 1,
-                  check_at = now() + ${Math.ceil(Duration.toMillis(result.after))}::integer * interval '1 millisecond'
+              set check_at = now() + ${Math.ceil(Duration.toMillis(result.after))}::integer * interval '1 millisecond'
               where id = ${id} and check_at is not null`)
           )
         case "Doubled":

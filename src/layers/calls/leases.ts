@@ -23,10 +23,10 @@ export const sendUntil = (settings: Settings["Service"]): Effect.Effect<Lease["s
 
 /**
  * The effective `sent_until` of a row that is taken over: a holder that died can have sent until its lease
- * ended.
+ * ended, and one that left none, of an earlier version, until now.
  */
 export const sentUntil = (sql: PgClient): Fragment =>
-  sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else sent_until end`
+  sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else coalesce(sent_until, now()) end`
 
 /** `Tries` as columns, of a row of `idempotency_keys` named `k` whose `sent_until` is the effective one. */
 export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]): Fragment => sql`
@@ -35,20 +35,22 @@ export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]
   coalesce(greatest(0, ceil(extract(epoch from
     k.sent_until + ${Duration.toMillis(settleAfter)}::integer * interval '1 millisecond' - now()) * 1000)), 0)::float8
     as restless,
-  k.reused`
+  k.reused, k.fence > 2 as resent`
 
 export const TriesRow = Schema.Struct({
   first_at: Schema.Number,
   age: Schema.Number,
   restless: Schema.Number,
-  reused: Schema.Boolean
+  reused: Schema.Boolean,
+  resent: Schema.Boolean
 })
 
-export const triesOf = ({ age, first_at, restless, reused }: typeof TriesRow.Type): Tries => ({
+export const triesOf = ({ age, first_at, resent, restless, reused }: typeof TriesRow.Type): Tries => ({
   firstAt: first_at,
   age,
   restless,
-  reused
+  reused,
+  resent
 })
 
 /** A holder that sent something so many milliseconds ago raises `sent_until`. */
