@@ -1,4 +1,5 @@
 import { Effect, Option } from "effect"
+import type { Tries } from "../domain/Operation.ts"
 import type { Copies, Look } from "../domain/Tasker.ts"
 import type { AddComment, CreateIssue, Write } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
@@ -100,11 +101,7 @@ const resend = (
 ): Effect.Effect<Settled> => {
   const { send, tasker, tries, who } = settling
   if (tries.restless > 0) {
-    return Effect.succeed({
-      _tag: "Waiting",
-      because: "A request of this write may still be on its way to Tasker.",
-      millis: tries.restless
-    })
+    return Effect.succeed(waiting(tries))
   }
   if (send === undefined) return Effect.succeed(unresolvable(notAllowed))
   return Effect.gen(function* () {
@@ -129,6 +126,12 @@ const resend = (
 }
 
 const isOut = (reason: string): boolean => ["unavailable", "timeout", "rate_limited"].includes(reason)
+
+export const waiting = ({ restless }: Tries): Settled => ({
+  _tag: "Waiting",
+  because: "A request of this write may still be on its way to Tasker.",
+  millis: restless
+})
 
 export const notAllowed =
   "Nothing shows that it was done, and its agent may not do it any more: it was not sent again."

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
+import * as Recovery from "../../src/calls/Recovery.ts"
 import { codeOf } from "../../src/domain/Failure.ts"
 import { allScopes } from "../../src/domain/Scope.ts"
 import {
@@ -122,6 +123,34 @@ layer(patient, { timeout: "60 seconds", excludeTestServices: true })("a write wh
       })
     )
   }
+
+  it.effect("of a change by an agent that was disabled is looked for until its request is assumed dead", () =>
+    Effect.gen(function* () {
+      const { actor, database, tasker } = yield* World
+      const agent = yield* actor()
+      const issueId = yield* card(agent)
+      const key = "moved-then-disabled"
+      const move = { issue_id: issueId, state: "Done", idempotency_key: key }
+      yield* tasker.fault({ op: "move", fault: "cut_before" })
+      assert.strictEqual(yield* outcome(call(agent, "tasker_move_issue", move)), "tasker.outcome_unknown")
+      yield* database`update agents set status = 'disabled' where id = ${agent.agentId}`
+      const settled = (fence: number) =>
+        Effect.andThen(
+          database`
+            update idempotency_keys set look_at = now(), next_look = now()
+            where agent_id = ${agent.agentId} and key = ${key}`,
+          eventually(
+            "recovery has looked",
+            Effect.map(keyRow(agent, key), (row) => row?.fence === fence && row.state !== "in_progress")
+          )
+        )
+      yield* Effect.scoped(Effect.andThen(Layer.build(Recovery.layer), settled(2)))
+      assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
+      yield* aged(agent, key, "31 seconds")
+      yield* Effect.scoped(Effect.andThen(Layer.build(Recovery.layer), settled(3)))
+      assert.strictEqual((yield* keyRow(agent, key))?.state, "unresolved")
+    })
+  )
 
   it.effect("of a change is sent again without waiting, and not later than an hour after its first try", () =>
     Effect.gen(function* () {
