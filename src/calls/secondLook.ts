@@ -1,7 +1,6 @@
 import { Duration, Effect } from "effect"
 import { auditEntry } from "../domain/AuditEvent.ts"
 import type { GatewayUnavailable } from "../domain/Failure.ts"
-import { mostLooks, pauseAfter } from "../domain/Recovery.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { Check, CheckResult, RecoveryQueue } from "../services/RecoveryQueue.ts"
 import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
@@ -42,9 +41,19 @@ export const makeSecondLook = (
     yield* queue.endCheck(check, result)
   })
 
-const later = ({ looks, operation }: Check, because: string): Effect.Effect<CheckResult> =>
-  looks + 1 < mostLooks
-    ? Effect.succeed({ _tag: "Later", after: Duration.max(pauseAfter(looks, 1), Duration.seconds(5)) })
+/** By time, not by looks: an outage of Tasker of any usual length must not hide a double. */
+const longest = Duration.hours(24)
+
+/** A look that fails is repeated after as long again as it is settled, within bounds. */
+const later = ({ age, operation }: Check, because: string): Effect.Effect<CheckResult> =>
+  age < Duration.toMillis(longest)
+    ? Effect.succeed({
+        _tag: "Later",
+        after: Duration.clamp(Duration.millis(age), {
+          minimum: Duration.seconds(5),
+          maximum: Duration.minutes(10)
+        })
+      })
     : Effect.as(
         Effect.logWarning("The second look for a double was given up", {
           operation_id: operation.id,
