@@ -116,8 +116,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane
     it.effect(`${cost.tool} with ${names} costs ${cost.cold.length} cold and ${cost.warm.length} warm`, () =>
       Effect.gen(function* () {
         const { actor, plane } = yield* PlaneWorld
-        // A workspace of its own, of which nothing is cached.
-        const agent = yield* actor({ project: { workspace_slug: `cost-${++keys}` } })
+        const agent = yield* actor()
         const made = yield* plane.request(
           `/api/v1/workspaces/${agent.seeded.project.workspace_slug}/projects/${agent.seeded.project.id}/issues/`,
           { body: { name: "A card" } }

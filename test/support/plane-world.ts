@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
@@ -40,6 +41,8 @@ interface Options {
   readonly plane?: Partial<PlaneSettings>
   readonly variables?: Readonly<Record<string, string>>
   readonly recovering?: boolean
+  /** Done to Plane before the gateway starts. */
+  readonly before?: (plane: PlaneControl) => Effect.Effect<unknown>
 }
 
 /** Grants on Plane have to end. */
@@ -60,6 +63,7 @@ export const planeWorld = (options: Options = {}) =>
     Effect.gen(function* () {
       const fresh = yield* freshDatabase
       const plane = yield* freshPlane(fresh.url, options.plane)
+      yield* options.before?.(plane) ?? Effect.void
       const database = yield* PgClient.make({ url: Redacted.make(fresh.url), maxConnections: 4 })
       const settings = Settings.layer({
         DATABASE_URL: fresh.url,
@@ -98,7 +102,11 @@ export const planeWorld = (options: Options = {}) =>
             database,
             colleague,
             actor: (asked) =>
-              Effect.flatMap(plane.project(asked?.project), (seeded) => colleague(seeded, asked))
+              Effect.flatMap(
+                // A workspace of its own, of which nothing is cached.
+                plane.project({ workspace_slug: `w-${randomUUID().slice(0, 8)}`, ...asked?.project }),
+                (seeded) => colleague(seeded, asked)
+              )
           })
         })
       )

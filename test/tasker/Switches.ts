@@ -113,4 +113,4 @@ export const profiles = {
 export const Profile = Schema.Literals(["strict", "plane-like", "seed"])
 export type Profile = typeof Profile.Type
 
-export const defaultProfile: Profile = "strict"
+export const defaultProfile: Profile = "plane-like"

@@ -53,7 +53,7 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings | PgClient> = Lay
       ...makeAdapter(exchange, boards, {
         webUrl: Option.getOrElse(planeWebUrl, () => ""),
         viaLine: planeViaLine,
-        written: admissions.written
+        spare: admissions.spare
       }),
       ...state,
       available: Effect.zipWith(

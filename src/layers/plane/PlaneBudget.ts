@@ -43,7 +43,13 @@ export const longestWaitMillis = 5000
 /** A wait for the database's count before it is asked again, if it is not there. */
 const uncountedMillis = 2000
 
-type Unserved = { readonly _tag: "Short"; readonly millis: number }
+interface Short {
+  readonly _tag: "Short"
+  /** Requests that are too few. */
+  readonly by: number
+  /** After which they are free if nothing is given back. */
+  readonly millis: number
+}
 
 export const make = Effect.fnUntraced(function* (
   counter: Counter,
@@ -57,6 +63,8 @@ export const make = Effect.fnUntraced(function* (
   /** Free requests of each key as this process saw them last. */
   const free: Array<number> = []
   let turns = 0
+  /** Requests that calls of this process hold and have not settled: some will be given back soon. */
+  let outstanding = 0
 
   const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
@@ -71,14 +79,16 @@ export const make = Effect.fnUntraced(function* (
 
   const attempt = ({ purpose, requests }: Asking) =>
     Effect.flatMap(monotonicMillis, (atMillis) =>
-      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, Taken | Unserved] => {
+      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, Taken | Short] => {
         const terms = { limit, keptBack: purpose === "settle" ? 0 : keptForSettling }
         const usable = windows.map((window, key) =>
           isUsable(key) ? window : { ...window, heldUntil: Number.POSITIVE_INFINITY }
         )
         const counts = allot(usable, requests, terms, now)
         if (counts === undefined) {
-          return [windows, { _tag: "Short", millis: secondsUntil(usable, requests, terms, now) * 1000 }]
+          const total = usable.reduce((sum, window) => sum + freeIn(window, limit, now), 0)
+          const seconds = secondsUntil(usable, requests, terms, now)
+          return [windows, { _tag: "Short", by: requests - (total - terms.keptBack), millis: seconds * 1000 }]
         }
         const changed = windows.map((window, key) =>
           counts[key] ? withRequests(window, now, counts[key], now) : window
@@ -115,32 +125,37 @@ export const make = Effect.fnUntraced(function* (
     const outcome = attempted.value
     if (!("_tag" in outcome)) {
       served.set(first.asking.agent, ++turns)
+      outstanding += first.asking.requests
       return yield* line.delete(first) ? Deferred.succeed(first.done, outcome) : settle(outcome, [])
     }
     first.advisedMillis = outcome.millis
-    if (now + outcome.millis > first.deadline) return yield* refuse(first, "budget", outcome.millis)
+    if (now + outcome.millis > first.deadline && outcome.by > outstanding) {
+      return yield* refuse(first, "budget", outcome.millis)
+    }
     const pause = Math.min(outcome.millis, first.deadline - now)
     yield* Effect.raceFirst(Effect.sleep(pause), arrival.await)
   })
 
-  const settle: Budget["settle"] = ({ atMillis, counts, second }, sent) => {
-    const seconds = sent.map((one) => ({
-      key: one.key,
-      second: second + Math.max(0, Math.floor((one.atMillis - atMillis) / 1000))
-    }))
-    const isExact =
-      seconds.every((one) => one.second === second) &&
-      counts.every((count, key) => count === sent.filter((one) => one.key === key).length)
-    if (isExact) return Effect.void
-    return recorded((windows, now) =>
-      windows.map((window, key) => {
-        const taken = counts[key] ?? 0
-        const own = seconds.filter((one) => one.key === key)
-        const returned = taken === 0 ? window : withRequests(window, second, -taken, now)
-        return own.reduce((rest, one) => withRequests(rest, one.second, 1, now), returned)
-      })
-    )
-  }
+  const settle: Budget["settle"] = ({ atMillis, counts, second }, sent) =>
+    Effect.suspend(() => {
+      const seconds = sent.map((one) => ({
+        key: one.key,
+        second: second + Math.max(0, Math.floor((one.atMillis - atMillis) / 1000))
+      }))
+      const isExact =
+        seconds.every((one) => one.second === second) &&
+        counts.every((count, key) => count === sent.filter((one) => one.key === key).length)
+      outstanding -= counts.reduce((sum, count) => sum + count, 0)
+      if (isExact) return Effect.asVoid(arrival.open)
+      return recorded((windows, now) =>
+        windows.map((window, key) => {
+          const taken = counts[key] ?? 0
+          const own = seconds.filter((one) => one.key === key)
+          const returned = taken === 0 ? window : withRequests(window, second, -taken, now)
+          return own.reduce((rest, one) => withRequests(rest, one.second, 1, now), returned)
+        })
+      )
+    })
 
   /** A count that could not be corrected is off by a few requests for a minute. */
   const recorded = (

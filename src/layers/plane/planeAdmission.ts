@@ -15,8 +15,8 @@ import type { Budget, Sent, Taken } from "./PlaneBudget.ts"
  */
 export interface Admissions {
   readonly admit: Admit
-  /** A write was sent and judged: gives back what its call does not need any more. */
-  readonly written: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
+  /** Gives back what a call does not need any more, if its write was sent and the whole project is known. */
+  readonly spare: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
 }
 
 interface Options {
@@ -201,10 +201,10 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     admit,
-    written: Effect.fnUntraced(function* (who, projectId) {
+    spare: Effect.fnUntraced(function* (who, projectId) {
       const id = idOf(who)
       const known = leases.get(id)
-      if (known === undefined || known.open > 0) return
+      if (known === undefined || known.open > 0 || known.awaitsWrite) return
       // What the response is worded with may still have to be read.
       if ((yield* missing(who, projectId)) === 0) yield* later(release(known))
     })

@@ -39,12 +39,16 @@ export interface Boards {
   readonly missing: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<number>
 }
 
-/** Greatest age of what is read: `recent` is good for names and ids, `now` for a name that was not found. */
-export type Age = "recent" | "now"
+/**
+ * Greatest age of what is read: `recent` is good for names and ids, `now` for a name that was not found, `new`
+ * for a project that was not found, which costs one request.
+ */
+export type Age = "recent" | "now" | "new"
 
 const ages: Readonly<Record<Age, Duration.Duration>> = {
   recent: Duration.minutes(5),
-  now: Duration.seconds(30)
+  now: Duration.seconds(30),
+  new: Duration.seconds(5)
 }
 
 const kept = 1000
@@ -122,7 +126,7 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
     isIt: (project: Project) => boolean,
     about: ProjectId | undefined
   ): Effect.fn.Return<Project, TaskerFailure> {
-    for (const age of ["recent", "now"] as const) {
+    for (const age of ["recent", "new"] as const) {
       const found = (yield* projects.read(ofWorkspace(who, about), age))
         // A public project is listed for everybody in the workspace, but only its members may enter it.
         .filter(({ is_member }) => is_member)

@@ -105,7 +105,7 @@ export const make = (
         return look._tag === "Found" ? found(look.value, idsOf(others)) : look
       }
       if (page.next_cursor === null) {
-        // Plane lists no comments of a card that it does not show, and accepts new ones on it.
+        // Plane may list none of a card that it does not show, and accepts new ones on it.
         return (yield* card(who, place, issue_id)) === undefined ? hidden : absent
       }
       cursor = page.next_cursor

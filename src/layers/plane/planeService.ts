@@ -20,8 +20,8 @@ interface Options {
   readonly webUrl: string
   /** True if a comment ends with a line that names its agent. */
   readonly viaLine: boolean
-  /** Called when a write was sent and judged. */
-  readonly written: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
+  /** Called when a call may hold requests that it does not need any more. */
+  readonly spare: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
 }
 
 /** Where a write goes, and whose it is. */
@@ -32,7 +32,7 @@ interface Prepared {
 
 /** The calls of the gateway in Plane's terms. */
 export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options): Adapter => {
-  const { viaLine, webUrl, written } = options
+  const { spare, viaLine, webUrl } = options
   const { ask } = exchange
 
   const placeOf = (who: OnBehalf, projectId: ProjectId): Effect.Effect<Place, TaskerError> =>
@@ -53,7 +53,9 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
   const looks = Looks.make(exchange, viewOf)
 
   const context = (age: Age) => (who: OnBehalf, projectId: ProjectId) =>
-    Effect.andThen(entered(who, projectId), boards.context(who, projectId, age))
+    Effect.andThen(entered(who, projectId), boards.context(who, projectId, age)).pipe(
+      Effect.ensuring(spare(who, projectId))
+    )
 
   /** What a write needs is read first: a failure then shows that nothing was sent. */
   const sending = <A>(
@@ -65,7 +67,7 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
     return Effect.all({ place: placeOf(who, projectId), owner: boards.owner(who, projectId, "writes") }).pipe(
       Effect.mapError((failure): WriteFailed => new NotSent({ failure })),
       Effect.flatMap(send),
-      Effect.ensuring(written(who, projectId))
+      Effect.ensuring(spare(who, projectId))
     )
   }
 
