@@ -105,7 +105,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     const begin = Effect.fnUntraced(function* (scene: Scene, stop: Point | undefined) {
       const requestId = randomUUID()
       const signs = signsOf(scene, yield* operationIdOf(place, scene))
-      const trace = gateway.watch.follow({ requestId, signs }, stop)
+      const trace = gateway.watch.follow({ requestId, projectId: scene.projectId, signs }, stop)
       return { scene, trace, told: yield* Effect.forkIn(callOf(gateway, scene, requestId), laneScope) }
     })
 
