@@ -109,11 +109,7 @@ const definite = new Set([
   "tasker.unavailable",
   "tasker.timeout",
   "tasker.contract",
-<<<<<<< HEAD
-  // A list too long to be read.
-=======
   // The list of cards that a plan reads is too long.
->>>>>>> wt-l
   "tasker.unsupported"
 ])
 
