@@ -1,9 +1,8 @@
 import { Cause, Clock, Deferred, Effect, Exit, Latch, type Scope } from "effect"
-import type { Purpose } from "../../services/TaskerAdapter.ts"
 import { storage } from "../database/storage.ts"
 import type { NotAsked } from "../tasker/TaskerGate.ts"
 import type { Counter } from "./planeCounter.ts"
-import { next, type Waiter } from "./planeLine.ts"
+import { type Asking, next, type Waiter } from "./planeLine.ts"
 import { allot, corrected, freeIn, type KeyWindow, secondsUntil, withRequests } from "./planeWindow.ts"
 
 /**
@@ -19,12 +18,6 @@ export interface Budget {
   readonly correct: (key: number, remaining: number) => Effect.Effect<void>
   /** Plane refused a request under a key and asked to wait. */
   readonly hold: (key: number, seconds: number) => Effect.Effect<void>
-}
-
-export interface Asking {
-  readonly agent: string
-  readonly purpose: Purpose
-  readonly requests: number
 }
 
 export interface Taken {

@@ -1,5 +1,11 @@
 import type { Deferred } from "effect"
-import type { Asking } from "./PlaneBudget.ts"
+import type { Purpose } from "../../services/TaskerAdapter.ts"
+
+export interface Asking {
+  readonly agent: string
+  readonly purpose: Purpose
+  readonly requests: number
+}
 
 /** A call that waits for requests. */
 export interface Waiter<A, E> {
