@@ -1,6 +1,6 @@
 /**
- * Writes `docs/MCP_TOOLS_CONTRACT.md` from the tools and the failures themselves, so that it can't say
- * anything else than they do. With `--check` it only says whether the file is current.
+ * Writes the generated documents: `MCP_TOOLS_CONTRACT.md` from the tools and the failures, `TASKER_API.md` and
+ * `tasker-openapi.json` from the adapter's schemas. With `--check` it only says whether they are current.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -8,6 +8,8 @@ import { problems } from "../src/http/Problem.ts"
 import { tools } from "../src/tools/registry.ts"
 import type { Tool } from "../src/tools/Tool.ts"
 import { root } from "./steps.ts"
+import { markdown as taskerApi } from "./taskerApi/markdown.ts"
+import { openapi as taskerOpenapi } from "./taskerApi/openapi.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -94,19 +96,25 @@ ${tools.map(section).join("\n")}
 ${failures}
 `
 
-const file = join(root, "docs", "MCP_TOOLS_CONTRACT.md")
-if (process.argv.includes("--check")) {
-  const current = (() => {
-    try {
-      return readFileSync(file, "utf8")
-    } catch {
-      return ""
-    }
-  })()
-  if (current !== document) {
-    process.stderr.write("docs/MCP_TOOLS_CONTRACT.md is not current: run `npm run docs`\n")
-    process.exit(1)
+const documents: Readonly<Record<string, string>> = {
+  "MCP_TOOLS_CONTRACT.md": document,
+  "TASKER_API.md": taskerApi(),
+  "tasker-openapi.json": `${JSON.stringify(taskerOpenapi(), null, 2)}\n`
+}
+
+const current = (file: string): string => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch {
+    return ""
   }
-} else {
-  writeFileSync(file, document)
+}
+
+for (const [name, text] of Object.entries(documents)) {
+  const file = join(root, "docs", name)
+  if (!process.argv.includes("--check")) writeFileSync(file, text)
+  else if (current(file) !== text) {
+    process.stderr.write(`docs/${name} is not current: run \`npm run docs\`\n`)
+    process.exitCode = 1
+  }
 }

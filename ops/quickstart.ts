@@ -1,16 +1,18 @@
 /**
  * `npm run quickstart`: the whole product on real parts, told in a few lines. Starts PostgreSQL, the
- * reference Tasker and the gateway, connects an agent as Tasker's backend would, and works as Codex
+ * reference Tasker (with `-- --tasker plane` the reference Plane) and the gateway, connects an agent as Tasker's backend would, and works as Codex
  * would. On a terminal everything stays up until Ctrl-C; elsewhere it is stopped at the end.
  */
 import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Logger, Redacted } from "effect"
 import * as EmbeddedPostgres from "../src/layers/database/EmbeddedPostgres.ts"
 import { connect, jsonApi } from "./quickstart/clients.ts"
+import { type Kind, kinds, startCounterpart } from "./quickstart/counterparts.ts"
 import { freePort, start } from "./quickstart/processes.ts"
 import { bold, cyan, dim, heading, line, must, red, StepFailed, step, terminal } from "./quickstart/screen.ts"
 
@@ -18,6 +20,27 @@ const secret = () => randomBytes(32).toString("base64url")
 
 const signingKey = () =>
   generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
+
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString()
+
+/** Ends with exit code 2 if the arguments are none that the quickstart knows. */
+const kindAsked = (): Kind => {
+  const { values } = parseArgs({ options: { tasker: { type: "string", default: "nodedc" } } })
+  const kind = kinds.find((known) => known === values.tasker)
+  if (kind === undefined) throw new Error(`--tasker is one of ${kinds.join(", ")}`)
+  return kind
+}
+
+const readKind = (): Kind => {
+  try {
+    return kindAsked()
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(2)
+  }
+}
+
+const kind = readKind()
 
 const card = {
   name: "Write the release notes",
@@ -30,11 +53,6 @@ const card = {
 }
 
 const olga = { owner_user_id: "olga", owner_email: "olga@example.test", display_name: "Olga's Codex" }
-
-const members = [
-  { id: "olga", display_name: "Olga Smirnova", email: "olga@example.test", role: 20 },
-  { id: "ivan", display_name: "Ivan Petrov", email: "ivan@example.test", role: 15 }
-]
 
 /** Data of its own, thrown away at the end: an installation's own `.data` is not touched. */
 const dataDir = Effect.acquireRelease(
@@ -58,18 +76,7 @@ const story = Effect.gen(function* () {
     () => dim("embedded, durable, listening on 127.0.0.1 only")
   )
 
-  const taskerToken = secret()
-  const taskerProcess = yield* start("test/tasker/main.ts", folder, {
-    TASKER_PORT: "0",
-    TASKER_DATABASE_URL: databaseUrl,
-    TASKER_SCHEMA: "tasker",
-    TASKER_ACCESS_TOKEN: taskerToken
-  })
-  const taskerUrl = yield* step(
-    "reference Tasker",
-    () => taskerProcess.until((text) => /"listening":\s*"([^"]+)"/.exec(text)?.[1], 30),
-    cyan
-  )
+  const counterpart = yield* startCounterpart(kind, { folder, databaseUrl, secret: secret() })
   const internalToken = secret()
   const port = yield* Effect.promise(() => freePort(4100))
   const gatewayProcess = yield* start("src/main.ts", folder, {
@@ -79,8 +86,7 @@ const story = Effect.gen(function* () {
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
     AUDIT_SIGNING_KEY: signingKey(),
     PAIRING_PEPPER: secret(),
-    NODEDC_TASKER_INTERNAL_URL: taskerUrl,
-    NODEDC_INTERNAL_ACCESS_TOKEN: taskerToken
+    ...counterpart.gateway
   })
   const gateway = yield* step(
     "gateway",
@@ -100,23 +106,11 @@ const story = Effect.gen(function* () {
   )
 
   yield* heading("Olga connects an agent, as Tasker's backend does it")
-  const control = jsonApi(`${taskerUrl}/control`)
   const seeded = yield* step(
-    "two projects in Tasker",
-    async () => {
-      const seed = (identifier: string, name: string) =>
-        control("POST", "/projects", {
-          workspace_slug: "nodedc",
-          identifier,
-          name,
-          labels: [{ name: "docs" }],
-          members
-        })
-      return { ops: await seed("OPS", "Operations"), other: await seed("FIN", "Finance") }
-    },
+    `two projects in ${kind === "plane" ? "Plane" : "Tasker"}`,
+    counterpart.seed,
     () => "OPS Operations, FIN Finance"
   )
-  const projectId = (of: Record<string, unknown>) => (of.project as { readonly id: string }).id
   const owned = `/api/internal/v1/owners/${olga.owner_user_id}/agents`
   const lifecycle = jsonApi(gateway, internalToken)
   const agent = yield* step(
@@ -132,9 +126,10 @@ const story = Effect.gen(function* () {
     "a grant on OPS",
     () =>
       lifecycle("POST", `${owned}/${agent}/grants`, {
-        workspace_slug: "nodedc",
-        project_id: projectId(seeded.ops),
-        scopes
+        workspace_slug: counterpart.workspace,
+        project_id: seeded.ops,
+        scopes,
+        ...(counterpart.grantDays === undefined ? {} : { expires_at: inDays(counterpart.grantDays) })
       }),
     () => scopes.join(" ")
   )
@@ -154,7 +149,7 @@ const story = Effect.gen(function* () {
     () => dim("with the official MCP client")
   )
   yield* Effect.addFinalizer(() => Effect.promise(() => codex.close()))
-  const project_id = projectId(seeded.ops)
+  const project_id = seeded.ops
   const write = async (name: string, args: Record<string, unknown>) => {
     const { content, error } = await codex.call(name, { project_id, ...args })
     if (content === undefined) throw new Error(`${name} was refused: ${error?.message}`)
@@ -196,8 +191,8 @@ const story = Effect.gen(function* () {
         again.replayed === true && (again.issue as { id: string }).id === issue.id,
         "the repeat is not the first card"
       )
-      const { writes } = (await control("GET", "/writes")) as { writes: ReadonlyArray<unknown> }
-      must(writes.length === 1, `Tasker was written to ${writes.length} times`)
+      const writes = await counterpart.writes()
+      must(writes === 1, `Tasker was written to ${writes} times`)
     },
     () => `${issue.identifier} again; Tasker was written to once`
   )
@@ -232,7 +227,7 @@ const story = Effect.gen(function* () {
     )
   yield* refusal("write to FIN", "grant.no_grant", {
     ...card,
-    project_id: projectId(seeded.other),
+    project_id: seeded.other,
     idempotency_key: "quickstart:fin"
   })
   yield* refusal("write without a key", "idempotency.key_missing", { project_id, name: "No key" })

@@ -26,6 +26,7 @@ import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
 import { type Done, outOfTime, type Settled } from "./Settled.ts"
 import { attempt, settle } from "./settle.ts"
+import { whileHeld } from "./whileHeld.ts"
 
 interface Services {
   readonly tokens: TokenStore["Service"]
@@ -101,8 +102,23 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)
-    const plan = yield* planned(wanted, boardOf(wanted, authorised), authorised)
-    return yield* reserve(wanted, plan, { counted: true })
+    return yield* Effect.matchEffect(planned(wanted, boardOf(wanted, authorised), authorised), {
+      onFailure: (failure) => unplanned(wanted, failure),
+      onSuccess: (plan) => reserve(wanted, plan, { counted: true })
+    })
+  })
+
+  /** Answers by the key if another call with it has taken it since: a conflict may be this very write. */
+  const unplanned = Effect.fnUntraced(function* (
+    wanted: WriteCall,
+    failure: CallFailure
+  ): Effect.fn.Return<Admitted, CallFailure> {
+    const { call, request, tool } = wanted
+    if (failure._tag !== "TaskerFailure" || failure.reason !== "conflict") return yield* failure
+    const { operation, principal } = yield* tokens.authenticate(call.token, request.key)
+    if (operation === undefined) return yield* failure
+    const grant = yield* policy.authorise(principal, tool.scope, request.projectId)
+    return yield* answerByKey(wanted, { principal, grant }, operation)
   })
 
   /** What the reservation would refuse, as far as it can be told without one. */
@@ -222,12 +238,14 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         const purpose = admitted._tag === "Reserved" ? "write" : "settle"
         const who: OnBehalf = { ...whoOf(wanted, admitted), purpose }
         const ticket = { ...who, upstreamKey: lease.upstreamKey }
+        const held = whileHeld(lease)
         const sending = {
           tasker,
           who,
           key: lease.upstreamKey,
           tries,
-          send: (sent: Write) => tool.apply(sent, ticket, tasker)
+          held,
+          send: (sent: Write) => held(tool.apply(sent, ticket, tasker))
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
         return yield* conclude(wanted, admitted, admitted, yield* bounded(wanted, settling))
@@ -285,14 +303,17 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const { call, request } = wanted
     const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
     const change = changeOf(write, before, answer)
-    const entry = {
+    const told = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
-      issue_id: issueIdOf(answer),
+      issue_id: issueIdOf(answer)
+    }
+    const entry = {
+      ...told,
       reason: reasonOf(settled, request),
       ...(change === undefined ? {} : { change_sha256: changeHash(change) })
     }
     const doubled =
-      settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+      settled.copies === undefined ? undefined : yield* audit.stamp({ ...told, ...doubledEntry })
     const recorded = yield* persist(entry, (event) =>
       once.complete(lease, answer, event, change, { checkLater: settled.resent === "making", doubled })
     )

@@ -8,6 +8,8 @@ import { create, disable, enable, grant, pair, revoke } from "./agents/manage.ts
 import { list, show } from "./agents/read.ts"
 import * as Gateway from "./Gateway.ts"
 import { json } from "./output.ts"
+import { presenter } from "./presenter.ts"
+import { command } from "./refusal.ts"
 
 /** `npm run agents`: agents, their grants and their pairing codes, for operators without Tasker's pages. */
 const agents = Command.make("agents").pipe(
@@ -17,25 +19,12 @@ const agents = Command.make("agents").pipe(
   Command.withGlobalFlags([urlFlag, json])
 )
 
-/** Keeps stdout for what was asked for: errors go to stderr, with the way to the help instead of all of it. */
-const presenter: CliOutput.Presenter = {
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.error(
-          [
-            ...event.errors.map(({ message }) => message),
-            `Help: npm run ${event.commandPath.join(" ").replace("agents", "agents --")} --help`
-          ].join("\n")
-        )
-      : CliOutput.defaultPresenter.present(event)
-}
-
 const run = Command.run(agents, { version: manifest.version }).pipe(
   Effect.tapError((failure) => (CliError.isCliError(failure) ? Effect.void : Console.error(failure.message))),
   Effect.provide([
     NodeServices.layer,
     CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] }),
-    CliOutput.layerPresenter(presenter),
+    CliOutput.layerPresenter(presenter(command)),
     Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
   ])
 )

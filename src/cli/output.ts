@@ -5,7 +5,7 @@ import { stripInvisible } from "../text/PlainText.ts"
 export const json = GlobalFlag.Setting("json")({
   flag: Flag.Boolean("json").pipe(
     Flag.withoutNegation,
-    Flag.withDescription("Print the API's JSON unchanged"),
+    Flag.withDescription("Print JSON, for programs"),
     Flag.withDefault(false)
   )
 })

@@ -4,73 +4,105 @@ import { Priority, Project } from "./Issue.ts"
 
 /**
  * What Tasker answers, in Tasker's own terms: HTML and ids. Fields it adds are ignored; a field it
- * lacks is a `contract` failure.
+ * lacks is a `contract` failure. `docs/TASKER_API.md` shows the descriptions.
  */
+
+const said = (description: string) => ({ description })
+
 export const TaskerIssue = Schema.Struct({
-  id: IssueId,
-  project_id: ProjectId,
-  sequence_id: Schema.Int,
-  identifier: Schema.String,
-  name: Schema.String,
-  description_html: Schema.NullOr(Schema.String),
+  id: IssueId.pipe(Schema.annotateEncoded(said("UUID of the card."))),
+  project_id: ProjectId.pipe(Schema.annotateEncoded(said("UUID of its project."))),
+  sequence_id: Schema.Int.annotateKey(said("Its number in the project.")),
+  identifier: Schema.String.annotateKey(said("The project's identifier, a hyphen and the number.")),
+  name: Schema.String.annotateKey(said("1–255 characters, white space trimmed.")),
+  description_html: Schema.NullOr(Schema.String).annotateKey(
+    said("The text as HTML. A card without text has `<p></p>` or null.")
+  ),
   priority: Priority,
-  state_id: Schema.String,
-  label_ids: Schema.Array(Schema.String),
-  assignee_ids: Schema.Array(Schema.String),
-  start_date: Schema.NullOr(Schema.String),
-  target_date: Schema.NullOr(Schema.String),
-  parent_id: Schema.NullOr(IssueId),
-  created_at: Schema.String,
-  updated_at: Schema.String,
-  url: Schema.String,
-  external_id: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
+  state_id: Schema.String.annotateKey(said("Id of its state.")),
+  label_ids: Schema.Array(Schema.String).annotateKey(said("Ids of its labels, in any order.")),
+  assignee_ids: Schema.Array(Schema.String).annotateKey(said("Ids of its assignees, in any order.")),
+  start_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`.")),
+  target_date: Schema.NullOr(Schema.String).annotateKey(said("`YYYY-MM-DD`.")),
+  parent_id: Schema.NullOr(IssueId.pipe(Schema.annotateEncoded(said("UUID of its parent card.")))),
+  created_at: Schema.String.annotateKey(said("ISO 8601, UTC. It never changes.")),
+  updated_at: Schema.String.annotateKey(
+    said(
+      "ISO 8601, UTC, microseconds. It is passed on to the letter. It may move without a change of content."
+    )
+  ),
+  url: Schema.String.annotateKey(said("Address at which a person sees the card.")),
+  external_id: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(
+    said("`external_id` of the create that made the card.")
+  )
+}).annotate({ identifier: "Issue" })
 export type TaskerIssue = typeof TaskerIssue.Type
 
-export const TaskerComment = Schema.Struct({
-  id: CommentId,
-  issue_id: IssueId,
-  comment_html: Schema.String,
-  created_at: Schema.String
-})
+const commentFields = {
+  id: CommentId.pipe(Schema.annotateEncoded(said("UUID of the comment."))),
+  issue_id: IssueId.pipe(Schema.annotateEncoded(said("UUID of its card."))),
+  comment_html: Schema.String.annotateKey(said("The text as HTML.")),
+  created_at: Schema.String.annotateKey(said("ISO 8601, UTC."))
+}
+
+export const TaskerComment = Schema.Struct(commentFields).annotate({ identifier: "Comment" })
 export type TaskerComment = typeof TaskerComment.Type
 
 export const ListedComment = Schema.Struct({
-  ...TaskerComment.fields,
-  author: Schema.Struct({ id: Schema.String, display_name: Schema.String }),
-  external_id: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
+  ...commentFields,
+  author: Schema.Struct({
+    id: Schema.String.annotateKey(said("Id of the person in whose name it was made.")),
+    display_name: Schema.String.annotateKey(said("Name of that person."))
+  }),
+  external_id: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(
+    said("`external_id` of the call that made the comment.")
+  )
+}).annotate({ identifier: "ListedComment" })
 export type ListedComment = typeof ListedComment.Type
+
+export const TaskerProject = Schema.Struct({
+  id: Project.fields.id.pipe(Schema.annotateEncoded(said("UUID of the project."))),
+  name: Project.fields.name.annotateKey(said("Its name.")),
+  identifier: Project.fields.identifier.annotateKey(said("Start of its cards' identifiers.")),
+  workspace_slug: Project.fields.workspace_slug.annotateKey(said("Slug of its workspace."))
+}).annotate({ identifier: "Project" })
 
 /** A project's states, labels and members: what names are resolved against. */
 export const ProjectContext = Schema.Struct({
-  project: Project,
+  project: TaskerProject,
   states: Schema.Array(
     Schema.Struct({
-      id: Schema.String,
-      name: Schema.String,
-      group: Schema.String,
-      color: Schema.optionalKey(Schema.NullOr(Schema.String)),
-      default: Schema.Boolean
+      id: Schema.String.annotateKey(said("Id of the state.")),
+      name: Schema.String.annotateKey(said("Its name, unique in the project.")),
+      group: Schema.String.annotateKey(
+        said("`backlog`, `unstarted`, `started`, `completed` or `cancelled`.")
+      ),
+      color: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(said("Not used.")),
+      default: Schema.Boolean.annotateKey(said("True for the state of a card that is created without one."))
     })
   ),
   labels: Schema.Array(
     Schema.Struct({
-      id: Schema.String,
-      name: Schema.String,
-      color: Schema.optionalKey(Schema.NullOr(Schema.String))
+      id: Schema.String.annotateKey(said("Id of the label.")),
+      name: Schema.String.annotateKey(said("Its name.")),
+      color: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(said("Not used."))
     })
   ),
   members: Schema.Array(
     Schema.Struct({
-      id: Schema.String,
-      display_name: Schema.String,
-      email: Schema.optionalKey(Schema.NullOr(Schema.String)),
-      /** Absent for a person who is listed but was removed from the project. */
-      role: Schema.optionalKey(Schema.NullOr(Schema.Int))
+      id: Schema.String.annotateKey(said("Id of the person, 1–128 characters.")),
+      display_name: Schema.String.annotateKey(said("Name that other people see.")),
+      email: Schema.optionalKey(Schema.NullOr(Schema.String)).annotateKey(
+        said("Without it a person can be named by id or display name only.")
+      ),
+      role: Schema.optionalKey(Schema.NullOr(Schema.Int)).annotateKey(
+        said(
+          "Role in the project: 20 admin, 15 member, 5 guest. Only 15 and more are assigned. Absent or null for a person who was removed from the project."
+        )
+      )
     })
   )
-})
+}).annotate({ identifier: "ProjectContext" })
 export type ProjectContext = typeof ProjectContext.Type
 
 export interface ProjectQuery {
@@ -128,6 +160,8 @@ export interface Page<A> {
 export interface IssuePage extends Page<TaskerIssue> {
   /** Null if Tasker did not count exactly what was asked. */
   readonly total_count: number | null
+  /** Tasker's count of the list that it cuts into pages. It falls if something is deleted between two pages. */
+  readonly listed_count?: number | null
 }
 
 /** The result of looking for what one write made. */

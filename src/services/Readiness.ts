@@ -1,4 +1,5 @@
 import { Context, type Effect } from "effect"
+import type { TaskerCapabilities } from "../domain/Tasker.ts"
 import type { Unsealed } from "./AuditProof.ts"
 
 /** How the things stand that the gateway needs to serve. */
@@ -15,10 +16,22 @@ export interface Readings extends Checks {
   readonly audit: Unsealed | null
 }
 
-/**
- * Asks each of them, within two seconds, and makes no call of Tasker's API for it. All who ask within a
- * second are given one result.
- */
-export class Readiness extends Context.Service<Readiness, { readonly check: Effect.Effect<Readings> }>()(
-  "tasker-codex-api/services/Readiness"
-) {}
+/** Readings for operators only. */
+export interface OperatorReadings {
+  readonly taskerCapabilities: TaskerCapabilities
+  /** Sentences about what needs an operator's attention. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+export class Readiness extends Context.Service<
+  Readiness,
+  {
+    /**
+     * Asks each of them, within two seconds, and makes no call of Tasker's API for it. All who ask within a
+     * second are given one result.
+     */
+    readonly check: Effect.Effect<Readings>
+    /** Sends nothing. */
+    readonly operators: Effect.Effect<OperatorReadings>
+  }
+>()("tasker-codex-api/services/Readiness") {}

@@ -22,9 +22,10 @@ export class TokenStore extends Context.Service<
      * Who holds this token: one statement, nothing cached, so a revocation holds from the next call
      * on, on every instance. Fails with `auth.unknown`, `auth.revoked`, `auth.expired` or
      * `auth.agent_disabled`; for the last three `holder` says whose it was. A database that is out
-     * is `GatewayUnavailable`, never an authentication failure.
+     * is `GatewayUnavailable`, never an authentication failure. With a key, it also tells what that key of this
+     * agent stands for.
      */
-    authenticate(token: Token): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
+    authenticate(token: Token, key?: string): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
     /**
      * The same for a call of a tool, which is counted in that statement: past the agent's limit over
      * all instances it fails with `limit.rate`. With a key, it also tells what that key of this agent

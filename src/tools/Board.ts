@@ -221,7 +221,7 @@ export const makeBoard = (
     if (found !== undefined) return found
     return yield* new GrantDenied({
       reason: "wrong_project",
-      message: `${field} ${id} is not a card of project ${projectId}: it does not exist there or belongs to another project. Nothing was changed.`,
+      message: `Tasker shows no card ${id} (${field}) in project ${projectId}: it may be archived, deleted, unknown or of another project. Nothing was changed.`,
       details: { field, issue_id: id, project_id: projectId }
     })
   })

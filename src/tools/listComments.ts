@@ -66,18 +66,16 @@ export const listComments = readTool({
       // Long comments take a while to convert, and others wait for the same thread.
       yield* Effect.yieldNow
     }
-    const whole = yield* upTo(converted.length)
-    const fitting = yield* countFitting(converted, (comments) => ({ comments, ...whole }))
-    const rest = yield* upTo(fitting)
-    const comments = converted.slice(0, fitting)
-    const [only] = comments
-    if (comments.length !== 1 || only === undefined) return { comments, ...rest }
+    const first = (comments: ReadonlyArray<CommentListed>) => ({ comments, ...upTo(comments.length) })
+    const page = first(converted.slice(0, yield* countFitting(converted, first)))
+    const [only] = page.comments
+    if (page.comments.length !== 1 || only === undefined) return page
     // One comment alone may be too long for any page: it is cut, and says so.
     const shown = (comment: string) => ({
+      ...page,
       comments: [
         { ...only, comment, ...(comment.length < only.comment.length ? { truncated: true as const } : {}) }
-      ],
-      ...rest
+      ]
     })
     return shown(yield* longestFitting(only.comment, shown))
   })

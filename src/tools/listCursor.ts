@@ -17,7 +17,10 @@ export const maxCursorLength = 1024
 /** Pages before the current one that a cursor remembers. */
 export const rememberedPages = 3
 
-const maxTaskerCursor = 700
+/** Longest cursor of Tasker's in bytes of JSON, so that one of ours that holds it is never too long. */
+const maxTaskerCursor = 500
+
+const maxInstant = 40
 
 /** Null for the first page. */
 const PageCursor = Schema.NullOr(Schema.String.check(Schema.isBetweenLength(1, maxTaskerCursor), wholesome))
@@ -41,7 +44,7 @@ const ListCursor = Schema.Struct({
   border: Schema.optionalKey(
     Schema.Tuple([
       Schema.String.check(Schema.isBetweenLength(1, 64), wholesome),
-      Schema.String.check(Schema.isBetweenLength(1, 40), wholesome)
+      Schema.String.check(Schema.isBetweenLength(1, maxInstant), wholesome)
     ])
   ),
   order: Schema.optionalKey(Order)
@@ -58,30 +61,35 @@ export const listFingerprint = (list: object): string =>
 
 const encode = (cursor: ListCursor): string => Buffer.from(JSON.stringify(cursor)).toString("base64url")
 
-/**
- * Returns the text of a cursor. If it would be too long, leaves out what only saves reads or helps after a
- * deletion.
- */
-export const encodeCursor = (cursor: ListCursor): Effect.Effect<string, TaskerFailure> => {
+/** Returns the text of a cursor. Leaves out what only saves reads or helps after a deletion if it is too long. */
+export const encodeCursor = (cursor: ListCursor): string => {
   const { next: _, ...rest } = cursor
-  const shorter: ReadonlyArray<ListCursor> = [
-    ...Array.from({ length: cursor.earlier.length }, (_, n) => ({
+  const shorter = [
+    ...cursor.earlier.map((_, n) => ({
       ...cursor,
       earlier: cursor.earlier.slice(0, cursor.earlier.length - n)
     })),
-    { ...cursor, earlier: [] },
-    { ...rest, earlier: [] }
+    { ...cursor, earlier: [] }
   ]
-  const text = shorter.map(encode).find(({ length }) => length <= maxCursorLength)
-  return text === undefined
-    ? Effect.fail(
+  return (
+    shorter.map(encode).find(({ length }) => length <= maxCursorLength) ?? encode({ ...rest, earlier: [] })
+  )
+}
+
+/** Fails with `tasker.contract` if Tasker's cursor is longer than ours can carry. */
+export const checkTaskerCursor = (cursor: string | null): Effect.Effect<void, TaskerFailure> =>
+  cursor === null || Buffer.byteLength(JSON.stringify(cursor)) <= maxTaskerCursor
+    ? Effect.void
+    : Effect.fail(
         new TaskerFailure({
           reason: "contract",
-          message: `Tasker's \`next_cursor\` is too long to continue the list: a cursor of at most ${maxTaskerCursor / 2} characters is supported. Its operator has to fix that; repeating the call will not help.`
+          message: `Tasker's next_cursor is longer than ${maxTaskerCursor} bytes, so the list can't be continued. Its operator has to fix that; repeating the call will not help.`
         })
       )
-    : Effect.succeed(text)
-}
+
+/** The border at an item of Tasker's. */
+export const borderAt = ({ created_at, id }: { readonly id: string; readonly created_at: string }) =>
+  [id, created_at.slice(0, maxInstant) || "-"] as const
 
 /** Reads a cursor that a client sent for a list. Fails with `input.invalid` if that list never gave it. */
 export const decodeCursor = (

@@ -47,7 +47,7 @@ export const listIssues = readTool({
       ...(args.updated_after === undefined ? {} : { updated_after: args.updated_after })
     }
     const filtersHere = filterNames(filters).length > 0 && (yield* board.ignoresFilters)
-    const { complete, filtered, items, latest, upTo } = yield* readList(
+    const { complete, items, latest, upTo } = yield* readList(
       {
         list: listFingerprint({ issues: board.projectId, ...filters }),
         read: (page) => board.issues({ ...filters, ...page }),
@@ -57,15 +57,13 @@ export const listIssues = readTool({
       },
       args
     )
-    const total_count = complete ? items.length : filtered ? null : (latest?.total_count ?? null)
+    const total_count = complete ? items.length : (latest?.total_count ?? null)
     const summaries = yield* board.summaries(items)
-    const whole = { ...(yield* upTo(summaries.length)), total_count }
-    const fitting = yield* countFitting(summaries, (issues) => ({ issues, ...whole }))
-    const issues = summaries.slice(0, fitting)
-    const rest = { ...(yield* upTo(fitting)), total_count }
-    if (yield* fits({ issues, ...rest })) return { issues, ...rest }
+    const shown = (issues: typeof summaries) => ({ issues, ...upTo(issues.length), total_count })
+    const whole = shown(summaries.slice(0, yield* countFitting(summaries, shown)))
+    if (yield* fits(whole)) return whole
     // One card alone may have more names than fit: they are cut, and it says so.
-    const short = (issues: typeof summaries) => ({ issues, ...rest, truncated: true as const })
-    return short(yield* slim(issues, short))
+    const short = (issues: typeof summaries) => ({ ...whole, issues, truncated: true as const })
+    return short(yield* slim(whole.issues, short))
   })
 })

@@ -1,8 +1,16 @@
 import { Effect } from "effect"
-import type { InputInvalid, TaskerFailure } from "../domain/Failure.ts"
+import type { InputInvalid } from "../domain/Failure.ts"
 import type { Page } from "../domain/Tasker.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
-import { decodeCursor, encodeCursor, foreignCursor, type ListCursor, type Order } from "./listCursor.ts"
+import {
+  borderAt,
+  checkTaskerCursor,
+  decodeCursor,
+  encodeCursor,
+  foreignCursor,
+  type ListCursor,
+  type Order
+} from "./listCursor.ts"
 import * as Pages from "./pages.ts"
 
 /**
@@ -24,9 +32,14 @@ const defaultLimit = 20
 /** Items that are judged without letting other fibers run. */
 const judgedAtOnce = 100
 
-type ItemOf<P extends Page<Pages.Item>> = P["results"][number]
+/** A page of Tasker's, perhaps with the length of its whole list. */
+interface Listed extends Page<Pages.Item> {
+  readonly listed_count?: number | null
+}
 
-export interface Source<P extends Page<Pages.Item>> {
+type ItemOf<P extends Listed> = P["results"][number]
+
+export interface Source<P extends Listed> {
   /** Fingerprint of the list. */
   readonly list: string
   readonly read: (page: { readonly cursor?: string; readonly limit: number }) => Effect.Effect<P, TaskerError>
@@ -38,17 +51,15 @@ export interface Source<P extends Page<Pages.Item>> {
   readonly fetched?: number
 }
 
-export interface Reading<P extends Page<Pages.Item>> {
+export interface Reading<P extends Listed> {
   /** Items that pass the filters, in Tasker's order, at most as many as were asked for. */
   readonly items: ReadonlyArray<ItemOf<P>>
   /** The page that was read last. */
   readonly latest: P | undefined
   /** True if `items` is the whole list. */
   readonly complete: boolean
-  /** True if Tasker ignored a filter, so that its count is of something else. */
-  readonly filtered: boolean
   /** What stands beside the first `count` items. */
-  readonly upTo: (count: number) => Effect.Effect<Continuation, TaskerFailure>
+  readonly upTo: (count: number) => Continuation
 }
 
 export interface Continuation {
@@ -59,7 +70,7 @@ export interface Continuation {
   readonly truncated?: true
 }
 
-export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>(
+export const readList = Effect.fnUntraced(function* <P extends Listed>(
   source: Source<P>,
   asked: { readonly cursor?: string; readonly limit?: number }
 ): Effect.fn.Return<Reading<P>, TaskerError | InputInvalid> {
@@ -69,6 +80,7 @@ export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>
   const kept = new Map<string, boolean>()
   const read = Effect.fnUntraced(function* (cursor: Pages.TaskerCursor) {
     const page = yield* readPage(source, cursor, limit)
+    yield* checkTaskerCursor(page.next_cursor)
     for (const [index, item] of page.results.entries()) {
       if (index % judgedAtOnce === judgedAtOnce - 1) yield* Effect.yieldNow
       kept.set(item.id, source.keeps(item))
@@ -86,20 +98,28 @@ export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>
   let view = look(pages)
   for (let next = Pages.following(pages); next !== undefined && goesOn(view); next = Pages.following(pages)) {
     if (pages.length - start.length === mostPages) break
-    pages = [...pages, { ...next, page: yield* read(next.cursor) }]
-    view = look(pages)
-  }
-  const before = pages.length > start.length ? pages.at(-2) : undefined
-  if (before !== undefined && Pages.hasShifted(before.page, yield* read(before.cursor))) {
-    // An item may have moved from a page before it was read to one that had been read already.
-    pages = start
+    const page = yield* read(next.cursor)
+    const last = pages.at(-1)
+    // An item that moved to the page before it after that was read is read by the next call.
+    if (last !== undefined && (yield* mayHaveShifted(last, page, read))) break
+    pages = [...pages, { ...next, page }]
     view = look(pages)
   }
   return conclude(view, pages, from, { limit, list: source.list, assumed: source.order })
 })
 
+/** True if something was deleted between the reading of a page and of the next one. */
+const mayHaveShifted = <P extends Listed, E>(
+  { cursor, page }: Pages.Placed<P>,
+  next: P,
+  read: (cursor: Pages.TaskerCursor) => Effect.Effect<P, E>
+): Effect.Effect<boolean, E> =>
+  page.listed_count != null && next.listed_count != null
+    ? Effect.succeed(next.listed_count < page.listed_count)
+    : Effect.map(read(cursor), (now) => Pages.hasShifted(page, now))
+
 /** A Tasker that refuses its own cursor was sent one that a client made up, or has forgotten it. */
-const readPage = <P extends Page<Pages.Item>>(
+const readPage = <P extends Listed>(
   source: Source<P>,
   cursor: Pages.TaskerCursor,
   limit: number
@@ -112,12 +132,12 @@ const readPage = <P extends Page<Pages.Item>>(
         () => Effect.fail(foreignCursor("Tasker does not accept this cursor."))
       )
 
-interface LookedAt<P extends Page<Pages.Item>> {
+interface LookedAt<P extends Listed> {
   readonly item: ItemOf<P>
   readonly at: Pages.Placed<P>
 }
 
-interface View<P extends Page<Pages.Item>> {
+interface View<P extends Listed> {
   readonly looked: ReadonlyArray<LookedAt<P>>
   readonly items: ReadonlyArray<ItemOf<P>>
   /** True if no item of the pages was left because enough were found. */
@@ -127,7 +147,7 @@ interface View<P extends Page<Pages.Item>> {
 }
 
 /** Looks through pages from the border on, until enough items are found. */
-const lookThrough = <P extends Page<Pages.Item>>(
+const lookThrough = <P extends Listed>(
   pages: ReadonlyArray<Pages.Placed<P>>,
   from: ListCursor | undefined,
   assumed: Order,
@@ -155,10 +175,10 @@ const lookThrough = <P extends Page<Pages.Item>>(
 }
 
 /** True if another page is worth reading: none was found yet, or Tasker does not apply the filters itself. */
-const goesOn = ({ items, looked, through }: View<Page<Pages.Item>>): boolean =>
+const goesOn = ({ items, looked, through }: View<Listed>): boolean =>
   through && looked.length < mostLookedAt && (items.length === 0 || items.length < looked.length)
 
-const conclude = <P extends Page<Pages.Item>>(
+const conclude = <P extends Listed>(
   { items, looked, lost, through }: View<P>,
   pages: ReadonlyArray<Pages.Placed<P>>,
   from: ListCursor | undefined,
@@ -178,7 +198,7 @@ const conclude = <P extends Page<Pages.Item>>(
     const at = last?.at ?? pages.at(-1)
     const results = at?.page.results ?? []
     const next = last === undefined || results.at(-1)?.id === last.item.id ? at?.page.next_cursor : null
-    const reached: Pages.Border = last === undefined ? border : [last.item.id, last.item.created_at]
+    const reached: Pages.Border = last === undefined ? border : borderAt(last.item)
     return {
       list: list.list,
       limit: list.limit,
@@ -194,16 +214,15 @@ const conclude = <P extends Page<Pages.Item>>(
     items,
     latest: pages.at(-1)?.page,
     complete: from === undefined && ended && !circular,
-    filtered: items.length < looked.length,
-    upTo: Effect.fnUntraced(function* (count) {
+    upTo: (count) => {
       const cut = count < items.length
       const lastShown = cut ? looked.findIndex(({ item }) => item === items[count - 1]) : looked.length - 1
       const scanned = lastShown + 1
       return {
-        next_cursor: ended && !cut ? null : yield* encodeCursor(cursorAfter(looked[lastShown])),
+        next_cursor: ended && !cut ? null : encodeCursor(cursorAfter(looked[lastShown])),
         ...(scanned === Math.min(count, items.length) ? {} : { scanned }),
         ...(mayMiss ? { truncated: true as const } : {})
       }
-    })
+    }
   }
 }

@@ -23,6 +23,7 @@ const between = Effect.gen(function* () {
     NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
     NODEDC_TASKER_INTERNAL_URL: gates.tasker.url.replace(/\/$/, ""),
     NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
+    TASKER_SETTLE_AFTER_MS: "0",
     TASKER_TIMEOUT_MS: "1000",
     CALL_DEADLINE_MS: "5000"
   })

@@ -35,7 +35,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the smoke
           })
         )
         yield* Effect.all(commands, { concurrency: 2 })
-        assert.strictEqual((yield* tasker.writes).length, 12)
+        assert.strictEqual((yield* tasker.writes).length, 14)
         const { agents } = yield* administer("/api/internal/v1/owners/mila/agents")
         assert.strictEqual(agents.length, 2)
       }),

@@ -30,7 +30,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the SDK's
         elsewhere: randomUUID()
       }
       yield* story(setting, client.call)
-      assert.strictEqual((yield* tasker.writes).length - before, 6)
+      assert.strictEqual((yield* tasker.writes).length - before, 7)
       const events = (yield* auditOf(agent.id)).filter(({ via }) => via === "mcp")
       assert.deepStrictEqual(
         events.map(({ action, outcome, reason }) => `${action} ${outcome} ${reason ?? ""}`.trim()).reverse(),

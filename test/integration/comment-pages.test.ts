@@ -1,9 +1,12 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import fc from "fast-check"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
+import type { Tools } from "../../src/tools/Tools.ts"
 import { owner } from "../support/tasker.ts"
 import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
+import { profiles } from "../tasker/Switches.ts"
 
 interface Listed {
   readonly comments: ReadonlyArray<{
@@ -57,12 +60,15 @@ const turnsDuring = <A, E, R>(running: Effect.Effect<A, E, R>) =>
     return { longest, took, result }
   })
 
-const words = "Words and words, and some more. "
+/** A run that this time cuts short has still shown something. */
+const longestMillis = 20_000
+
+const someWords = "Words and words, and some more. "
 
 layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments of a card", (it) => {
   it.effect("of 36 KB each come in pages that end early, and none is lost between them", () =>
     Effect.gen(function* () {
-      const texts = Array.from({ length: 12 }, (_, n) => `<p>${n} ${words.repeat(1125)}</p>`)
+      const texts = Array.from({ length: 12 }, (_, n) => `<p>${n} ${someWords.repeat(1125)}</p>`)
       const { agent, ids, issue_id } = yield* commented(texts)
       const pages = yield* everyPage(agent, { issue_id, limit: 100 })
       assert.deepStrictEqual(
@@ -71,14 +77,14 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
       )
       assert.isAbove(pages.length, 1)
       for (const { comment, truncated } of pages.flatMap(({ comments }) => comments)) {
-        assert.strictEqual(truncated ?? false, comment.length < 1125 * words.length)
+        assert.strictEqual(truncated ?? false, comment.length < 1125 * someWords.length)
       }
     })
   )
 
   it.effect("of which some are long come in pages that end early, and none is lost between them", () =>
     Effect.gen(function* () {
-      const texts = Array.from({ length: 60 }, (_, n) => `<p>${n} ${words.repeat((n * n * 7) % 120)}</p>`)
+      const texts = Array.from({ length: 60 }, (_, n) => `<p>${n} ${someWords.repeat((n * n * 7) % 120)}</p>`)
       const { agent, ids, issue_id } = yield* commented(texts)
       const pages = yield* everyPage(agent, { issue_id, limit: 100 })
       assert.deepStrictEqual(
@@ -101,3 +107,59 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
     })
   )
 })
+
+for (const profile of ["strict", "plane-like"] as const) {
+  const { newest_comments_first } = profiles[profile]
+  layer(world, { timeout: "120 seconds", excludeTestServices: true })(
+    `comments before a ${profile} Tasker`,
+    (it) => {
+      it.effect(
+        "are listed whole, in Tasker's order and without repeats, under any limits and whatever is added meanwhile",
+        () =>
+          Effect.gen(function* () {
+            const { tasker } = yield* World
+            yield* tasker.switches(profiles[profile])
+            const run = Effect.runPromiseWith(yield* Effect.context<World | Tools>())
+            const holds = Effect.fnUntraced(function* (
+              lengths: ReadonlyArray<number>,
+              limits: ReadonlyArray<number>,
+              additions: ReadonlyArray<number>
+            ) {
+              const texts = lengths.map((length, n) => `<p>${n} ${someWords.repeat(length)}</p>`)
+              const { agent, ids, issue_id } = yield* commented(texts)
+              const pages = [yield* page(agent, { issue_id, limit: limits[0] ?? 20 })]
+              for (let last = pages[0]; last?.next_cursor != null; last = pages.at(-1)) {
+                for (let n = 0; n < (additions[pages.length] ?? 0); n++) {
+                  yield* tasker.send("POST", `/issues/${issue_id}/comments`, {
+                    author_id: owner.id,
+                    comment_html: "<p>Added meanwhile</p>"
+                  })
+                }
+                const limit = limits[pages.length % limits.length] ?? 20
+                pages.push(yield* page(agent, { issue_id, limit, cursor: last.next_cursor }))
+              }
+              const listed = pages.flatMap(({ comments }) => comments.map(({ id }) => id))
+              const expected = newest_comments_first ? ids.toReversed() : ids
+              assert.deepStrictEqual(
+                listed.filter((id) => ids.includes(id)),
+                expected
+              )
+              assert.strictEqual(new Set(listed).size, listed.length)
+            })
+            yield* Effect.promise(() =>
+              fc.assert(
+                fc.asyncProperty(
+                  fc.array(fc.constantFrom(0, 1, 50, 400), { minLength: 1, maxLength: 25 }),
+                  fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
+                  fc.array(fc.nat(5), { maxLength: 4 }),
+                  (lengths, limits, additions) => run(holds(lengths, limits, additions))
+                ),
+                { numRuns: 10, interruptAfterTimeLimit: longestMillis }
+              )
+            )
+          }),
+        4 * longestMillis
+      )
+    }
+  )
+}

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe as fieldsOf } from "../../src/domain/Failure.ts"
-import { keyRow, meanwhile, refusal, trail } from "../support/evidence.ts"
+import { keyRow, meanwhile, outcome, refusal, trail } from "../support/evidence.ts"
 import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
 
@@ -46,6 +46,21 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a conflict",
       assert.notStrictEqual(failure.updated_at, expected_updated_at)
       assert.isUndefined(yield* keyRow(agent, "a-stale-one"))
       assert.deepStrictEqual(yield* trail(agent, "a-stale-one"), ["failed tasker.conflict"])
+    })
+  )
+
+  it.effect("is none if another call with the same key has made the change since", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const agent = yield* actor()
+      const issue_id = yield* card(agent)
+      const { issue } = (yield* tasker.send("GET", `/issues/${issue_id}`)) as {
+        issue: { updated_at: string }
+      }
+      const same = outcome(update(agent, { issue_id, expected_updated_at: issue.updated_at }))
+      const [late, first] = yield* meanwhile("list", same, same)
+      assert.deepStrictEqual([first, late], ["done", "replayed"])
+      assert.deepStrictEqual(yield* trail(agent, "a-stale-one"), ["executed", "replayed"])
     })
   )
 

@@ -12,7 +12,7 @@ class Crashed extends Context.Service<Crashed, Matrix>()("test/CrashMatrix") {}
 
 const crashed = Layer.effect(
   Crashed,
-  Effect.suspend(() => runMatrix(inject("postgresUrl"), { lanes: 2, rows: writeRows }))
+  Effect.suspend(() => runMatrix(inject("postgresUrl"), { kind: "plane-like", lanes: 2, rows: writeRows }))
 )
 
 layer(crashed, { timeout: "20 minutes", excludeTestServices: true })("a gateway that is killed", (it) => {

@@ -90,7 +90,12 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
         const before = yield* keyRow(agent, key)
         yield* abandoned(agent, key)
         yield* settles(agent, key, "executed")
-        const slow = { operationId: before?.id as never, fence: before?.fence ?? 0, upstreamKey: "" }
+        const slow = {
+          operationId: before?.id as never,
+          fence: before?.fence ?? 0,
+          upstreamKey: "",
+          sendUntil: { nanos: 0n, millis: 0 }
+        }
         const event = { id: crypto.randomUUID(), at: "2026-11-24T00:00:00.000Z", count: 1 } as never
         assert.strictEqual(
           yield* once.complete(slow, { warnings: [] }, event, undefined, {
@@ -164,13 +169,30 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
       const { actor, tasker } = yield* World
       const agent = yield* actor()
       const { key } = yield* lose(agent, "create", "cut_after")
-      yield* tasker.fault({ op: "list", fault: "server_error", times: "forever" })
+      yield* tasker.fault({ op: "any", fault: "server_error", times: "forever" })
       yield* due(agent, key)
       yield* eventually(
         "it was looked at in vain",
         Effect.map(row(agent, key), (found) => found?.state === "unknown" && found.fence > 1)
       )
       assert.strictEqual((yield* row(agent, key))?.looks, 0)
+      yield* tasker.heal
+      assert.lengthOf(yield* writesUnder(agent, key), 1)
+    })
+  )
+
+  it.effect("counts its looks while Tasker fails at them alone", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const agent = yield* actor()
+      const { key } = yield* lose(agent, "create", "cut_after")
+      yield* tasker.fault({ op: "list", fault: "server_error", times: "forever" })
+      yield* due(agent, key)
+      yield* eventually(
+        "it was looked at in vain",
+        Effect.map(row(agent, key), (found) => found?.state === "unknown" && found.fence > 1)
+      )
+      assert.strictEqual((yield* row(agent, key))?.looks, 1)
       yield* tasker.heal
       assert.lengthOf(yield* writesUnder(agent, key), 1)
     })

@@ -3,8 +3,6 @@ import { Effect } from "effect"
 import { eventually } from "../support/data-dirs.ts"
 import { board, external, type PlaneReply, ReferencePlane } from "../support/plane.ts"
 
-/** What Plane does beside a request, or what two requests do to each other. Measured in races and by polling. */
-
 const movedFrom = (updatedAt: string, read: Effect.Effect<PlaneReply>) =>
   eventually(
     Effect.flatMap(read, ({ json }) =>

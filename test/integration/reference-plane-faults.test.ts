@@ -8,7 +8,7 @@ const internal = '{"error":"Something went wrong please try again later"}'
 layer(ReferencePlane.layer(), { timeout: "60 seconds", excludeTestServices: true })(
   "the reference Plane",
   (it) => {
-    /** What came of a create under a fault: the response or `cut`, and the cards that stand afterwards. */
+    /** Creates a card under a fault. Returns the response or `cut`, and how many cards stand afterwards. */
     const under = Effect.fnUntraced(function* (fault: string, more: object = {}) {
       const plane = yield* ReferencePlane
       const { cards, create, list } = yield* board(plane)

@@ -8,6 +8,7 @@ import {
   type Fixture,
   fixtureFile,
   fixtureNames,
+  type Run,
   readFixture,
   readHtml,
   run,
@@ -18,14 +19,15 @@ import { freshDatabase } from "../support/gateway.ts"
 import { freshPlane, type PlaneReply, type PlaneRequest, requestTo } from "../support/plane.ts"
 
 /**
- * The recorded replies of a real Plane, asked for again: of the reference Plane always, and of a real one if
- * PLANE_BASE_URL is set, with PLANE_API_KEY, PLANE_WORKSPACE_SLUG and the projects SMOKE_PROJECT_ID, DEF_PROJECT_ID
- * (with Fedor as default assignee) and SEC_PROJECT_ID (secret, of others). There PLANE_RECORD=1 records anew.
+ * Asks for the recorded replies again: of the reference Plane always, and of a real one if PLANE_BASE_URL is set.
+ * That needs PLANE_API_KEY of an admin, PLANE_WORKSPACE_SLUG, and three projects: SMOKE_PROJECT_ID (identifier OPS,
+ * labels "bug" and "urgent fix"), DEF_PROJECT_ID (DEF, Fedor is the default assignee) and SEC_PROJECT_ID (SEC,
+ * secret, the key has no seat), with the people of `Reference` below. PLANE_RECORD=1 records the replies anew.
  */
 
 type Ask = (path: string, request?: PlaneRequest) => Effect.Effect<PlaneReply>
 
-/** What the steps call by name, found through the API itself. */
+/** Finds what the steps call by name, through the API itself. */
 const namesOf = Effect.fnUntraced(function* (
   ask: Ask,
   slug: string,
@@ -105,8 +107,7 @@ class Reference extends Context.Service<Reference, { readonly target: Effect.Eff
 }
 
 /** Fails with every step that came otherwise. */
-const expectSame = Effect.fnUntraced(function* (fixture: Fixture, target: Target) {
-  const { names, replies } = yield* run(fixture.steps, target)
+const expectSame = Effect.fnUntraced(function* (fixture: Fixture, { names, replies }: Run) {
   const found = differences(
     fixture.steps.map(({ reply }) => reply),
     replies,
@@ -124,7 +125,7 @@ layer(Reference.layer, { timeout: "60 seconds", excludeTestServices: true })("th
     it.effect(`the reference Plane answers as the real one did: ${fixture.about}`, () =>
       Effect.gen(function* () {
         const { target } = yield* Reference
-        yield* expectSame(fixture, yield* target)
+        yield* expectSame(fixture, yield* run(fixture.steps, yield* target))
       })
     )
   }
@@ -154,7 +155,7 @@ const { env } = process
 const real = requestTo(env.PLANE_BASE_URL ?? "", env.PLANE_API_KEY ?? "")
 const slug = env.PLANE_WORKSPACE_SLUG ?? ""
 
-/** A project of its own on the real server, deleted afterwards. */
+/** Makes a project on the real server, and deletes it afterwards. */
 const realTarget = Effect.acquireRelease(
   real(`/api/v1/workspaces/${slug}/projects/`, {
     body: { name: `Fresh ${mark()}`, identifier: `F${mark()}` }
@@ -180,8 +181,11 @@ describe.skipIf(env.PLANE_BASE_URL === undefined)("a real Plane", () => {
       () =>
         Effect.gen(function* () {
           const target = yield* realTarget
-          if (env.PLANE_RECORD === "1") yield* record(name, fixture, target)
-          else yield* expectSame(fixture, target)
+          const came = yield* Effect.acquireRelease(run(fixture.steps, target), (made) =>
+            discard(fixture, made, target)
+          )
+          if (env.PLANE_RECORD === "1") record(name, fixture, came)
+          else yield* expectSame(fixture, came)
         }),
       120_000
     )
@@ -194,9 +198,21 @@ describe.skipIf(env.PLANE_BASE_URL === undefined)("a real Plane", () => {
   )
 })
 
-const record = Effect.fnUntraced(function* (name: string, fixture: Fixture, target: Target) {
-  const { names, replies } = yield* run(fixture.steps, target)
+/** Deletes what the steps made outside the run's own project. */
+const discard = (fixture: Fixture, { names, replies }: Run, { request }: Target) =>
+  Effect.forEach(fixture.steps, ({ request: { path } }, at) => {
+    const reply = replies[at]
+    const [, folder = "", list = ""] = /^\{(OPS|DEF)\}(\/(?:issues|work-items|labels)\/)$/.exec(path) ?? []
+    return reply?.status === 201 && folder !== ""
+      ? request(`${names[folder]}${list}${idOf(reply.body)}/`, { method: "DELETE" })
+      : Effect.void
+  })
+
+const idOf = (body: unknown) =>
+  typeof body === "object" && body !== null && "id" in body ? String(body.id) : ""
+
+const record = (name: string, fixture: Fixture, { names, replies }: Run) => {
   const recorded = anonymous(replies, names)
   const steps = fixture.steps.map((step, at) => ({ ...step, reply: recorded[at] }))
   writeFileSync(fixtureFile(name), `${JSON.stringify({ ...fixture, steps }, null, 2)}\n`)
-})
+}

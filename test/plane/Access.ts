@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { badKey, type Denial, forbidden, unauthenticated } from "./Denial.ts"
 import type { StoreError } from "./Store.ts"
 
-/** The user of a key, as far as the workspace and project of a request know them. */
+/** Says what the workspace and the project of a request know of a key's user. */
 const Seat = Schema.Struct({
   workspace_id: Schema.String,
   workspace_role: Schema.Int,
@@ -45,7 +45,7 @@ export class Access extends Context.Service<
         return user === undefined ? yield* badKey : user.user_id
       })
 
-      /** A project is named by its id or by the identifier of one of its cards. */
+      /** Finds the project by its id, or by the identifier in a card's number. */
       const findSeat = (userId: string, params: Readonly<Record<string, string>>) => sql`
         select w.id as workspace_id, wm.role as workspace_role,
           exists (

@@ -14,7 +14,7 @@ import type { Settings } from "./Settings.ts"
 import { isExpanded, shape } from "./Shapes.ts"
 import type { Item, StoreError } from "./Store.ts"
 
-/** A request that passed authentication, permission and throttle. */
+/** Holds a request that passed authentication, permission and throttle. */
 export interface Call {
   readonly userId: string
   readonly seat: Seat
@@ -30,7 +30,7 @@ export type Execute = (call: Call) => Effect.Effect<Answer, Denial | Died | Stor
 
 const newLabel = { name: text({ max: 255 }), color: text({ blank: true, max: 255 }) }
 
-/** The calls by their op. */
+/** Makes the calls, by their op. */
 export const calls = Effect.gen(function* () {
   const boards = yield* Boards
   const issues = yield* Issues
@@ -45,7 +45,7 @@ export const calls = Effect.gen(function* () {
 
   const card = (call: Call) => (found: Card) => shaped(call, toJson(found))
 
-  /** A page of items that are all at hand. */
+  /** Cuts a page out of all items. */
   const paged = Effect.fnUntraced(function* ({ query, settings }: Call, items: ReadonlyArray<Item>) {
     const page = yield* Effect.fromResult(pageOf(query, settings))
     const results = items.slice(page.offset, page.offset + page.perPage).map((item) => shape(item, query))

@@ -33,12 +33,12 @@ const labelItem = `json_build_object('id', l.id, ${audit("l")}, 'name', l.name, 
   'sort_order', l.sort_order, ${external}, ${authors("l")}, 'workspace', p.workspace_id, 'project', l.project_id,
   'parent', null) as item`
 
-/** Projects and what belongs to them, as JSON. */
+/** Reads projects, and what belongs to them, as the JSON that goes out. */
 export class Boards extends Context.Service<
   Boards,
   {
     readonly me: (userId: string) => Effect.Effect<ReadonlyArray<Item>, StoreError>
-    /** Those with an active seat, and public ones. One project if an id is given. */
+    /** Lists projects with an active seat, and public ones; only one if an id is given. */
     readonly projects: (
       workspaceId: string,
       userId: string,
@@ -46,14 +46,14 @@ export class Boards extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Item>, StoreError>
     readonly states: (projectId: string) => Effect.Effect<ReadonlyArray<Item>, StoreError>
     readonly labels: (projectId: string) => Effect.Effect<ReadonlyArray<Item>, StoreError>
-    /** Without roles, the last to join first. */
+    /** Lists members without roles, the last to join first. */
     readonly members: (
       projectId: string,
       removedToo: boolean
     ) => Effect.Effect<ReadonlyArray<Item>, StoreError>
-    /** With the workspace's role. */
+    /** Lists members with their role in the workspace. */
     readonly workspaceMembers: (workspaceId: string) => Effect.Effect<ReadonlyArray<Item>, StoreError>
-    /** Undefined if the name is taken. */
+    /** Returns undefined if the name is taken. */
     readonly addLabel: (
       projectId: string,
       userId: string,

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { type Item, instant } from "./Store.ts"
 
-/** A card's row with its sets. */
+/** Describes a card's row, with its labels and assignees. */
 export const Card = Schema.Struct({
   id: Schema.String,
   project_id: Schema.String,
@@ -31,7 +31,7 @@ export type Card = typeof Card.Type
 
 export const decodeCards = Schema.decodeUnknownEffect(Schema.Array(Card))
 
-/** The columns of a card `i` of project `p`. */
+/** Selects a card `i` of project `p`. */
 export const cardColumns = `i.id, i.project_id, p.workspace_id, i.sequence_id, i.name, i.description_html, i.priority,
   i.state_id, i.parent_id, i.start_date::text, i.target_date::text, i.sort_order,
   ${instant("i.completed_at")} as completed_at, i.archived_at::text, i.is_draft, i.external_source, i.external_id,

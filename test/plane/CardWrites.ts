@@ -9,23 +9,23 @@ import type { Settings } from "./Settings.ts"
 import { decodeIds, type StoreError } from "./Store.ts"
 import { Writes } from "./Writes.ts"
 
-/** Ends a request in whose middle the server died. */
+/** Ends a request during which the server died. */
 export class Died {
   readonly _tag = "Died"
 }
 
 type Failure = Denial | Died | StoreError
 
-/** A write on a card, with what is wrong with the server while it is carried out. */
+/** Describes a write on a card, and what is wrong with the server meanwhile. */
 export interface CardWrite {
   readonly userId: string
   readonly projectId: string
   readonly defaultAssignee: string | null
   readonly body: Readonly<Record<string, unknown>>
   readonly settings: Settings
-  /** Labels, assignees and state don't take. */
+  /** True if labels, assignees and state don't take. */
   readonly drop: boolean
-  /** The server dies after the card's row is committed. */
+  /** True if the server dies after the card's row is committed. */
   readonly dieBetween: boolean
 }
 
@@ -38,7 +38,7 @@ export class CardWrites extends Context.Service<
   {
     readonly create: (write: CardWrite) => Effect.Effect<Card, Failure>
     readonly change: (issueId: string, write: CardWrite) => Effect.Effect<Card, Failure>
-    /** Admins delete any card, others their own. */
+    /** Deletes a card: admins any, others their own. */
     readonly remove: (issueId: string, write: CardWrite, role: number) => Effect.Effect<void, Failure>
   }
 >()("reference-plane/CardWrites") {
@@ -67,7 +67,7 @@ export class CardWrites extends Context.Service<
         externalId: string | null
       ) => writes.log({ op, userId, projectId, issueId, commentId: null, externalId, body })
 
-      /** The state that is asked for, else the project's default. */
+      /** Selects the state that is asked for, else the project's default. */
       const target = (projectId: string, stateId: string | null) => sql`
         select id, "group" from states where project_id = ${projectId}
         order by id = ${stateId}::uuid desc nulls last, is_default desc, sequence limit 1`

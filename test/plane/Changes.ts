@@ -34,7 +34,7 @@ const Known = Schema.Tuple([
 ])
 const decodeKnown = Schema.decodeUnknownEffect(Known)
 
-/** The writable fields of a card. Others are ignored. */
+/** Checks the writable fields of a card; others are ignored. */
 const checks = (known: (typeof Known.Type)[0], { refuse_empty_html }: Settings) => ({
   assignees: references(new Set(known.users)),
   labels: references(new Set(known.labels)),
@@ -53,7 +53,7 @@ const checks = (known: (typeof Known.Type)[0], { refuse_empty_html }: Settings) 
   state: orNull(reference(new Set(known.states)))
 })
 
-/** What a valid body asks for, with sets reduced to what can be set. */
+/** Holds what a valid body asks for, with sets reduced to what can be set. */
 export type Change = Result.Result.Success<ReturnType<ReturnType<typeof checkBody>>>
 
 const checkBody = (known: (typeof Known.Type)[0], settings: Settings) => (body: Body, isNew: boolean) =>

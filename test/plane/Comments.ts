@@ -17,7 +17,7 @@ export interface CommentWrite {
   readonly settings: Settings
 }
 
-/** The body is not sanitised, and may be empty or absent. */
+/** Checks a comment's fields. The text is not sanitised, and may be empty or absent. */
 const checks = {
   comment_html: text({ blank: true }),
   access: choice("INTERNAL", "EXTERNAL"),
@@ -35,11 +35,11 @@ const commentItem = (
   'created_by', c.created_by, 'updated_by', ${updatedBy}, 'project', c.project_id, 'workspace', p.workspace_id,
   'description', c.description, 'issue', c.issue_id, 'actor', c.actor, 'parent', null) as item`
 
-/** Comments on cards, by the project in the path, which need not be the card's. */
+/** Reads and adds comments by the project in the path, which need not be the card's. */
 export class Comments extends Context.Service<
   Comments,
   {
-    /** Newest first. A card that does not exist has none. */
+    /** Lists the newest first. A card that does not exist has none. */
     readonly list: (
       projectId: string,
       issueId: string,
@@ -98,7 +98,7 @@ export class Comments extends Context.Service<
         sql`select id from issues where id = ${issueId}
           and (${settings.comment_anywhere} or (project_id = ${projectId} and deleted_at is null))`
 
-      /** The body's author; undefined if there is no such user. */
+      /** Finds the body's author. Returns undefined if there is no such user. */
       const author = ({ body, settings, userId }: CommentWrite) => {
         const given = body.created_by
         if (!settings.honour_created_by || given === undefined || given === null)

@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { answer } from "../tasker/Answer.ts"
 import { Text } from "../tasker/Fields.ts"
-import { decoder } from "../tasker/Refusal.ts"
+import { contractStyle, decoder } from "../tasker/Refusal.ts"
 import { readBody, settled } from "../tasker/Server.ts"
 import { type Reply, respond } from "../tasker/Strike.ts"
 import { Denial } from "./Denial.ts"
@@ -61,7 +61,7 @@ export const controlRoutes = HttpRouter.use(
           const denialsToo: Effect.Effect<Reply, E, R> = Effect.catch(handler, (failure) =>
             failure instanceof Denial ? Effect.succeed(respond(failure)) : Effect.fail(failure)
           )
-          const reply = yield* settled(denialsToo)
+          const reply = yield* settled(denialsToo, contractStyle)
           return reply === "cut" ? HttpServerResponse.empty() : reply
         })
       )
@@ -144,6 +144,12 @@ export const controlRoutes = HttpRouter.use(
       "DELETE",
       "/faults",
       Effect.as(Effect.all([faults.clear, behaviour.reset, rates.forget]), HttpServerResponse.empty())
+    )
+    // Leaves what was counted against the rate limit.
+    yield* add(
+      "DELETE",
+      "/faults/queue",
+      Effect.as(Effect.all([faults.clear, behaviour.reset]), HttpServerResponse.empty())
     )
     yield* add("DELETE", "/rates", Effect.as(rates.forget, HttpServerResponse.empty()))
     yield* add("GET", "/switches", Effect.map(behaviour.settings, ok))

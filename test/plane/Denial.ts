@@ -1,6 +1,6 @@
 import { Data } from "effect"
 
-/** A response other than success, in the forms that Plane was measured to use. `body` is sent as it is. */
+/** Ends a request with a response other than success, in one of the forms that were measured. */
 export class Denial extends Data.TaggedError("Denial")<{
   readonly status: number
   readonly body: string
@@ -8,24 +8,24 @@ export class Denial extends Data.TaggedError("Denial")<{
 
 const denial = (status: number, body: unknown) => new Denial({ status, body: JSON.stringify(body) })
 
-/** The form of access, paging and parsing errors. */
+/** Makes the form of access, paging and parsing errors. */
 export const detail = (status: number, text: string) => denial(status, { detail: text })
 
-/** The form of missing resources, conflicts and internal errors. */
+/** Makes the form of missing resources, conflicts and internal errors. */
 export const error = (status: number, text: string, more: Readonly<Record<string, unknown>> = {}) =>
   denial(status, { error: text, ...more })
 
-/** The form of invalid fields. */
+/** Makes the form of invalid fields. */
 export const fields = (wrong: Readonly<Record<string, unknown>>) => denial(400, wrong)
 
-/** The form of rules that are about no single field. */
+/** Makes the form of rules that are about no single field. */
 export const rule = (text: string) => fields({ non_field_errors: [text] })
 
 export const unauthenticated = detail(401, "Authentication credentials were not provided.")
 export const badKey = detail(403, "Given API token is not valid")
 export const forbidden = detail(403, "You do not have permission to perform this action.")
 export const missing = error(404, "The requested resource does not exist.")
-/** Measured as the answer to a `created_at` that is no time, after the write was carried out. */
+/** Answers a `created_at` that is no time, after the write was carried out. */
 export const invalidDetail = error(400, "Please provide valid detail")
 export const internal = error(500, "Something went wrong please try again later")
 

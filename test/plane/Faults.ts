@@ -23,7 +23,7 @@ export const Op = Schema.Literals([
 ])
 export type Op = typeof Op.Type
 
-/** What can go wrong on purpose. "Carried out" means that the write is committed. */
+/** Lists what can go wrong on purpose. "Carried out" means that the write is committed. */
 const Kind = Schema.Literals([
   /** 400; not carried out. */
   "refuse",
@@ -94,7 +94,7 @@ interface Queued {
 const limitOf = ({ every, times }: Fault) =>
   times === "forever" ? Infinity : (times ?? (every === undefined ? 1 : Infinity))
 
-/** A queue: a request takes the first fault that is due for it, and later ones don't count that request. */
+/** Queues faults: a request takes the first that is due for it, and those behind it don't count that request. */
 export class Faults extends Context.Service<
   Faults,
   {

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 
-/** A field's value, or what stands under its name in the 400. */
+/** Holds a field's value, or what stands under its name in the 400. */
 export type Checked<A> = Result.Result<A, unknown>
 const wrong = (message: string): Checked<never> => Result.fail([message])
 
@@ -66,7 +66,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Reports whether a reference can be looked up at all, so that PostgreSQL is only asked about UUIDs. */
 export const isUuid = (value: unknown): value is string => typeof value === "string" && uuid.test(value)
 
-/** A reference to a row that has to be among `known`, whatever project it is of. */
+/** Checks a reference to a row, which has to be among `known`, whatever project it is of. */
 export const reference =
   (known: ReadonlySet<string>) =>
   (value: unknown): Checked<string> => {
@@ -84,7 +84,7 @@ export const orNull =
   (value: unknown): Checked<A | null> =>
     value === null ? Result.succeed(null) : check(value)
 
-/** References without repetition; those that are wrong are reported by their position. */
+/** Checks a list of references and drops repetitions. Reports wrong ones by their position. */
 export const references =
   (known: ReadonlySet<string>) =>
   (value: unknown): Checked<ReadonlyArray<string>> => {

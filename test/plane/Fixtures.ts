@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import type { PlaneReply, PlaneRequest } from "../support/plane.ts"
 
-/** Replies of a real Plane, by the requests that they answered, in `fixtures/`. */
+/** Holds requests, in order, and how a real Plane answered them. Kept as JSON in `fixtures/`. */
 export interface Fixture {
   readonly about: string
   /** The version that was measured. */
@@ -49,14 +49,14 @@ export const fixtureFile = (name: string): string => fileURLToPath(new URL(`${na
 
 export const readFixture = (name: string): Fixture => JSON.parse(readFileSync(fixtureFile(name), "utf8"))
 
-/** Descriptions as they were sent and stored; null if they were refused as "Invalid HTML". */
+/** Reads descriptions as they were sent and stored; null if they were refused as "Invalid HTML". */
 export const readHtml = (): Readonly<Record<"pairs" | "beyond", ReadonlyArray<Spelled>>> => {
   const { beyond, pairs } = JSON.parse(readFileSync(fixtureFile("html"), "utf8"))
   return { pairs, beyond }
 }
 export type Spelled = readonly [sent: string, stored: string | null]
 
-/** Where the steps of a fixture are run, and what their names stand for there. */
+/** Says where the steps of a fixture are run, and what their names stand for there. */
 export interface Target {
   readonly request: (path: string, request: PlaneRequest) => Effect.Effect<PlaneReply>
   readonly names: Readonly<Record<string, string>>
@@ -79,8 +79,16 @@ const replyOf = ({ headers, json, status, text }: PlaneReply): Reply => ({
   body: json ?? text
 })
 
-/** Runs the steps in order. Each is given with what its names stood for. */
-export const run = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, target: Target) {
+export interface Run {
+  readonly replies: ReadonlyArray<Reply>
+  readonly names: Readonly<Record<string, string>>
+}
+
+/** Runs the steps in order. Returns the replies, and what the names stood for. */
+export const run = Effect.fnUntraced(function* (
+  steps: ReadonlyArray<Step>,
+  target: Target
+): Effect.fn.Return<Run> {
   const names: Record<string, string> = { ...target.names }
   const replies: Array<Reply> = []
   for (const { request, save } of steps) {
@@ -100,13 +108,13 @@ export const run = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, targ
 
 const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
-/** Counters of a project that others use as well. */
+/** Counts in projects that others use as well. */
 const loose = new Set(["sequence_id", "sort_order", "total_members"])
 const parseError = "JSON parse error - "
 
 /**
- * Differences between replies as they were recorded and as they came. Ids may differ if they do so
- * consistently, times if they have one form. Names of the run are looked through.
+ * Finds where replies differ from the recorded ones. Ids may differ if they do so consistently, and times if
+ * they have one form; names of the run are filled in first.
  */
 export const differences = (
   recorded: ReadonlyArray<Reply>,
@@ -153,7 +161,7 @@ export const differences = (
   return recorded.map((reply, at) => compare(reply, come[at], "reply"))
 }
 
-/** Replies with small ids and without the names of the run, to be recorded. */
+/** Prepares replies to be recorded: with small ids, and without the names of the run. */
 export const anonymous = (
   replies: ReadonlyArray<Reply>,
   names: Readonly<Record<string, string>>

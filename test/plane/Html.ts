@@ -27,7 +27,7 @@ const children = (node: Nodes, tagName: string): ReadonlyArray<RootContent> => {
   return "children" in node ? node.children.flatMap((child) => children(child, tagName)) : []
 }
 
-/** A whole document stays a list of nodes; a single element stays as it is; anything else gets one wrapper. */
+/** Keeps a whole document as a list of nodes and a single element as it is, and wraps anything else. */
 const outermost = (html: string): ReadonlyArray<RootContent> => {
   const document: Root = parser.parse(html)
   const head = children(document, "head")
@@ -88,7 +88,7 @@ const only: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 const schemes = new Set(["http:", "https:", "mailto:", "tel:"])
 
-/** hast's name of a property, back to the attribute's. */
+/** Turns hast's name of a property into the attribute's. */
 const attributeOf = (property: string) =>
   property === "className"
     ? "class"

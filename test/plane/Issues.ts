@@ -9,7 +9,7 @@ import { decodeIds, decodeItems, decodeTotal, type Item, type StoreError } from 
 type Failure = Denial | StoreError
 type Query = Readonly<Record<string, string>>
 
-/** The fields of cards by which a list can be ordered, and their columns. */
+/** Maps the fields by which a list can be ordered to their columns. */
 const columns: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     (
@@ -38,7 +38,7 @@ export class Issues extends Context.Service<
       externalId: string,
       settings: Settings
     ) => Effect.Effect<Card, Failure>
-    /** The id of the newest card with an external id, archived and draft ones included. */
+    /** Finds the id of the newest card with an external id, archived and draft ones included. */
     readonly holder: (
       projectId: string,
       source: string,
@@ -54,7 +54,7 @@ export class Issues extends Context.Service<
       { readonly page: Page; readonly total: number; readonly cards: ReadonlyArray<Card> },
       Failure
     >
-    /** Name, id and number of cards in the projects of a user. */
+    /** Finds name, id and number of cards in the projects of a user. */
     readonly search: (
       workspaceId: string,
       userId: string,

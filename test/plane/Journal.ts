@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { Fault, Op } from "./Faults.ts"
 
-/** A request as it was received. `fault` and `status` are set as it goes on; a null status is in flight or cut. */
+/** Describes a request. `fault` and `status` are set as it goes on; with a null status it is in flight or cut. */
 export interface Entry {
   readonly n: number
   readonly at: string
@@ -15,7 +15,7 @@ export interface Entry {
   status: number | null
 }
 
-/** Number of requests kept, so that a long run does not fill the memory. */
+/** Limits the requests kept, so that a long run does not fill the memory. */
 const kept = 20_000
 
 export class Journal extends Context.Service<

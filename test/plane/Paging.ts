@@ -28,7 +28,7 @@ export const pageOf = (query: Query, settings: Settings): Result.Result<Page, De
   return Result.succeed({ perPage, page, offset: page * step })
 }
 
-/** The envelope of every list. `next_cursor` is never null, only `next_page_results` tells the end. */
+/** Wraps the results of a list. `next_cursor` is never null; only `next_page_results` tells the end. */
 export const envelope = (
   { offset, page, perPage }: Page,
   total: number,

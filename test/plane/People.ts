@@ -6,7 +6,7 @@ import { type Denial, missing } from "./Denial.ts"
 import { decodeIds, type Item, type StoreError } from "./Store.ts"
 import { Writes } from "./Writes.ts"
 
-/** What is given is set, what is left out stays. */
+/** Sets what is given; the rest stays. */
 export const Edit = Schema.Struct({
   name: Schema.optionalKey(Text),
   /** Not respelled, so that a test can plant what the editor of the board makes. */
@@ -24,11 +24,11 @@ export type Edit = typeof Edit.Type
 
 export const Remark = Schema.Struct({ user_id: Uuid, comment_html: Text })
 
-/** What people do on the board, without keys, limits, faults and the log of writes. */
+/** Does what people do on the board: without keys, limits, faults and the log of writes. */
 export class People extends Context.Service<
   People,
   {
-    /** Any card, also one that is archived, a draft or deleted. */
+    /** Reads any card, also one that is archived, a draft or deleted. */
     readonly card: (issueId: string) => Effect.Effect<Item, Denial | StoreError>
     readonly edit: (issueId: string, edit: Edit) => Effect.Effect<Item, Denial | StoreError>
     readonly comment: (

@@ -5,7 +5,7 @@ export type Pass =
   | { readonly _tag: "Passed"; readonly remaining: number; readonly reset: number }
   | { readonly _tag: "Throttled"; readonly retryAfter: number }
 
-/** Requests per key in a sliding window. A throttled request does not count. */
+/** Limits requests per key in a sliding window. A throttled request does not count. */
 export class Rates extends Context.Service<
   Rates,
   { readonly pass: (key: string) => Effect.Effect<Pass>; readonly forget: Effect.Effect<void> }

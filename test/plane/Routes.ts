@@ -4,10 +4,10 @@ import { forbidden } from "./Denial.ts"
 import type { Op } from "./Faults.ts"
 import type { Settings } from "./Settings.ts"
 
-/** A path with the methods that the reference carries out. */
+/** Pairs a path with the methods that the reference carries out. */
 interface Route {
   readonly pattern: RegExp
-  /** What Plane says in `Allow`, which is more than the reference carries out. */
+  /** Plane's own `Allow`, which is more than the reference carries out. */
   readonly allow: string
   readonly ops: Readonly<Record<string, Op>>
 }
@@ -19,7 +19,7 @@ export interface Match {
 
 const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-/** `cards` stands for both spellings. Ids that are no lower-case UUID match no path. */
+/** Makes a route. `cards` stands for both spellings; ids that are no lower-case UUID match no path. */
 const route = (path: string, allow: string, ops: Readonly<Record<string, Op>>): Route => {
   const pattern = path
     .replace(/\bcards\b/, "(?<spelling>issues|work-items)")

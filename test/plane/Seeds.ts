@@ -40,7 +40,7 @@ export const NewProject = Schema.Struct({
 export const NewMember = Schema.Struct({ project_id: Uuid, ...Member.fields })
 export const NewLabel = Schema.Struct({ project_id: Uuid, name: Text, color: Schema.optionalKey(Text) })
 
-/** Plane's own five. */
+/** Lists Plane's own five. */
 const planeStates = [
   { name: "Backlog", group: "backlog", color: "#60646C" },
   { name: "Todo", group: "unstarted", color: "#60646C" },
@@ -65,7 +65,7 @@ const decodeSeeded = Schema.decodeUnknownEffect(Schema.Tuple([Seeded]))
 export class Seeds extends Context.Service<
   Seeds,
   {
-    /** The user of the first key, who is in every workspace. */
+    /** Makes the user of the first key, who is in every workspace. */
     readonly operator: (key: string) => Effect.Effect<void, StoreError>
     readonly project: (seed: typeof NewProject.Type) => Effect.Effect<SeededProject, Denial | StoreError>
     /** Adds a member, or changes what is given of one. */

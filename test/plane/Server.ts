@@ -18,7 +18,7 @@ const largestBody = 5 * 1024 * 1024
 
 type Request = HttpServerRequest.HttpServerRequest
 
-/** A request with its body, as it is looked at step by step. */
+/** Holds what is known of a request before its path is looked at. */
 interface Received {
   readonly request: Request
   readonly query: Readonly<Record<string, string>>
@@ -53,6 +53,12 @@ const fieldsOf = ({ body, request }: Received): Effect.Effect<Readonly<Record<st
   return Effect.fail(rule(`Invalid data. Expected a dictionary, but got ${type}.`))
 }
 
+/** Adds Plane's headers to a response that is Plane's own. */
+const withHeaders = ({ fault }: Entry, reply: Reply, headers: Readonly<Record<string, string>>): Reply =>
+  reply === "cut" || fault === "proxied" || fault === "html" || fault === "rate_limit"
+    ? reply
+    : HttpServerResponse.setHeaders(reply, headers)
+
 const writeOps: ReadonlySet<Op> = new Set(["create", "update", "delete", "comment"])
 
 /** Serves `/api/v1`: every request is noted, checked, perhaps struck by a fault, and carried out to its end. */
@@ -66,7 +72,7 @@ export const apiRoutes = HttpRouter.use(
     const executes = yield* calls
     const scope = yield* Effect.scope
 
-    /** A broker that is out makes a done write a 500 and everything else slow. */
+    /** Answers a done write with a 500, and everything else late, if the broker is out. */
     const throughBroker = ({ settings }: Received, op: Op, execute: Effect.Effect<Answer, unknown>) =>
       settings.broker_out
         ? Effect.flatMap(execute, (done) =>
@@ -95,7 +101,7 @@ export const apiRoutes = HttpRouter.use(
             fault: fault?.fault
           })
         })
-        // A denial is an answer like any other: a fault can spoil it.
+        // Turns denials into answers, so that a fault can spoil them too.
         const answered = Effect.catchTag(execute, "Denial", (denial) => Effect.succeed<Answer>(denial))
         return yield* strike(fault, projectId, throughBroker(received, op, answered))
       })
@@ -110,7 +116,7 @@ export const apiRoutes = HttpRouter.use(
       project_role: null
     }
 
-    /** Authentication, permission, throttle, method: in this order, as measured. */
+    /** Checks authentication, permission, throttle and method, in this order, as measured. */
     const admitted = Effect.fnUntraced(function* (received: Received, found: Match) {
       const { entry, query, request } = received
       const key = request.headers["x-api-key"]
@@ -134,14 +140,10 @@ export const apiRoutes = HttpRouter.use(
             )
           : carryOut(received, op, found, userId, seat)
       const reply: Reply = yield* Effect.catchCause(answered, failed)
-      return reply === "cut"
-        ? reply
-        : entry.fault === "proxied" || entry.fault === "html" || entry.fault === "rate_limit"
-          ? reply
-          : HttpServerResponse.setHeaders(reply, {
-              "x-ratelimit-remaining": String(pass.remaining),
-              "x-ratelimit-reset": String(pass.reset)
-            })
+      return withHeaders(entry, reply, {
+        "x-ratelimit-remaining": String(pass.remaining),
+        "x-ratelimit-reset": String(pass.reset)
+      })
     })
 
     const failed = (cause: Cause.Cause<unknown>): Effect.Effect<Reply> => {
@@ -185,14 +187,14 @@ export const apiRoutes = HttpRouter.use(
           admitted({ request, query, body, settings, entry }, found),
           failed
         )
-        return reply === "cut" ? reply : HttpServerResponse.setHeader(reply, "allow", found.route.allow)
+        return withHeaders(entry, reply, { allow: found.route.allow })
       })
       const reply = yield* Effect.catchCause(answer, failed)
       if (reply !== "cut") entry.status = reply.status
       return reply
     })
 
-    /** On a fiber of its own: a request is carried to its end even if the client is gone. */
+    /** Runs each request on a fiber of its own, to its end even if the client is gone. */
     yield* router.add("*", "*", (request) =>
       Effect.gen(function* () {
         const fiber = yield* Effect.forkIn(exchange(request), scope)

@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Schema, Struct } from "effect"
 
 const Milliseconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-/** One switch for each behaviour that a client has to survive. The defaults are as Plane was measured. */
+/** Switches each behaviour that a client has to survive. The defaults are as Plane was measured. */
 export const Settings = Schema.Struct({
   /** False: an older server, which knows the paths as `issues/` only. */
   work_items: Schema.Boolean,

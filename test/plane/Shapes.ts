@@ -4,7 +4,7 @@ type Query = Readonly<Record<string, string>>
 
 const listOf = (text: string | undefined) => (text === undefined || text === "" ? [] : text.split(","))
 
-/** What ids stand for, by the field that holds them. */
+/** Maps ids to what they stand for, by the field that holds them. */
 export type Expansions = Readonly<Record<string, ReadonlyMap<string, Item>>>
 
 export const isExpanded = (query: Query) => listOf(query.expand).length > 0

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { type Answer, answer } from "../tasker/Answer.ts"
+import { contractStyle } from "../tasker/Refusal.ts"
 import { type Reply, respond, strike as strikeAny } from "../tasker/Strike.ts"
 import { badKey, type Denial, internal, rule } from "./Denial.ts"
 import type { Fault } from "./Faults.ts"
@@ -14,6 +15,9 @@ export const throttled = (seconds: number) =>
 
 const reply = (done: Answer) =>
   done.status === 204 ? HttpServerResponse.empty({ status: 204 }) : respond(done)
+
+/** No fault that is passed on depends on it. */
+const anyCall = { reads: false, kind: "Issue", style: contractStyle } as const
 
 const refuse = (denial: Denial) => Effect.succeed(respond(denial))
 
@@ -34,7 +38,7 @@ export const strike = <E, R>(
     case "wrong_shape":
     case "huge":
     case "html":
-      return strikeAny({ op: "any", fault: fault.fault, delay_ms }, project, execute)
+      return strikeAny({ op: "any", fault: fault.fault, delay_ms }, { ...anyCall, project }, execute)
     default:
       return Effect.andThen(Effect.sleep(delay_ms), spoil(fault, project, execute))
   }

@@ -4,7 +4,7 @@ import type { Op } from "./Faults.ts"
 import { Behaviour } from "./Settings.ts"
 import { instant, type StoreError } from "./Store.ts"
 
-/** A write that was carried out. */
+/** Describes a write that was carried out. */
 export interface Write {
   readonly op: Op
   readonly userId: string
@@ -15,7 +15,7 @@ export interface Write {
   readonly body: unknown
 }
 
-/** As the reference Tasker's log names it: Plane has no key of its own, so the external id stands for it. */
+/** Names things as the reference Tasker's log does. Plane has no keys, so the external id stands for one. */
 const Logged = Schema.Struct({
   n: Schema.Int,
   op: Schema.String,
@@ -31,7 +31,7 @@ const Logged = Schema.Struct({
 export type Logged = typeof Logged.Type
 const decodeLogged = Schema.decodeUnknownEffect(Schema.Array(Logged))
 
-/** The log of writes, and the job that runs after each of them. */
+/** Logs writes, and runs the job that follows each of them. */
 export class Writes extends Context.Service<
   Writes,
   {

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto"
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect } from "effect"
 import { owner, type SeededProject, type TaskerControl } from "./tasker.ts"
 
@@ -44,3 +45,19 @@ export const editCard = (tasker: TaskerControl, id: string) =>
   tasker.send("PATCH", `/issues/${id}`, { description_html: `<p>Edited ${randomUUID()}</p>` })
 
 export const deleteCard = (tasker: TaskerControl, id: string) => tasker.send("DELETE", `/issues/${id}`)
+
+/** Puts many older cards into Tasker's tables, each with a text of so many characters. */
+export const oldCards = (
+  database: PgClient.PgClient,
+  { project, states }: SeededProject,
+  count: number,
+  characters: number
+) =>
+  database`
+    insert into tasker.issues (project_id, sequence_id, name, name_folded, description_html, priority, state_id,
+      label_ids, assignee_ids, created_at, updated_at)
+    select ${project.id}::uuid, 100000 + n, 'Older card ' || n, 'older card ' || n,
+      '<p>' || repeat('Text ', ${Math.ceil(characters / 5)}::int) || '</p>', 'none', ${states[0]?.id ?? ""}::uuid,
+      '{}', '{}', moment, moment
+    from generate_series(1, ${count}::int) as n,
+      lateral (select timestamptz '2020-01-01' - n * interval '1 second' as moment) as made`

@@ -10,7 +10,7 @@ import { control, type Fault, type TaskerControl } from "./tasker.ts"
 export interface PlaneFault extends Fault {
   /** Strikes only requests that name this external id. */
   readonly external_id?: string
-  /** What a proxy answers after the write was carried out. */
+  /** Sets what a proxy answers after the write was carried out. */
   readonly status?: number
   readonly body?: string
   readonly content_type?: string
@@ -44,7 +44,7 @@ export interface PlaneProject {
   readonly key_role: number | null
 }
 
-/** A response of Plane's API. */
+/** Holds a response of Plane's API. */
 export interface PlaneReply {
   readonly status: number
   readonly headers: Headers
@@ -61,7 +61,7 @@ export interface PlaneRequest {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What a test does to a reference Plane, and sends to its API. */
+/** Does what a test does to a reference Plane, and sends requests to its API. */
 export interface PlaneControl extends Pick<TaskerControl, "url" | "requests" | "atRest" | "heal" | "send"> {
   readonly apiKey: string
   readonly writes: Effect.Effect<ReadonlyArray<Logged>>
@@ -71,7 +71,7 @@ export interface PlaneControl extends Pick<TaskerControl, "url" | "requests" | "
   readonly label: (projectId: string, name: string) => Effect.Effect<string>
   /** Makes a key invalid. */
   readonly revoke: (apiKey: string) => Effect.Effect<void>
-  /** Any card, also one that is archived, a draft or deleted. */
+  /** Reads any card, also one that is archived, a draft or deleted. */
   readonly card: (issueId: string) => Effect.Effect<PlaneReply["json"]>
   /** Edits, archives or deletes a card as a person does on the board: not logged as a write. */
   readonly edit: (issueId: string, edit: Edit) => Effect.Effect<PlaneReply["json"]>
@@ -83,7 +83,7 @@ export interface PlaneControl extends Pick<TaskerControl, "url" | "requests" | "
   readonly request: (path: string, request?: PlaneRequest) => Effect.Effect<PlaneReply>
 }
 
-/** The people of a seeded project, in different seats. */
+/** Seats people in a seeded project, each differently. */
 export const people: ReadonlyArray<PlaneMember> = [
   { email: "ivan@example.test", first_name: "Ivan", last_name: "Petrov" },
   { email: "fedor@example.test", first_name: "Fedor", last_name: "Sidorov" },
@@ -157,14 +157,14 @@ export const planeControl = (url: string, apiKey: string): PlaneControl => {
   }
 }
 
-/** A reference Plane of a test's own, in the test's database. Without a rate limit unless one is given. */
+/** Starts a reference Plane in the test's database, without a rate limit unless one is given. */
 export const freshPlane = (databaseUrl: string, settings: Partial<Settings> = {}) =>
   Effect.map(
     startPlane({ databaseUrl, apiKey: "plane_api_test", settings: { rate_limit: 0, ...settings } }),
     ({ url }) => planeControl(url, "plane_api_test")
   )
 
-/** A reference Plane for the tests of one file, with settings that they can change and reset. */
+/** Provides a reference Plane to the tests of one file. They can change its settings, and reset them by `heal`. */
 export class ReferencePlane extends Context.Service<ReferencePlane, PlaneControl>()("test/ReferencePlane") {
   static readonly layer = (settings: Partial<Settings> = {}) =>
     Layer.effect(
@@ -173,7 +173,7 @@ export class ReferencePlane extends Context.Service<ReferencePlane, PlaneControl
     )
 }
 
-/** The paths of a seeded project, and requests to them that a test makes often. */
+/** Seeds a project. Returns its paths, and the requests to them that tests make often. */
 export const board = Effect.fnUntraced(function* (plane: PlaneControl, seed: Partial<PlaneProject> = {}) {
   const seeded = yield* plane.project(seed)
   const workspace = `/api/v1/workspaces/${seeded.project.workspace_slug}`
@@ -209,5 +209,5 @@ interface Named {
   readonly name: string
 }
 
-/** What a create needs to be found again by its external id. */
+/** Makes what a create needs to be found again by its external id. */
 export const external = (id: string) => ({ external_source: "test", external_id: id })

@@ -70,6 +70,7 @@ export const served = (variables: Variables = {}) =>
         NODEDC_INTERNAL_ACCESS_TOKEN: tasker.accessToken,
         TASKER_TIMEOUT_MS: "3000",
         CALL_DEADLINE_MS: "9000",
+        TASKER_SETTLE_AFTER_MS: "0",
         // Many tests make the same card through several doors.
         DUPLICATE_WINDOW_MINUTES: "0",
         ...variables

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { freshDatabase, secret } from "./gateway.ts"
 import { type Agent, newAgent, Served, start } from "./served.ts"
+import { isNamed, namedPlace } from "./smoke-place.ts"
 import type { Setting } from "./story.ts"
 import { freshTasker, owner } from "./tasker.ts"
 
@@ -11,7 +12,7 @@ import { freshTasker, owner } from "./tasker.ts"
  * asked but what the gateway itself may ask; else it is a reference Tasker, made for the run.
  *
  *   NODEDC_TASKER_INTERNAL_URL, NODEDC_INTERNAL_ACCESS_TOKEN, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID
- *   SMOKE_OWNER_USER_ID, SMOKE_OWNER_EMAIL               in whose name: a member of that project
+ *   SMOKE_OWNER_USER_ID, SMOKE_OWNER_EMAIL               in whose name; unset: a member of that project
  *   DATABASE_URL, NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN    where the gateway keeps what it keeps, and its bearer
  */
 export class Smoke extends Context.Service<Smoke, { readonly agent: Agent; readonly setting: Setting }>()(
@@ -28,34 +29,19 @@ interface Place {
   readonly owner: { readonly owner_user_id: string; readonly owner_email: string }
 }
 
-const needed = [
-  "NODEDC_TASKER_INTERNAL_URL",
-  "NODEDC_INTERNAL_ACCESS_TOKEN",
-  "SMOKE_WORKSPACE_SLUG",
-  "SMOKE_PROJECT_ID"
-] as const
-
 /** An empty variable is one that is not set. */
 const variable = (name: string): string | undefined => process.env[name] || undefined
 
-/** The place that the environment names. One that is named in part is a mistake, and said so. */
 const named = Effect.gen(function* () {
-  const missing = needed.filter((name) => variable(name) === undefined)
-  if (missing.length > 0) {
-    return yield* Effect.die(new Error(`A real Tasker is named, but ${missing.join(", ")} is not set`))
-  }
-  const value = (name: (typeof needed)[number]) => variable(name) ?? ""
+  const { owner: found, place } = yield* Effect.orDie(namedPlace(process.env))
   return {
-    taskerUrl: value("NODEDC_TASKER_INTERNAL_URL"),
-    taskerToken: value("NODEDC_INTERNAL_ACCESS_TOKEN"),
-    workspaceSlug: value("SMOKE_WORKSPACE_SLUG"),
-    projectId: value("SMOKE_PROJECT_ID"),
+    taskerUrl: place.url.href,
+    taskerToken: Redacted.value(place.token),
+    workspaceSlug: place.workspaceSlug,
+    projectId: place.projectId,
     databaseUrl: variable("DATABASE_URL") ?? (yield* freshDatabase).url,
     internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN") ?? secret(),
-    owner: {
-      owner_user_id: variable("SMOKE_OWNER_USER_ID") ?? owner.id,
-      owner_email: variable("SMOKE_OWNER_EMAIL") ?? owner.email
-    }
+    owner: { owner_user_id: found.id, owner_email: found.email }
   } satisfies Place
 })
 
@@ -77,8 +63,7 @@ const made = Effect.gen(function* () {
 /** A gateway of the smoke's own, and an agent with every scope on the one project. */
 export const layer = Layer.effectContext(
   Effect.gen(function* () {
-    // The project alone says that a real Tasker is meant: the other variables are a gateway's own.
-    const place: Place = yield* variable("SMOKE_PROJECT_ID") === undefined ? made : named
+    const place: Place = yield* isNamed(process.env) ? named : made
     const { databaseUrl, internalToken, projectId, workspaceSlug } = place
     const url = yield* start({
       DATABASE_URL: databaseUrl,

@@ -1,4 +1,6 @@
 import { Effect } from "effect"
+import type { Edit } from "../tasker/Seeds.ts"
+import type { Profile, Switches } from "../tasker/Switches.ts"
 import { startTasker } from "../tasker/Tasker.ts"
 
 /** What a test says to the reference Tasker that is no part of its contract: seeds, faults, and what it saw. */
@@ -12,7 +14,9 @@ export interface TaskerControl {
   readonly atRest: Effect.Effect<boolean>
   readonly fault: (fault: Fault) => Effect.Effect<void>
   readonly heal: Effect.Effect<void>
-  readonly switches: (switches: Readonly<Record<string, boolean>>) => Effect.Effect<void>
+  readonly switches: (switches: Partial<Switches>) => Effect.Effect<void>
+  /** Edits, archives or hides a card as a person does on the board: not logged as a write. */
+  readonly edit: (issueId: string, edit: Edit) => Effect.Effect<void>
   readonly send: (method: string, path: string, body?: unknown) => Effect.Effect<unknown>
 }
 
@@ -28,6 +32,8 @@ export interface ProjectSeed {
     readonly role?: number
     readonly active?: boolean
   }>
+  /** A member's id. */
+  readonly default_assignee: string
 }
 
 export interface SeededProject {
@@ -69,6 +75,11 @@ export interface Fault {
   readonly every?: number
   readonly delay_ms?: number
   readonly retry_after?: number
+  readonly external_id?: string
+  readonly carried_out?: boolean
+  readonly status?: number
+  readonly body?: string
+  readonly content_type?: string
 }
 
 export const owner = { id: "owner-1", email: "owner@example.test", display_name: "Olga Owner", role: 20 }
@@ -119,20 +130,28 @@ export const control = (url: string, accessToken: string): TaskerControl => {
     atRest: Effect.map(
       Effect.suspend(() => send("GET", `/requests?since=${ended}`)),
       (body) => {
-        const { requests, last } = body as { requests: ReadonlyArray<RecordedRequest>; last: number }
+        const {
+          background = 0,
+          last,
+          requests
+        } = body as { requests: ReadonlyArray<RecordedRequest>; last: number; background?: number }
         const rest = requests.every(
           ({ status, fault }) => status !== null || (fault ?? "").startsWith("cut_")
         )
         if (rest) ended = last
-        return rest
+        return rest && background === 0
       }
     ),
     fault: (fault) => Effect.asVoid(send("POST", "/faults", fault)),
     heal: Effect.asVoid(send("DELETE", "/faults")),
+    edit: (issueId, edit) => Effect.asVoid(send("PATCH", `/issues/${issueId}`, edit)),
     switches: (switches) => Effect.asVoid(send("PUT", "/switches", switches))
   }
 }
 
 /** A reference Tasker of a test's own, in the test's database. */
-export const freshTasker = (databaseUrl: string, accessToken: string) =>
-  Effect.map(startTasker({ databaseUrl, accessToken }), ({ url }) => control(url, accessToken))
+export const freshTasker = (
+  databaseUrl: string,
+  accessToken: string,
+  options: { readonly profile?: Profile; readonly switches?: Partial<Switches> } = {}
+) => Effect.map(startTasker({ databaseUrl, accessToken, ...options }), ({ url }) => control(url, accessToken))

@@ -97,7 +97,7 @@ const world = (options: Options) =>
     Effect.gen(function* () {
       const fresh = yield* freshDatabase
       const proxy = options.proxied ? yield* postgresProxy(fresh.url) : absent
-      const tasker = yield* freshTasker(fresh.url, secret())
+      const tasker = yield* freshTasker(fresh.url, secret(), { profile: "strict" })
       const database = yield* PgClient.make({ url: Redacted.make(fresh.url), maxConnections: 4 })
       const settings = Settings.layer({
         DATABASE_URL: options.proxied ? proxy.url : fresh.url,

@@ -1,4 +1,4 @@
-import { Effect, type Schema } from "effect"
+import { Effect, type Schema, Struct } from "effect"
 import { HttpServer } from "effect/http"
 import { type Answer, answer } from "./Answer.ts"
 import {
@@ -18,13 +18,14 @@ import {
   WriteHeaders
 } from "./Calls.ts"
 import { type Card, toIssue } from "./Card.ts"
-import { Comments } from "./Comments.ts"
-import type { Switches } from "./Faults.ts"
+import { type Comment, Comments } from "./Comments.ts"
+import type { Fault } from "./Faults.ts"
 import { Uuid } from "./Fields.ts"
 import { Issues, type Manner } from "./Issues.ts"
 import { Once, type StoreError, type Write } from "./Once.ts"
 import { Projects } from "./Projects.ts"
 import { decoder, invalidField, notFound, Refusal } from "./Refusal.ts"
+import type { Switches } from "./Switches.ts"
 
 /** A call that got past the bearer, as far as it is known before its fields are looked at. */
 export interface Incoming {
@@ -33,8 +34,7 @@ export interface Incoming {
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly body: unknown
   readonly switches: Switches
-  /** Struck by the fault of that name. */
-  readonly drop: boolean
+  readonly fault: Fault["fault"] | undefined
 }
 
 export interface Call {
@@ -70,10 +70,11 @@ const requireSameActor = (
         })
       )
 
-const mannerOf = ({ drop, switches }: Incoming): Manner => ({
-  drop,
-  dedupeExternal: switches.dedupe_external,
-  ignoreExpected: switches.ignore_expected
+const mannerOf = ({ fault, switches }: Incoming): Manner => ({ drop: fault === "drop", switches })
+
+const shown = ({ external_id, ...comment }: Partial<Comment>, { external_ids_shown }: Switches) => ({
+  ...comment,
+  ...(external_ids_shown && { external_id })
 })
 
 /** The ten calls of the internal API. */
@@ -84,12 +85,13 @@ export const calls = Effect.gen(function* () {
   const once = yield* Once
   const server = yield* HttpServer.HttpServer
   const baseUrl = HttpServer.formatAddress(server.address)
-  const issueAnswer = (status: number, card: Card) => answer(status, { issue: toIssue(card, baseUrl) })
+  const issueAnswer = (status: number, card: Card, { switches }: Incoming) =>
+    answer(status, { issue: toIssue(card, baseUrl, switches) })
 
   /** What every write has in common: key, actor and project, before its own fields are looked at. */
   const asWrite = Effect.fnUntraced(function* (op: Op, incoming: Incoming): Effect.fn.Return<Write, Refusal> {
     const headers = yield* decodeHeaders(incoming.headers)
-    const { dedupe_key } = incoming.switches
+    const { bump_updated_at, dedupe_key, race_external_ids } = incoming.switches
     const key = dedupe_key
       ? (yield* decodeWriteHeaders(incoming.headers))["idempotency-key"]
       : (incoming.headers["idempotency-key"] ?? "")
@@ -99,7 +101,8 @@ export const calls = Effect.gen(function* () {
       op,
       key,
       dedupeKey: dedupe_key,
-      externalId: external_id ?? null,
+      turn: race_external_ids ? null : (external_id ?? null),
+      bumps: bump_updated_at && incoming.fault !== "broker_lost",
       projectId: project_id,
       ownerId: headers["x-nodedc-owner-id"],
       agentId: headers["x-nodedc-agent-id"],
@@ -111,7 +114,7 @@ export const calls = Effect.gen(function* () {
     const write = yield* asWrite("create", incoming)
     const carryOut = Effect.gen(function* () {
       const card = yield* issues.create(yield* decodeCreate(incoming.body), mannerOf(incoming))
-      return { answer: issueAnswer(201, card), issueId: card.id, commentId: null }
+      return { answer: issueAnswer(201, card, incoming), issueId: card.id, commentId: null }
     })
     return yield* once.run(write, carryOut)
   })
@@ -129,7 +132,7 @@ export const calls = Effect.gen(function* () {
         const asked = yield* decode(incoming.body)
         const at = { projectId: write.projectId, issueId, expected: asked.expected_updated_at }
         const card = yield* issues.change(at, asked, mannerOf(incoming))
-        return { answer: issueAnswer(200, card), issueId, commentId: null }
+        return { answer: issueAnswer(200, card, incoming), issueId, commentId: null }
       })
       return yield* once.run(write, carryOut)
     })
@@ -140,16 +143,11 @@ export const calls = Effect.gen(function* () {
     const write = yield* asWrite("comment", incoming)
     const carryOut = Effect.gen(function* () {
       const body = yield* decodeComment(incoming.body)
-      const { id, issue_id, comment_html, created_at } = yield* comments.add(
-        issueId,
-        body,
-        write.ownerId,
-        mannerOf(incoming)
-      )
+      const { author: _, ...comment } = yield* comments.add(issueId, body, write.ownerId, incoming.switches)
       return {
-        answer: answer(201, { comment: { id, issue_id, comment_html, created_at } }),
+        answer: answer(201, { comment: shown(comment, incoming.switches) }),
         issueId,
-        commentId: id
+        commentId: comment.id
       }
     })
     return yield* once.run(write, carryOut)
@@ -169,15 +167,16 @@ export const calls = Effect.gen(function* () {
     const headers = yield* decodeHeaders(incoming.headers)
     const projectId = yield* pathId(incoming, "project_id")
     yield* projects.requireSeat(projectId, headers["x-nodedc-owner-id"])
-    return answer(200, yield* projects.context(projectId))
+    return answer(200, yield* projects.context(projectId, incoming.switches))
   })
 
   const list = Effect.fn("Tasker.list")(function* (incoming: Incoming) {
     const headers = yield* decodeHeaders(incoming.headers)
-    const query = yield* decodeList(incoming.query)
+    const { switches } = incoming
+    const query = yield* switches.only_by_project ? decodeProject(incoming.query) : decodeList(incoming.query)
     yield* projects.requireSeat(query.project_id, headers["x-nodedc-owner-id"])
-    const page = yield* issues.list(query)
-    return answer(200, { ...page, results: page.results.map((card) => toIssue(card, baseUrl)) })
+    const page = yield* issues.list(query, switches)
+    return answer(200, { ...page, results: page.results.map((card) => toIssue(card, baseUrl, switches)) })
   })
 
   const listComments = Effect.fn("Tasker.list_comments")(function* (incoming: Incoming) {
@@ -185,7 +184,8 @@ export const calls = Effect.gen(function* () {
     const issueId = yield* pathId(incoming, "issue_id")
     const query = yield* decodeCommentsQuery(incoming.query)
     yield* projects.requireSeat(query.project_id, headers["x-nodedc-owner-id"])
-    return answer(200, yield* comments.list(issueId, query))
+    const page = yield* comments.list(issueId, query, incoming.switches)
+    return answer(200, { ...page, results: page.results.map((each) => shown(each, incoming.switches)) })
   })
 
   return [
@@ -211,4 +211,6 @@ const decodeCreate = decoder(CreateBody)
 const decodeComment = decoder(CommentBody)
 const decodeResolve = decoder(ResolveBody)
 const decodeList = decoder(ListQuery)
+/** The seed's listing knows no other parameter. */
+const decodeProject = decoder(ListQuery.mapFields(Struct.pick(["project_id"])))
 const decodeCommentsQuery = decoder(CommentsQuery)

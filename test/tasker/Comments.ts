@@ -1,10 +1,11 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Schema } from "effect"
-import { type CommentBody, type CommentsQuery, defaultLimit } from "./Calls.ts"
-import { fromCursor, toCursor } from "./Cursor.ts"
+import type { CommentBody, CommentsQuery } from "./Calls.ts"
+import { pagingOf } from "./Cursor.ts"
 import { sanitise } from "./Html.ts"
 import { iso, type StoreError } from "./Once.ts"
 import { alreadyExists, notFound } from "./Refusal.ts"
+import type { Switches } from "./Switches.ts"
 
 const Comment = Schema.Struct({
   id: Schema.String,
@@ -36,14 +37,18 @@ const commentColumns = `id, issue_id, comment_html,
 export class Comments extends Context.Service<
   Comments,
   {
-    /** Oldest first. An issue that is not in the project is not found. */
-    readonly list: (issueId: string, query: CommentsQuery) => Effect.Effect<CommentPage, StoreError>
+    /** Oldest first, unless switched. An issue that is not in the project is not found. */
+    readonly list: (
+      issueId: string,
+      query: CommentsQuery,
+      switches: Switches
+    ) => Effect.Effect<CommentPage, StoreError>
     /** In the owner's name; the card itself stays as it is. */
     readonly add: (
       issueId: string,
       body: CommentBody,
       ownerId: string,
-      manner: { readonly dedupeExternal: boolean }
+      switches: Switches
     ) => Effect.Effect<Comment, StoreError>
   }
 >()("reference-tasker/Comments") {
@@ -56,11 +61,13 @@ export class Comments extends Context.Service<
       const findIssue = (issueId: string, projectId: string) =>
         sql`select id from issues where id = ${issueId} and project_id = ${projectId}`
 
-      const look = (issueId: string, body: CommentBody) => sql`
+      const look = (issueId: string, body: CommentBody, { comment_ids_by_project }: Switches) => sql`
         select
           exists (select from issues where id = ${issueId} and project_id = ${body.project_id}) as issue_found,
-          (select id from comments where issue_id = ${issueId} and external_id = ${body.external_id ?? null}
-            and external_source = ${body.external_source ?? null} limit 1) as existing_id`
+          (select c.id from comments c join issues i on i.id = c.issue_id
+            where ${comment_ids_by_project ? sql`i.project_id = ${body.project_id}` : sql`i.id = ${issueId}`}
+            and c.external_id = ${body.external_id ?? null} and c.external_source = ${body.external_source ?? null}
+            order by c.created_at desc limit 1) as existing_id`
 
       const insert = (issueId: string, body: CommentBody, html: string, ownerId: string) => sql`
         insert into comments (issue_id, comment_html, author_id, author_display_name, external_source, external_id,
@@ -71,33 +78,43 @@ export class Comments extends Context.Service<
         returning ${columns}`
 
       const add: Comments["Service"]["add"] = Effect.fn("Comments.add")(
-        function* (issueId, body, ownerId, manner) {
-          const [{ issue_found, existing_id }] = yield* Effect.flatMap(look(issueId, body), decodeLook)
+        function* (issueId, body, ownerId, switches) {
+          const [{ issue_found, existing_id }] = yield* Effect.flatMap(
+            look(issueId, body, switches),
+            decodeLook
+          )
           if (!issue_found) return yield* notFound("No such issue in this project.")
-          if (existing_id !== null && manner.dedupeExternal) return yield* alreadyExists(existing_id)
-          const html = yield* sanitise("comment_html", body.comment_html)
+          if (existing_id !== null && switches.dedupe_external) {
+            return yield* alreadyExists("Work item comment", existing_id)
+          }
+          const html = switches.comments_verbatim
+            ? body.comment_html
+            : yield* sanitise("comment_html", body.comment_html)
           const [comment] = yield* Effect.flatMap(insert(issueId, body, html, ownerId), decodeComments)
           return comment ?? (yield* notFound("No such member in this project."))
         }
       )
 
-      const list: Comments["Service"]["list"] = Effect.fn("Comments.list")(function* (issueId, query) {
-        const [issue] = yield* Effect.flatMap(findIssue(issueId, query.project_id), decodeIds)
-        if (issue === undefined) return yield* notFound("No such issue in this project.")
-        const limit = query.limit ?? defaultLimit
-        const after = query.cursor === undefined ? undefined : yield* fromCursor(query.cursor)
-        const rows = yield* Effect.flatMap(
-          sql`
+      const list: Comments["Service"]["list"] = Effect.fn("Comments.list")(
+        function* (issueId, query, switches) {
+          const [issue] = yield* Effect.flatMap(findIssue(issueId, query.project_id), decodeIds)
+          if (issue === undefined) return yield* notFound("No such issue in this project.")
+          const { after, limit, next, offset } = yield* pagingOf(query, switches)
+          const order = sql.literal(switches.newest_comments_first ? "desc" : "asc")
+          const beyond = sql.literal(switches.newest_comments_first ? "<" : ">")
+          const rows = yield* Effect.flatMap(
+            sql`
             select ${columns} from comments where issue_id = ${issueId}
-            ${after === undefined ? sql`` : sql`and (created_at, id) > (${after[0]}::timestamptz, ${after[1]}::uuid)`}
-            order by comments.created_at, id
-            limit ${limit + 1}`,
-          decodeComments
-        )
-        const results = rows.slice(0, limit)
-        const last = rows.length > limit ? results.at(-1) : undefined
-        return { results, next_cursor: last === undefined ? null : toCursor(last.created_at, last.id) }
-      })
+            ${after === undefined ? sql`` : sql`and (created_at, id) ${beyond} (${after[0]}::timestamptz, ${after[1]}::uuid)`}
+            order by comments.created_at ${order}, id ${order}
+            offset ${offset} limit ${limit + 1}`,
+            decodeComments
+          )
+          const results = rows.slice(0, limit)
+          const last = rows.length > limit ? results.at(-1) : undefined
+          return { results, next_cursor: last === undefined ? null : next(last) }
+        }
+      )
 
       return { list, add }
     })

@@ -2,28 +2,31 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Effect, Schema, Struct } from "effect"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { answer } from "./Answer.ts"
-import { CardChange } from "./Calls.ts"
 import { toIssue } from "./Card.ts"
-import { Fault, Faults, Switches } from "./Faults.ts"
+import { Fault, Faults } from "./Faults.ts"
 import { Uuid } from "./Fields.ts"
 import { Journal } from "./Journal.ts"
 import { Once } from "./Once.ts"
-import { decoder, notFound, Refusal } from "./Refusal.ts"
-import { NewComment, NewLabel, NewMember, NewProject, Seeds } from "./Seeds.ts"
+import { contractStyle, decoder, notFound, Refusal } from "./Refusal.ts"
+import { Edit, NewComment, NewLabel, NewMember, NewProject, Seeds } from "./Seeds.ts"
 import { readBody, settled } from "./Server.ts"
 import { type Reply, respond } from "./Strike.ts"
+import { Switches } from "./Switches.ts"
+import { Worker } from "./Worker.ts"
 
 const decodeProject = decoder(NewProject)
 const decodeMember = decoder(NewMember)
 const decodeLabel = decoder(NewLabel)
 const decodeComment = decoder(NewComment)
-const decodeChange = decoder(CardChange)
+const decodeEdit = decoder(Edit)
 const decodeFault = decoder(Fault)
 const decodeSwitches = decoder(Schema.Struct(Struct.map(Switches.fields, Schema.optionalKey)))
 const decodeSince = decoder(
   Schema.Struct({ since: Schema.optionalKey(Schema.FiniteFromString.check(Schema.isInt())) })
 )
 const decodeUuid = decoder(Uuid)
+
+const everything = { external_ids_shown: true }
 
 const loopback = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 
@@ -37,6 +40,7 @@ export const controlRoutes = HttpRouter.use(
     const faults = yield* Faults
     const journal = yield* Journal
     const once = yield* Once
+    const worker = yield* Worker
     const server = yield* HttpServer.HttpServer
     const baseUrl = HttpServer.formatAddress(server.address)
 
@@ -49,6 +53,11 @@ export const controlRoutes = HttpRouter.use(
     const issueId = Effect.flatMap(HttpRouter.params, ({ issue_id }) =>
       Effect.mapError(decodeUuid(issue_id), () => notFound("No such issue."))
     )
+    /** A person's work is followed by the background job as an agent's is. */
+    const bump = (id: string) =>
+      Effect.flatMap(faults.switches, ({ bump_updated_at }) =>
+        bump_updated_at ? worker.bump(id) : Effect.void
+      )
     const ok = (value: unknown) => respond(answer(200, value))
     const created = (value: unknown) => respond(answer(201, value))
 
@@ -65,7 +74,7 @@ export const controlRoutes = HttpRouter.use(
           const guarded: Effect.Effect<Reply, E | Refusal, R> = loopback.has(remoteAddress ?? "")
             ? handler
             : Effect.fail(new Refusal({ status: 403, error: "loopback_only" }))
-          const reply = yield* settled(guarded)
+          const reply = yield* settled(guarded, contractStyle)
           return reply === "cut" ? HttpServerResponse.empty() : reply
         })
       )
@@ -98,15 +107,16 @@ export const controlRoutes = HttpRouter.use(
       "/issues/:issue_id",
       issueId.pipe(
         Effect.flatMap(seeds.card),
-        Effect.map((card) => ok({ issue: toIssue(card, baseUrl) }))
+        Effect.map((card) => ok({ issue: toIssue(card, baseUrl, everything) }))
       )
     )
     yield* add(
       "PATCH",
       "/issues/:issue_id",
       Effect.gen(function* () {
-        const card = yield* seeds.edit(yield* issueId, yield* Effect.flatMap(body, decodeChange))
-        return ok({ issue: toIssue(card, baseUrl) })
+        const card = yield* seeds.edit(yield* issueId, yield* Effect.flatMap(body, decodeEdit))
+        yield* bump(card.id)
+        return ok({ issue: toIssue(card, baseUrl, everything) })
       })
     )
     yield* add(
@@ -119,6 +129,7 @@ export const controlRoutes = HttpRouter.use(
       "/issues/:issue_id/comments",
       Effect.gen(function* () {
         const comment = yield* seeds.comment(yield* issueId, yield* Effect.flatMap(body, decodeComment))
+        yield* bump(comment.issue_id)
         return created({ comment })
       })
     )
@@ -132,8 +143,8 @@ export const controlRoutes = HttpRouter.use(
       "/requests",
       query.pipe(
         Effect.flatMap(decodeSince),
-        Effect.flatMap(({ since }) => journal.since(since ?? 0)),
-        Effect.map(ok)
+        Effect.flatMap(({ since }) => Effect.all([journal.since(since ?? 0), worker.waiting])),
+        Effect.map(([received, background]) => ok({ ...received, background }))
       )
     )
     yield* add(

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { Op } from "./Calls.ts"
 import { Uuid } from "./Fields.ts"
+import type { Switches } from "./Switches.ts"
 
 /** What can go wrong on purpose. "Carried out" means that the write is committed. */
 const Kind = Schema.Literals([
@@ -32,6 +33,10 @@ const Kind = Schema.Literals([
   "html",
   /** Carried out, answered with several MB. */
   "huge",
+  /** The message broker is out: carried out, then 500 after `delay_ms`; a read takes half of that and succeeds. */
+  "broker_lost",
+  /** A proxy answers with `status`, `body` and `content_type`; carried out if `carried_out`. */
+  "proxied",
   /** 409 as of something that exists under the key, with an id of `names`, which is something else; not carried out. */
   "foreign"
 ])
@@ -39,39 +44,28 @@ const Kind = Schema.Literals([
 export const Fault = Schema.Struct({
   op: Schema.Union([Op, Schema.Literal("any")]),
   fault: Kind,
+  /** Strikes only calls that name this external id, in the query or the body. */
+  external_id: Schema.optionalKey(Schema.String),
   /** How many calls it strikes: 1 unless `every` is given, else for ever. */
   times: Schema.optionalKey(
     Schema.Union([Schema.Int.check(Schema.isGreaterThan(0)), Schema.Literal("forever")])
   ),
   /** Strikes each k-th call that matches, counted from when it was queued. */
   every: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
-  /** Milliseconds. With any other fault than `delay_after`: passed before it strikes. */
+  /** Milliseconds, 12000 unless given for `broker_lost`, else 0. Pass before any fault but `delay_after` and `broker_lost`. */
   delay_ms: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   /** Seconds, 1 unless given. */
   retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  carried_out: Schema.optionalKey(Schema.Boolean),
+  /** 502 unless given. */
+  status: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 200, maximum: 599 }))),
+  body: Schema.optionalKey(Schema.String),
+  /** `text/html` unless given. */
+  content_type: Schema.optionalKey(Schema.String),
   /** Of `foreign`: what it says, by the project that is asked. */
   names: Schema.optionalKey(Schema.Record(Schema.String, Uuid))
 })
 export type Fault = typeof Fault.Type
-
-export const Switches = Schema.Struct({
-  /** `false`: `Idempotency-Key` means nothing. */
-  dedupe_key: Schema.Boolean,
-  /** `false`: `external_source` and `external_id` may be there twice. */
-  dedupe_external: Schema.Boolean,
-  /** `true`: `expected_updated_at` means nothing. */
-  ignore_expected: Schema.Boolean,
-  /** `true`: an older Tasker, which answers the listing of comments with an HTML 404. */
-  no_comments_listing: Schema.Boolean
-})
-export type Switches = typeof Switches.Type
-
-const allWell: Switches = {
-  dedupe_key: true,
-  dedupe_external: true,
-  ignore_expected: false,
-  no_comments_listing: false
-}
 
 export interface Queued extends Fault {
   readonly id: number
@@ -88,55 +82,57 @@ export class Faults extends Context.Service<
   Faults,
   {
     readonly queue: (fault: Fault) => Effect.Effect<Queued>
-    readonly take: (op: Op) => Effect.Effect<Fault | undefined>
+    readonly take: (op: Op, externalId: string | undefined) => Effect.Effect<Fault | undefined>
     readonly queued: Effect.Effect<ReadonlyArray<Queued>>
     readonly switches: Effect.Effect<Switches>
     readonly set: (switches: Partial<Switches>) => Effect.Effect<Switches>
-    /** No faults, and every switch as at the start. */
+    /** Removes the faults and sets every switch as at the start. */
     readonly reset: Effect.Effect<void>
   }
 >()("reference-tasker/Faults") {
-  static readonly layer = Layer.sync(Faults, () => {
-    let ids = 0
-    let queue: ReadonlyArray<Queued> = []
-    let switches = allWell
+  static readonly layer = (start: Switches) =>
+    Layer.sync(Faults, () => {
+      let ids = 0
+      let queue: ReadonlyArray<Queued> = []
+      let switches = start
 
-    const limit = ({ times, every }: Fault) =>
-      times === "forever" ? Infinity : (times ?? (every === undefined ? 1 : Infinity))
+      const limit = ({ times, every }: Fault) =>
+        times === "forever" ? Infinity : (times ?? (every === undefined ? 1 : Infinity))
 
-    const strike = (op: Op): Fault | undefined => {
-      for (const queued of queue) {
-        if (queued.op !== "any" && queued.op !== op) continue
-        const seen = queued.seen + 1
-        const due = seen % (queued.every ?? 1) === 0
-        const next: Queued = { ...queued, seen, struck: queued.struck + (due ? 1 : 0) }
-        queue = queue.flatMap((other) =>
-          other !== queued ? [other] : next.struck < limit(next) ? [next] : []
-        )
-        if (due) return queued
+      const strike = (op: Op, externalId: string | undefined): Fault | undefined => {
+        for (const queued of queue) {
+          if (queued.op !== "any" && queued.op !== op) continue
+          if (queued.external_id !== undefined && queued.external_id !== externalId) continue
+          const seen = queued.seen + 1
+          const due = seen % (queued.every ?? 1) === 0
+          const next: Queued = { ...queued, seen, struck: queued.struck + (due ? 1 : 0) }
+          queue = queue.flatMap((other) =>
+            other !== queued ? [other] : next.struck < limit(next) ? [next] : []
+          )
+          if (due) return queued
+        }
+        return undefined
       }
-      return undefined
-    }
 
-    return {
-      queue: (fault) =>
-        Effect.sync(() => {
-          const queued: Queued = { id: ++ids, ...fault, seen: 0, struck: 0 }
-          queue = [...queue, queued]
-          return queued
-        }),
-      take: (op) => Effect.sync(() => strike(op)),
-      queued: Effect.sync(() => queue),
-      switches: Effect.sync(() => switches),
-      set: (changed) =>
-        Effect.sync(() => {
-          switches = { ...switches, ...changed }
-          return switches
-        }),
-      reset: Effect.sync(() => {
-        queue = []
-        switches = allWell
-      })
-    }
-  })
+      return {
+        queue: (fault) =>
+          Effect.sync(() => {
+            const queued: Queued = { id: ++ids, ...fault, seen: 0, struck: 0 }
+            queue = [...queue, queued]
+            return queued
+          }),
+        take: (op, externalId) => Effect.sync(() => strike(op, externalId)),
+        queued: Effect.sync(() => queue),
+        switches: Effect.sync(() => switches),
+        set: (changed) =>
+          Effect.sync(() => {
+            switches = { ...switches, ...changed }
+            return switches
+          }),
+        reset: Effect.sync(() => {
+          queue = []
+          switches = start
+        })
+      }
+    })
 }

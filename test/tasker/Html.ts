@@ -3,7 +3,9 @@ import rehypeParse from "rehype-parse"
 import rehypeSanitize, { type Options } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
 import { unified } from "unified"
+import { respell } from "../plane/Html.ts"
 import { invalidField, type Refusal } from "./Refusal.ts"
+import type { Switches } from "./Switches.ts"
 
 /** Elements of the editor that HTML does not know: people, pictures, files and other pages in a text. */
 const components = [
@@ -76,4 +78,27 @@ export const sanitise = (field: string, html: string): Effect.Effect<string, Ref
   Effect.try({
     try: () => String(sanitiser.processSync(html)),
     catch: () => invalidField(field, "Expected HTML that can be parsed")
+  })
+
+export const emptyHtml = "<p></p>"
+
+const message = "Invalid HTML passed"
+const invalidHtml = invalidField("description_html", message, { non_field_errors: [message] })
+
+/** Makes what is stored of a description. */
+export const description = Effect.fnUntraced(function* (
+  html: string | null,
+  { refuse_empty_html, respell_html }: Pick<Switches, "refuse_empty_html" | "respell_html">
+): Effect.fn.Return<string, Refusal> {
+  const respelled = html === null ? undefined : yield* respelling(html)
+  if (refuse_empty_html && respelled === undefined) return yield* invalidHtml
+  if (html === null) return emptyHtml
+  return respell_html ? (respelled ?? emptyHtml) : yield* sanitise("description_html", html)
+})
+
+/** Is undefined for a text that Plane takes for empty. */
+const respelling = (html: string): Effect.Effect<string | undefined, Refusal> =>
+  Effect.try({
+    try: () => respell(html),
+    catch: () => invalidField("description_html", "Expected HTML that can be parsed")
   })

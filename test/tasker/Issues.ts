@@ -1,25 +1,19 @@
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Schema } from "effect"
-import { type CardChange, type CreateBody, defaultLimit, type ListQuery } from "./Calls.ts"
+import { Context, Effect, Layer, Random, Schema } from "effect"
+import type { CardChange, CreateBody, ListQuery } from "./Calls.ts"
 import { Card, cardColumns, decodeCards } from "./Card.ts"
-import { fromCursor, toCursor } from "./Cursor.ts"
-import { sanitise } from "./Html.ts"
+import { description, emptyHtml } from "./Html.ts"
+import { type IssuePage, listing } from "./Listing.ts"
 import type { StoreError } from "./Once.ts"
 import { fold } from "./Projects.ts"
-import { alreadyExists, changedSince, invalidField, notFound } from "./Refusal.ts"
+import { alreadyExists, changedSince, invalidField, noSuchProject, notFound } from "./Refusal.ts"
+import type { Switches } from "./Switches.ts"
 
-/** How a write is carried out: what a Tasker that is not quite itself leaves out. */
+/** How a write is carried out. */
 export interface Manner {
   /** Labels, assignees and state don't take. */
   readonly drop: boolean
-  readonly dedupeExternal: boolean
-  readonly ignoreExpected: boolean
-}
-
-export interface IssuePage {
-  readonly results: ReadonlyArray<Card>
-  readonly next_cursor: string | null
-  readonly total_count: number
+  readonly switches: Switches
 }
 
 const References = Schema.Struct({
@@ -30,26 +24,32 @@ const References = Schema.Struct({
   assignees_found: Schema.Array(Schema.String)
 })
 const decodeLook = Schema.decodeUnknownEffect(
-  Schema.Tuple([Schema.Struct({ ...References.fields, existing_id: Schema.NullOr(Schema.String) })])
+  Schema.Tuple([
+    Schema.Struct({
+      ...References.fields,
+      existing_id: Schema.NullOr(Schema.String),
+      default_assignee: Schema.NullOr(Schema.String)
+    })
+  ])
 )
-const decodeLocked = Schema.decodeUnknownEffect(
+const decodeFound = Schema.decodeUnknownEffect(
   Schema.Array(
     Schema.Struct({ ...Card.fields, ...References.fields, as_expected: Schema.NullOr(Schema.Boolean) })
   )
 )
-const decodeTotal = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ total: Schema.Int })]))
-
 /** A card before it has a number, an id and times. */
 type NewCard = Omit<
   Card,
-  "id" | "sequence_id" | "identifier" | "created_at" | "updated_at" | "workspace_slug"
+  "id" | "sequence_id" | "identifier" | "external_id" | "created_at" | "updated_at" | "workspace_slug"
 >
 
 /** In the order in which they were asked for, each once, without those that are not there. */
 const known = (asked: ReadonlyArray<string>, found: ReadonlyArray<string>) =>
   [...new Set(asked)].filter((id) => found.includes(id))
 
-const emptyHtml = "<p></p>"
+/** Plane answers a create before the moment of its creation is final. */
+const earlier = (instant: string, millis: number) =>
+  `${new Date(Date.parse(instant) - millis).toISOString().slice(0, -1)}${instant.slice(-4)}`
 
 const requireOrder = (start: string | null, target: string | null) =>
   start !== null && target !== null && start > target
@@ -60,7 +60,7 @@ const requireOrder = (start: string | null, target: string | null) =>
 export class Issues extends Context.Service<
   Issues,
   {
-    readonly list: (query: ListQuery) => Effect.Effect<IssuePage, StoreError>
+    readonly list: (query: ListQuery, switches: Switches) => Effect.Effect<IssuePage, StoreError>
     readonly create: (body: CreateBody, manner: Manner) => Effect.Effect<Card, StoreError>
     /** Sets what `change` names. Updates, moves, labels and assignees are all this. */
     readonly change: (
@@ -90,7 +90,8 @@ export class Issues extends Context.Service<
       const look = (body: CreateBody) => sql`
         select ${references(body.project_id, body)},
           (select id from issues where project_id = ${body.project_id} and external_id = ${body.external_id ?? null}
-            and external_source = ${body.external_source ?? null} limit 1) as existing_id`
+            and external_source = ${body.external_source ?? null} order by created_at desc limit 1) as existing_id,
+          (select default_assignee from projects where id = ${body.project_id}) as default_assignee`
 
       /**
        * The project's row is locked until the end of the transaction: numbers have no gaps and no doubles.
@@ -113,18 +114,20 @@ export class Issues extends Context.Service<
         )
         select ${columns} from made i join projects p on p.id = i.project_id`
 
-      const lock = (
+      /** Locks the card until the end of the transaction, unless changes race. */
+      const read = (
         projectId: string,
         issueId: string,
         expected: string | undefined,
-        change: CardChange
+        change: CardChange,
+        { race_changes }: Switches
       ) => sql`
         select ${columns}, ${references(projectId, change)}, i.updated_at = ${expected ?? null}::timestamptz as as_expected
         from issues i join projects p on p.id = i.project_id
         where i.id = ${issueId} and i.project_id = ${projectId}
-        for no key update of i`
+        ${race_changes ? sql`` : sql`for no key update of i`}`
 
-      /** `updated_at` always grows, even where the clock stands still or nothing else changes. */
+      /** Writes every column. `updated_at` always grows, even where the clock stands still or nothing else changes. */
       const save = (fields: Card) => sql`
         with saved as (
           update issues set name = ${fields.name}, name_folded = ${fold(fields.name)},
@@ -142,7 +145,7 @@ export class Issues extends Context.Service<
       const settle = Effect.fnUntraced(function* (
         change: Partial<CreateBody>,
         found: typeof References.Type,
-        { drop }: Manner
+        { drop, switches }: Manner
       ) {
         if (change.state_id != null && !found.state_found) {
           return yield* invalidField("state_id", "State is not valid please pass a valid state_id")
@@ -155,9 +158,7 @@ export class Issues extends Context.Service<
           change
         return {
           ...(name !== undefined && { name }),
-          ...(html !== undefined && {
-            description_html: html === null ? emptyHtml : yield* sanitise("description_html", html)
-          }),
+          ...(html !== undefined && { description_html: yield* description(html, switches) }),
           ...(priority !== undefined && { priority }),
           ...(start_date !== undefined && { start_date }),
           ...(target_date !== undefined && { target_date }),
@@ -171,27 +172,38 @@ export class Issues extends Context.Service<
 
       const create = Effect.fn("Issues.create")(function* (body: CreateBody, manner: Manner) {
         const [found] = yield* Effect.flatMap(look(body), decodeLook)
-        if (manner.dedupeExternal && found.existing_id !== null)
-          return yield* alreadyExists(found.existing_id)
+        const { switches } = manner
+        // Plane looks at the fields before it looks for the external id.
         const fields = yield* settle(body, found, manner)
+        if (switches.dedupe_external && found.existing_id !== null) {
+          return yield* alreadyExists("Issue", found.existing_id)
+        }
         const state_id = fields.state_id ?? found.default_state_id
         if (state_id === null) return yield* invalidField("state_id", "The project has no default state")
+        const assignees = fields.assignee_ids ?? []
+        const byDefault =
+          switches.default_assignee && assignees.length === 0 && found.default_assignee !== null
+            ? [found.default_assignee]
+            : assignees
         const made: NewCard = {
           description_html: emptyHtml,
           priority: "none",
           label_ids: [],
-          assignee_ids: [],
           start_date: null,
           target_date: null,
           parent_id: null,
           ...fields,
+          assignee_ids: byDefault,
           name: body.name,
           project_id: body.project_id,
           state_id
         }
         yield* requireOrder(made.start_date, made.target_date)
         const [row] = yield* Effect.flatMap(insert(made, body), decodeCards)
-        return row ?? (yield* notFound("No such project."))
+        if (row === undefined) return yield* noSuchProject
+        return switches.early_created_at
+          ? { ...row, created_at: earlier(row.created_at, yield* Random.nextIntBetween(10, 120)) }
+          : row
       })
 
       const change: Issues["Service"]["change"] = Effect.fn("Issues.change")(function* (
@@ -199,67 +211,26 @@ export class Issues extends Context.Service<
         asked,
         manner
       ) {
-        const [locked] = yield* Effect.flatMap(lock(projectId, issueId, expected, asked), decodeLocked)
-        if (locked === undefined) return yield* notFound("No such issue in this project.")
-        const { as_expected, ...before } = locked
-        if (expected !== undefined && !manner.ignoreExpected && as_expected !== true) {
+        const { switches } = manner
+        const [found] = yield* Effect.flatMap(
+          read(projectId, issueId, expected, asked, switches),
+          decodeFound
+        )
+        if (found === undefined) return yield* notFound("No such issue in this project.")
+        const { as_expected, ...before } = found
+        if (expected !== undefined && !switches.ignore_expected && as_expected !== true) {
           return yield* changedSince(expected, before.updated_at)
         }
-        if (asked.parent_id === issueId) {
+        if (asked.parent_id === issueId && !switches.accept_own_parent) {
           return yield* invalidField("parent_id", "An issue can't be its own parent")
         }
-        const after: Card = { ...locked, ...(yield* settle(asked, locked, manner)) }
+        const after: Card = { ...found, ...(yield* settle(asked, found, manner)) }
         yield* requireOrder(after.start_date, after.target_date)
         const [row] = yield* Effect.flatMap(save(after), decodeCards)
         return row ?? (yield* notFound("No such issue in this project."))
       })
 
-      const matching = (query: ListQuery) =>
-        sql.and([
-          sql`i.project_id = ${query.project_id}`,
-          ...(query.issue_id === undefined ? [] : [sql`i.id = ${query.issue_id}`]),
-          ...(query.identifier === undefined
-            ? []
-            : [sql`p.identifier || '-' || i.sequence_id = ${query.identifier.toUpperCase()}`]),
-          ...(query.external_id === undefined ? [] : [sql`i.external_id = ${query.external_id}`]),
-          ...(query.state_id === undefined ? [] : [sql`i.state_id = ${query.state_id}`]),
-          ...(query.label_id === undefined ? [] : [sql`${query.label_id} = any(i.label_ids)`]),
-          ...(query.assignee_id === undefined ? [] : [sql`${query.assignee_id} = any(i.assignee_ids)`]),
-          ...(query.priority === undefined ? [] : [sql`i.priority = ${query.priority}`]),
-          ...(query.search === undefined ? [] : [sql`position(${fold(query.search)} in i.name_folded) > 0`]),
-          ...(query.updated_after === undefined
-            ? []
-            : [sql`i.updated_at > ${query.updated_after}::timestamptz`])
-        ])
-
-      const list = Effect.fn("Issues.list")(function* (query: ListQuery) {
-        const limit = query.limit ?? defaultLimit
-        const after = query.cursor === undefined ? undefined : yield* fromCursor(query.cursor)
-        const rows = yield* Effect.flatMap(
-          sql`
-            select ${columns} from issues i join projects p on p.id = i.project_id
-            where ${matching(query)}
-            ${after === undefined ? sql`` : sql`and (i.updated_at, i.id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
-            order by i.updated_at desc, i.id desc
-            limit ${limit + 1}`,
-          decodeCards
-        )
-        const results = rows.slice(0, limit)
-        const last = rows.length > limit ? results.at(-1) : undefined
-        if (after === undefined && last === undefined) {
-          return { results, next_cursor: null, total_count: results.length }
-        }
-        const [{ total }] = yield* Effect.flatMap(
-          sql`select count(*)::int as total from issues i join projects p on p.id = i.project_id
-            where ${matching(query)}`,
-          decodeTotal
-        )
-        return {
-          results,
-          next_cursor: last === undefined ? null : toCursor(last.updated_at, last.id),
-          total_count: total
-        }
-      })
+      const list = listing(sql)
 
       return { list, create, change }
     })

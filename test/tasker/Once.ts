@@ -3,7 +3,8 @@ import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Answer } from "./Answer.ts"
 import type { Op } from "./Calls.ts"
-import { notFound, ownerNotMember, type Refusal } from "./Refusal.ts"
+import { noSuchProject, ownerNotMember, type Refusal } from "./Refusal.ts"
+import { Worker } from "./Worker.ts"
 
 /** What can go wrong with a statement: refused by a rule, or PostgreSQL, or rows that are not what they should be. */
 export type StoreError = Refusal | SqlError | Schema.SchemaError
@@ -16,8 +17,10 @@ export interface Write {
   readonly agentId: string
   readonly key: string
   readonly dedupeKey: boolean
-  /** Of a create or a comment: two with the same one are carried out one after the other. */
-  readonly externalId: string | null
+  /** Writes with one turn are carried out one after the other. */
+  readonly turn: string | null
+  /** The background job runs after it. */
+  readonly bumps: boolean
   readonly body: unknown
 }
 
@@ -58,8 +61,8 @@ export const iso = (column: string) =>
  * first has committed, and then reads its answer. A write that is refused rolls its row back, so the key
  * stays free.
  *
- * Plane only looks whether an `external_id` is there; here two calls with one `external_id` also take
- * turns, so that the look is right under a race.
+ * Plane only looks whether an `external_id` is there. Two calls with one `external_id` can take turns, so
+ * that the look is right under a race.
  */
 export class Once extends Context.Service<
   Once,
@@ -76,6 +79,7 @@ export class Once extends Context.Service<
     Once,
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
+      const worker = yield* Worker
 
       const open = (write: Write) => sql`
         with project as (
@@ -90,7 +94,7 @@ export class Once extends Context.Service<
           returning idempotency_key
         )
         select seat, exists (select from reserved) as reserved,
-          pg_advisory_xact_lock(hashtextextended(${write.externalId}, 0)) is null as locked
+          pg_advisory_xact_lock(hashtextextended(${write.turn}, 0)) is null as locked
         from project`
 
       const firstAnswer = (key: string) =>
@@ -105,22 +109,29 @@ export class Once extends Context.Service<
         update answers set status = ${done.answer.status}, body = ${done.answer.body}
         where idempotency_key = ${write.key} and body is null`
 
-      const run = <E>(write: Write, execute: Effect.Effect<Done, E | StoreError>) =>
+      const carryOut = <E>(write: Write, execute: Effect.Effect<Done, E | StoreError>) =>
         sql.withTransaction(
           Effect.gen(function* () {
             const rows = yield* open(write)
-            if (rows.length === 0) return yield* notFound("No such project.")
+            if (rows.length === 0) return yield* noSuchProject
             const [{ seat, reserved }] = yield* decodeOpened(rows)
             if (!seat) return yield* ownerNotMember
             if (write.dedupeKey && !reserved) {
               const [first] = yield* Effect.flatMap(firstAnswer(write.key), decodeStored)
-              return first
+              return { answer: first, bumped: undefined }
             }
             const done = yield* execute
             yield* close(write, done)
-            return done.answer
+            return { answer: done.answer, bumped: write.bumps ? done.issueId : undefined }
           })
         )
+
+      const run = <E>(write: Write, execute: Effect.Effect<Done, E | StoreError>) =>
+        Effect.gen(function* () {
+          const { answer, bumped } = yield* carryOut(write, execute)
+          if (bumped !== undefined) yield* worker.bump(bumped)
+          return answer
+        })
 
       const writes = Effect.flatMap(
         sql`select n, idempotency_key, agent_id, op, issue_id, comment_id, project_id,

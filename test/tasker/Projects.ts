@@ -1,7 +1,8 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Schema } from "effect"
 import type { StoreError } from "./Once.ts"
-import { notFound, ownerNotMember } from "./Refusal.ts"
+import { noSuchProject, notFound, ownerNotMember } from "./Refusal.ts"
+import type { Switches } from "./Switches.ts"
 
 const Project = Schema.Struct({
   id: Schema.String,
@@ -25,7 +26,8 @@ const Member = Schema.Struct({
   id: Schema.String,
   display_name: Schema.String,
   email: Schema.String,
-  role: Schema.Int
+  /** Absent for a member who was removed. */
+  role: Schema.optionalKey(Schema.Int)
 })
 
 const ProjectContext = Schema.Struct({
@@ -57,8 +59,8 @@ export class Projects extends Context.Service<
   Projects,
   {
     readonly resolve: (ownerId: string, query: ProjectQuery) => Effect.Effect<Project, StoreError>
-    /** Only active members are listed, whatever their role. */
-    readonly context: (projectId: string) => Effect.Effect<ProjectContext, StoreError>
+    /** Active members are listed whatever their role, and removed ones if switched. */
+    readonly context: (projectId: string, switches: Switches) => Effect.Effect<ProjectContext, StoreError>
     /** Refuses a project that is not there, and an owner who is not an active member of it. */
     readonly requireSeat: (projectId: string, ownerId: string) => Effect.Effect<void, StoreError>
   }
@@ -81,7 +83,7 @@ export class Projects extends Context.Service<
           ...(query.name === undefined ? [] : [sql`name_folded = ${fold(query.name)}`])
         ])}`
 
-      const findContext = (projectId: string) => sql`
+      const findContext = (projectId: string, { list_removed }: Switches) => sql`
         select
           json_build_object('id', id, 'name', name, 'identifier', identifier, 'workspace_slug', workspace_slug)
             as project,
@@ -89,9 +91,9 @@ export class Projects extends Context.Service<
             'default', is_default) order by position), '[]') from states where project_id = p.id) as states,
           (select coalesce(json_agg(json_build_object('id', id, 'name', name, 'color', color) order by name, id),
             '[]') from labels where project_id = p.id) as labels,
-          (select coalesce(json_agg(json_build_object('id', id, 'display_name', display_name, 'email', email,
-            'role', role) order by display_name, id), '[]') from members where project_id = p.id and active)
-            as members
+          (select coalesce(json_agg(json_strip_nulls(json_build_object('id', id, 'display_name', display_name,
+            'email', email, 'role', case when active then role end)) order by display_name, id), '[]')
+            from members where project_id = p.id and (active or ${list_removed})) as members
         from projects p where id = ${projectId}`
 
       const findSeat = (projectId: string, ownerId: string) =>
@@ -104,14 +106,14 @@ export class Projects extends Context.Service<
         return seat ? project : yield* ownerNotMember
       })
 
-      const context = Effect.fn("Projects.context")(function* (projectId: string) {
-        const [found] = yield* Effect.flatMap(findContext(projectId), decodeContext)
-        return found ?? (yield* notFound("No such project."))
+      const context = Effect.fn("Projects.context")(function* (projectId: string, switches: Switches) {
+        const [found] = yield* Effect.flatMap(findContext(projectId, switches), decodeContext)
+        return found ?? (yield* noSuchProject)
       })
 
       const requireSeat = Effect.fn("Projects.requireSeat")(function* (projectId: string, ownerId: string) {
         const [found] = yield* Effect.flatMap(findSeat(projectId, ownerId), decodeSeat)
-        if (found === undefined) return yield* notFound("No such project.")
+        if (found === undefined) return yield* noSuchProject
         if (!found.seat) return yield* ownerNotMember
       })
 

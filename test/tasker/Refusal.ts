@@ -1,4 +1,10 @@
 import { Effect, Schema, SchemaIssue } from "effect"
+import { type Answer, answer } from "./Answer.ts"
+import type { Switches } from "./Switches.ts"
+
+/** How errors are spelled. */
+export type ErrorStyle = Pick<Switches, "plane_errors">
+export const contractStyle: ErrorStyle = { plane_errors: false }
 
 /**
  * Tasker's way of saying no: a status and `{error, detail?, fields?, id?}`. It is the only error that
@@ -10,15 +16,52 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   detail: Schema.optionalKey(Schema.String),
   /** Messages by the path of the field they are about, such as `{"actor.agent_id": ["Missing key"]}`. */
   fields: Schema.optionalKey(Schema.Record(Schema.String, Schema.Array(Schema.String))),
-  id: Schema.optionalKey(Schema.String)
+  id: Schema.optionalKey(Schema.String),
+  /** The response of a stock Plane, as measured, if it differs. */
+  plane: Schema.optionalKey(Schema.Struct({ status: Schema.Int, body: Schema.Unknown }))
 }) {
-  get body(): Readonly<Record<string, unknown>> {
-    const { error, detail, fields, id } = this
-    return { error, detail, fields, id }
+  answerIn({ plane_errors }: ErrorStyle): Answer {
+    const { error, detail, fields, id, plane } = this
+    return plane_errors && plane !== undefined
+      ? answer(plane.status, plane.body)
+      : answer(this.status, { error, detail, fields, id })
   }
 }
 
-export const notFound = (detail: string) => new Refusal({ status: 404, error: "not_found", detail })
+export const notFound = (detail: string) =>
+  new Refusal({
+    status: 404,
+    error: "not_found",
+    detail,
+    plane: { status: 404, body: { error: "The requested resource does not exist." } }
+  })
+
+export const noSuchProject = new Refusal({
+  status: 404,
+  error: "not_found",
+  detail: "No such project.",
+  plane: { status: 403, body: { detail: "You do not have permission to perform this action." } }
+})
+
+export const noSuchPath = new Refusal({
+  status: 404,
+  error: "not_found",
+  detail: "No such path.",
+  plane: { status: 404, body: { error: "Page not found." } }
+})
+
+const unauthorized = (detail: string, plane: { readonly status: number; readonly body: unknown }) =>
+  new Refusal({ status: 401, error: "unauthorized", detail, plane })
+
+export const noBearer = unauthorized("The bearer is missing.", {
+  status: 401,
+  body: { detail: "Authentication credentials were not provided." }
+})
+
+export const wrongBearer = unauthorized("The bearer is wrong.", {
+  status: 403,
+  body: { detail: "Given API token is not valid" }
+})
 
 export const ownerNotMember = new Refusal({
   status: 403,
@@ -26,16 +69,46 @@ export const ownerNotMember = new Refusal({
   detail: "The owner is not an active member of this project."
 })
 
-export const invalidField = (field: string, message: string) =>
+export const invalidField = (field: string, message: string, planeBody: unknown = { [field]: [message] }) =>
   new Refusal({
     status: 400,
     error: "invalid",
     detail: `${field}: ${message}`,
-    fields: { [field]: [message] }
+    fields: { [field]: [message] },
+    plane: { status: 400, body: planeBody }
   })
 
+export const notJson = new Refusal({
+  status: 400,
+  error: "invalid",
+  detail: "The body is not JSON.",
+  plane: { status: 400, body: { detail: "JSON parse error - Expecting value: line 1 column 1 (char 0)" } }
+})
+
+export const tooLarge = new Refusal({
+  status: 413,
+  error: "too_large",
+  detail: "The body could not be read to its end.",
+  plane: {
+    status: 413,
+    body: {
+      error: "REQUEST_BODY_TOO_LARGE",
+      detail: "The size of the request body exceeds the maximum allowed size."
+    }
+  }
+})
+
 /** A card or comment with this `external_source` and `external_id` is there already: its id is all that is said. */
-export const alreadyExists = (id: string) => new Refusal({ status: 409, error: "already_exists", id })
+export const alreadyExists = (kind: "Issue" | "Work item comment", id: string | undefined) =>
+  new Refusal({
+    status: 409,
+    error: "already_exists",
+    ...(id !== undefined && { id }),
+    plane: {
+      status: 409,
+      body: { error: `${kind} with the same external id and external source already exists`, id }
+    }
+  })
 
 /** Without an id, so that it can't be taken for `alreadyExists`. */
 export const changedSince = (expected: string, actual: string) =>
@@ -44,6 +117,30 @@ export const changedSince = (expected: string, actual: string) =>
     error: "conflict",
     detail: `The card was changed at ${actual}; the call expected ${expected}.`
   })
+
+export const rateLimited = new Refusal({
+  status: 429,
+  error: "rate_limited",
+  plane: { status: 429, body: { error_code: 5900, error_message: "RATE_LIMIT_EXCEEDED" } }
+})
+
+const wentWrong = "Something went wrong please try again later"
+
+export const failed = new Refusal({
+  status: 500,
+  error: "server_error",
+  plane: { status: 500, body: { error: wentWrong } }
+})
+
+/** Answers a look-up that finds two: no style makes it anything other than a 500. */
+export const doubled = new Refusal({ status: 500, error: wentWrong })
+
+export const refusedOnPurpose = new Refusal({
+  status: 422,
+  error: "refused",
+  detail: "Refused on purpose.",
+  plane: { status: 400, body: { non_field_errors: ["Refused on purpose."] } }
+})
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -57,6 +154,12 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
         const field = (path ?? []).map(String).join(".") || "body"
         fields[field] = [...(fields[field] ?? []), message]
       }
-      return new Refusal({ status: 400, error: "invalid", detail: "The call is not valid.", fields })
+      return new Refusal({
+        status: 400,
+        error: "invalid",
+        detail: "The call is not valid.",
+        fields,
+        plane: { status: 400, body: fields }
+      })
     })
 }

@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Schema } from "effect"
-import type { CardChange } from "./Calls.ts"
+import { CardChange } from "./Calls.ts"
 import { type Card, cardColumns, decodeCards } from "./Card.ts"
 import { Role, StateGroup, Text, UserId, Uuid } from "./Fields.ts"
 import { iso, type StoreError } from "./Once.ts"
@@ -38,8 +38,17 @@ export const NewProject = Schema.Struct({
   identifier: Text,
   states: Schema.optionalKey(Schema.Array(StateSeed)),
   labels: Schema.optionalKey(Schema.Array(LabelSeed)),
-  members: Schema.optionalKey(Schema.Array(MemberSeed))
+  members: Schema.optionalKey(Schema.Array(MemberSeed)),
+  /** A member's id. */
+  default_assignee: Schema.optionalKey(UserId)
 })
+/** What a person can do to a card. */
+export const Edit = Schema.Struct({
+  ...CardChange.fields,
+  archived: Schema.optionalKey(Schema.Boolean),
+  draft: Schema.optionalKey(Schema.Boolean)
+})
+export type Edit = typeof Edit.Type
 export const NewMember = Schema.Struct({ project_id: Uuid, ...MemberSeed.fields })
 export const NewLabel = Schema.Struct({ project_id: Uuid, ...LabelSeed.fields })
 export const NewComment = Schema.Struct({ author_id: UserId, comment_html: Text })
@@ -113,7 +122,7 @@ export class Seeds extends Context.Service<
     readonly member: (seed: typeof NewMember.Type) => Effect.Effect<typeof Member.Type, StoreError>
     readonly label: (seed: typeof NewLabel.Type) => Effect.Effect<typeof Label.Type, StoreError>
     readonly card: (issueId: string) => Effect.Effect<Card, StoreError>
-    readonly edit: (issueId: string, change: CardChange) => Effect.Effect<Card, StoreError>
+    readonly edit: (issueId: string, change: Edit) => Effect.Effect<Card, StoreError>
     readonly remove: (issueId: string) => Effect.Effect<void, StoreError>
     readonly comment: (
       issueId: string,
@@ -129,9 +138,9 @@ export class Seeds extends Context.Service<
       const orRandom = (id: string | undefined) => sql`coalesce(${id ?? null}::uuid, gen_random_uuid())`
 
       const insertProject = (seed: typeof NewProject.Type) => sql`
-        insert into projects (id, workspace_slug, name, name_folded, identifier)
+        insert into projects (id, workspace_slug, name, name_folded, identifier, default_assignee)
         values (${orRandom(seed.id)}, ${seed.workspace_slug}, ${seed.name}, ${fold(seed.name)},
-          ${seed.identifier.toUpperCase()})
+          ${seed.identifier.toUpperCase()}, ${seed.default_assignee ?? null})
         on conflict do nothing
         returning id`
 
@@ -170,7 +179,7 @@ export class Seeds extends Context.Service<
       const findCard = (issueId: string) =>
         sql`select ${columns} from issues i join projects p on p.id = i.project_id where i.id = ${issueId}`
 
-      const setCard = (issueId: string, change: CardChange) => sql`
+      const setCard = (issueId: string, change: Edit) => sql`
         update issues set ${sql.csv([
           sql`updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')`,
           ...(change.name === undefined
@@ -185,7 +194,9 @@ export class Seeds extends Context.Service<
           ...(change.assignee_ids === undefined ? [] : [sql`assignee_ids = ${change.assignee_ids}::text[]`]),
           ...(change.start_date === undefined ? [] : [sql`start_date = ${change.start_date}`]),
           ...(change.target_date === undefined ? [] : [sql`target_date = ${change.target_date}`]),
-          ...(change.parent_id === undefined ? [] : [sql`parent_id = ${change.parent_id}`])
+          ...(change.parent_id === undefined ? [] : [sql`parent_id = ${change.parent_id}`]),
+          ...(change.archived === undefined ? [] : [sql`archived = ${change.archived}`]),
+          ...(change.draft === undefined ? [] : [sql`draft = ${change.draft}`])
         ])}
         where id = ${issueId}`
 
@@ -211,7 +222,7 @@ export class Seeds extends Context.Service<
         const inserted = yield* insertProject(seed)
         if (inserted.length === 0) {
           const [clash] = yield* Effect.flatMap(findClash(seed), decodeIds)
-          return yield* clash === undefined ? notFound("No such project.") : alreadyExists(clash.id)
+          return yield* clash === undefined ? notFound("No such project.") : alreadyExists("Issue", clash.id)
         }
         const { id } = yield* oneId(inserted, "No such project.")
         const seeds = seed.states ?? planeStates
@@ -236,7 +247,7 @@ export class Seeds extends Context.Service<
         }
       }, sql.withTransaction)
 
-      const edit = Effect.fn("Seeds.edit")(function* (issueId: string, change: CardChange) {
+      const edit = Effect.fn("Seeds.edit")(function* (issueId: string, change: Edit) {
         yield* setCard(issueId, change)
         return yield* card(issueId)
       })

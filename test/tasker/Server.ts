@@ -2,12 +2,23 @@ import { timingSafeEqual } from "node:crypto"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { ByteSize, Cause, Effect, Fiber, Predicate, Redacted } from "effect"
 import { HttpIncomingMessage, HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { answer } from "./Answer.ts"
 import { basePath, type Call, calls } from "./Api.ts"
 import { Faults } from "./Faults.ts"
 import { Journal } from "./Journal.ts"
-import { Refusal } from "./Refusal.ts"
-import { htmlNotFound, type Reply, respond, serverError, strike } from "./Strike.ts"
+import {
+  type ErrorStyle,
+  failed,
+  noBearer,
+  noSuchPath,
+  notJson,
+  Refusal,
+  tooLarge,
+  wrongBearer
+} from "./Refusal.ts"
+import { htmlNotFound, type Reply, respond, strike } from "./Strike.ts"
+import type { Switches } from "./Switches.ts"
+
+const reads: ReadonlySet<Call["op"]> = new Set(["resolve", "context", "list", "list_comments"])
 
 const largestBody = ByteSize.mebibytes(16)
 
@@ -23,19 +34,20 @@ export const readBody = (request: HttpServerRequest.HttpServerRequest) =>
         return { value: text, isJson: false }
       }
     }),
-    Effect.mapError(
-      () => new Refusal({ status: 413, error: "too_large", detail: "The body could not be read to its end." })
-    )
+    Effect.mapError(() => tooLarge)
   )
 
 /** Refusals are answers; anything else is a fault of this Tasker: logged here, a bare 500 outside. */
-export const settled = <R>(effect: Effect.Effect<Reply, unknown, R>): Effect.Effect<Reply, never, R> =>
+export const settled = <R>(
+  effect: Effect.Effect<Reply, unknown, R>,
+  style: ErrorStyle
+): Effect.Effect<Reply, never, R> =>
   Effect.catchCause(effect, (cause) => {
     const failure = Cause.squash(cause)
-    if (failure instanceof Refusal) return Effect.succeed(respond(answer(failure.status, failure.body)))
+    if (failure instanceof Refusal) return Effect.succeed(respond(failure.answerIn(style)))
     return Cause.hasInterrupts(cause)
       ? Effect.interrupt
-      : Effect.as(Effect.logError("A call failed", cause), serverError)
+      : Effect.as(Effect.logError("A call failed", cause), respond(failed.answerIn(style)))
   })
 
 const cut = (request: HttpServerRequest.HttpServerRequest) =>
@@ -45,11 +57,10 @@ const cut = (request: HttpServerRequest.HttpServerRequest) =>
     Effect.never
   )
 
-const unauthorized = new Refusal({
-  status: 401,
-  error: "unauthorized",
-  detail: "The bearer is missing or wrong."
-})
+const textOf = (container: unknown, name: string) => {
+  const value = Predicate.hasProperty(container, name) ? container[name] : undefined
+  return typeof value === "string" ? value : undefined
+}
 
 const isBearer = (header: string | undefined, token: Buffer) => {
   const given = Buffer.from(header?.startsWith("Bearer ") ? header.slice("Bearer ".length) : "")
@@ -80,7 +91,8 @@ export const apiRoutes = (accessToken: Redacted.Redacted) =>
       const exchange = Effect.fnUntraced(function* (
         call: Call,
         request: HttpServerRequest.HttpServerRequest,
-        params: Readonly<Record<string, string | undefined>>
+        params: Readonly<Record<string, string | undefined>>,
+        switches: Switches
       ) {
         const body =
           call.method === "GET"
@@ -89,31 +101,39 @@ export const apiRoutes = (accessToken: Redacted.Redacted) =>
         const n = yield* receive(request, call.op, body.value)
         const reply = yield* settled(
           Effect.gen(function* () {
-            if (!isBearer(request.headers.authorization, token)) return yield* unauthorized
-            const switches = yield* faults.switches
+            const { authorization } = request.headers
+            if (authorization === undefined) return yield* noBearer
+            if (!isBearer(authorization, token)) return yield* wrongBearer
             if (call.op === "list_comments" && switches.no_comments_listing) return htmlNotFound
-            const fault = yield* faults.take(call.op)
+            const query: Readonly<Record<string, string>> = Object.fromEntries(
+              new URL(request.url, "http://tasker").searchParams
+            )
+            const externalId = query.external_id ?? textOf(body.value, "external_id")
+            const fault = yield* faults.take(call.op, externalId)
             if (fault !== undefined) yield* journal.note(n, { fault: fault.fault })
             const incoming = {
               params,
-              query: Object.fromEntries(new URL(request.url, "http://tasker").searchParams),
+              query,
               headers: request.headers,
               body: body.value,
               switches,
-              drop: fault?.fault === "drop"
+              fault: fault?.fault
             }
-            const execute = body.isJson
-              ? call.execute(incoming)
-              : Effect.fail(new Refusal({ status: 400, error: "invalid", detail: "The body is not JSON." }))
+            const execute = body.isJson ? call.execute(incoming) : Effect.fail(notJson)
+            const struck = {
+              project: textOf(body.value, "project_id") ?? "",
+              reads: reads.has(call.op),
+              kind: call.op === "comment" ? ("Work item comment" as const) : ("Issue" as const),
+              style: switches
+            }
             return yield* strike(
               fault,
-              String(Predicate.hasProperty(body.value, "project_id") ? body.value.project_id : ""),
+              struck,
               // A refusal is an answer like any other: it too can be spoilt.
-              Effect.catchTag(execute, "Refusal", (refusal) =>
-                Effect.succeed(answer(refusal.status, refusal.body))
-              )
+              Effect.catchTag(execute, "Refusal", (refusal) => Effect.succeed(refusal.answerIn(switches)))
             )
-          })
+          }),
+          switches
         )
         yield* answered(n, reply)
         return reply
@@ -128,7 +148,11 @@ export const apiRoutes = (accessToken: Redacted.Redacted) =>
           request: HttpServerRequest.HttpServerRequest
         ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, never, HttpRouter.RouteContext> {
           const params = yield* HttpRouter.params
-          const fiber = yield* Effect.forkIn(settled(exchange(call, request, params)), scope)
+          const switches = yield* faults.switches
+          const fiber = yield* Effect.forkIn(
+            settled(exchange(call, request, params, switches), switches),
+            scope
+          )
           const reply = yield* Fiber.join(fiber)
           return reply === "cut" ? yield* cut(request) : reply
         })
@@ -136,7 +160,7 @@ export const apiRoutes = (accessToken: Redacted.Redacted) =>
       const unknownPath = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
         const n = yield* receive(request, null, null)
         yield* journal.note(n, { status: 404 })
-        return respond(answer(404, { error: "not_found", detail: "No such path." }))
+        return respond(noSuchPath.answerIn(yield* faults.switches))
       })
 
       for (const call of yield* calls) {

@@ -12,6 +12,7 @@ const tables = [
     name_folded text not null,
     identifier text not null,
     last_sequence int not null default 0,
+    default_assignee text,
     unique (workspace_slug, name_folded),
     unique (workspace_slug, identifier)
   )`,
@@ -58,12 +59,14 @@ const tables = [
     parent_id uuid references issues on delete set null,
     external_source text,
     external_id text,
+    archived boolean not null default false,
+    draft boolean not null default false,
     created_at timestamptz not null,
     updated_at timestamptz not null,
     unique (project_id, sequence_id),
     check (start_date <= target_date)
   )`,
-  `create index if not exists issues_newest on issues (project_id, updated_at desc, id desc)`,
+  `create index if not exists issues_newest on issues (project_id, created_at desc, id desc)`,
   `create index if not exists issues_external on issues (project_id, external_id)`,
   `create index if not exists issues_parent on issues (parent_id)`,
   `create table if not exists comments (

@@ -12,7 +12,9 @@ import { Once } from "./Once.ts"
 import { Projects } from "./Projects.ts"
 import { Seeds } from "./Seeds.ts"
 import { apiRoutes } from "./Server.ts"
+import { defaultProfile, type Profile, profiles, type Switches } from "./Switches.ts"
 import { createTables, schemaName } from "./Tables.ts"
+import { Worker } from "./Worker.ts"
 
 export interface TaskerOptions {
   readonly databaseUrl: string | Redacted.Redacted
@@ -22,6 +24,11 @@ export interface TaskerOptions {
   readonly accessToken: string | Redacted.Redacted
   /** Default 0: any free port. */
   readonly port?: number
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string
+  readonly profile?: Profile
+  /** Differ from the profile's. */
+  readonly switches?: Partial<Switches>
 }
 
 /** A reference Tasker that is up. */
@@ -42,7 +49,7 @@ const redacted = (secret: string | Redacted.Redacted) =>
   typeof secret === "string" ? Redacted.make(secret) : secret
 
 /**
- * Starts a reference Tasker on 127.0.0.1, which stops when the scope closes. Its tables stay, so one that
+ * Starts a reference Tasker, which stops when the scope closes. Its tables stay, so one that
  * is started again on the same schema goes on where the last one ended.
  */
 export const startTasker = Effect.fnUntraced(
@@ -53,19 +60,21 @@ export const startTasker = Effect.fnUntraced(
     const database = PgClient.layer({
       url: redacted(options.databaseUrl),
       applicationName: "reference-tasker",
+      // The pool opens further ones late: of three calls at once the third waited for one of the others.
+      minConnections: 4,
       maxConnections: 16,
       startupParameters: { search_path: schema }
     })
 
-    const http = Layer.effect(HttpServer.HttpServer, listen(options.port ?? 0))
+    const http = Layer.effect(HttpServer.HttpServer, listen(options.host ?? "127.0.0.1", options.port ?? 0))
 
     const services = Layer.mergeAll(
       Projects.layer,
       Issues.layer,
       Comments.layer,
-      Once.layer,
+      Once.layer.pipe(Layer.provideMerge(Worker.layer)),
       Seeds.layer,
-      Faults.layer,
+      Faults.layer({ ...profiles[options.profile ?? defaultProfile], ...options.switches }),
       Journal.layer
     )
 
@@ -88,11 +97,11 @@ export const startTasker = Effect.fnUntraced(
   Effect.provideService(References.TracerEnabled, false)
 )
 
-const listen = Effect.fnUntraced(function* (port: number) {
+const listen = Effect.fnUntraced(function* (host: string, port: number) {
   // Longer than any client keeps a connection, so that it is never Tasker who hangs up on a reused one.
   const node = createServer({ keepAliveTimeout: 75_000 })
   const server = yield* NodeHttpServer.make(() => node, {
-    host: "127.0.0.1",
+    host,
     port,
     gracefulShutdownTimeout: grace
   })

@@ -1,5 +1,6 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Config, Console, Effect, Exit, Logger, Schema } from "effect"
+import { defaultProfile, Profile } from "./Switches.ts"
 import { startTasker } from "./Tasker.ts"
 
 /** The reference Tasker as a process: one line of JSON once it listens, and nothing else on stdout. */
@@ -12,6 +13,8 @@ const PortOrAny = Schema.FiniteFromString.check(
 
 const settings = Config.all({
   port: Config.schema(PortOrAny, "TASKER_PORT").pipe(Config.withDefault(8090)),
+  host: Config.String("TASKER_HOST").pipe(Config.withDefault("127.0.0.1")),
+  profile: Config.schema(Profile, "TASKER_PROFILE").pipe(Config.withDefault(defaultProfile)),
   databaseUrl: Config.Redacted("TASKER_DATABASE_URL"),
   schema: Config.String("TASKER_SCHEMA").pipe(Config.withDefault("tasker")),
   accessToken: Config.Redacted("TASKER_ACCESS_TOKEN")

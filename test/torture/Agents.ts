@@ -1,4 +1,4 @@
-import type { Project } from "./Tasker.ts"
+import type { Project } from "./counterparts/Counterpart.ts"
 
 /** An agent as its owner and its workers know it. */
 export interface TorturedAgent {

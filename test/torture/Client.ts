@@ -8,6 +8,8 @@ export type Outcome =
       /** `<kind>.<reason>` of a failure; null for a success. */
       readonly code: string | null
       readonly retryable: boolean
+      /** Seconds after which it says that the call may be repeated. */
+      readonly retryAfter: number | undefined
       readonly content: Readonly<Record<string, unknown>> | null
     }
   | { readonly _tag: "Lost"; readonly why: string }
@@ -108,14 +110,14 @@ const objectIn = (value: unknown): Json | undefined =>
 const ofHttp = (status: number, json: Json | undefined): Outcome => {
   if (status === 200 && json !== undefined) return success(json)
   const code = typeof json?.code === "string" ? json.code : `http.${status}`
-  return { _tag: "Replied", status, code, retryable: json?.retryable === true, content: null }
+  return { _tag: "Replied", status, code, ...retrying(json), content: null }
 }
 
 const ofMcp = (json: Json | undefined): Outcome => {
   const result = objectIn(json?.result)
   if (result === undefined) {
     const code = objectIn(json?.error)?.code
-    return { _tag: "Replied", status: 200, code: `rpc.${code}`, retryable: false, content: null }
+    return { _tag: "Replied", status: 200, code: `rpc.${code}`, ...retrying(undefined), content: null }
   }
   if (result.isError !== true) {
     const content = objectIn(result.structuredContent)
@@ -124,15 +126,20 @@ const ofMcp = (json: Json | undefined): Outcome => {
   const [first] = result.content as ReadonlyArray<{ readonly text: string }>
   const { error } = JSON.parse(first?.text ?? "{}") as { error?: Json }
   const code = `${error?.kind}.${error?.reason}`
-  return { _tag: "Replied", status: 200, code, retryable: error?.retryable === true, content: null }
+  return { _tag: "Replied", status: 200, code, ...retrying(error), content: null }
 }
 
 const success = (content: Json): Outcome => ({
   _tag: "Replied",
   status: 200,
   code: null,
-  retryable: false,
+  ...retrying(undefined),
   content
+})
+
+const retrying = (failure: Json | undefined) => ({
+  retryable: failure?.retryable === true,
+  retryAfter: typeof failure?.retry_after_seconds === "number" ? failure.retry_after_seconds : undefined
 })
 
 /** A call of the lifecycle API. */

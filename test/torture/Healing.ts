@@ -3,34 +3,43 @@ import { explain } from "./check/Open.ts"
 import { readRecords } from "./check/Records.ts"
 import { tell } from "./check/Story.ts"
 import type { History } from "./History.ts"
+import { mayLinger } from "./HoldUps.ts"
 import { patientRows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
-/** A lease and the looks after it, and room for a busy machine. */
-const bound = 180_000
+/** A lease, the looks after it, and room for a busy machine; twice `TASKER_SETTLE_AFTER_MS` besides. */
+const bound = 170_000
+/** Of a sabotaged run, in which things may stay open that a sound gateway settles. */
+const sabotagedBound = 45_000
 
 /**
- * Waits, without calling anything, until the gateways have settled by themselves whatever can be settled;
- * what only its owner can decide is left. Whatever is still open after the bound is the checker's to judge.
+ * Waits, without calling anything, until the gateways have settled by themselves whatever can be settled and
+ * every second look for a double is over; what only its owner can decide is left. Whatever is still open after
+ * the bound is the checker's to judge.
  */
 export const settled = async (
   stage: Stage,
   history: History,
-  retired: ReadonlySet<string>
+  { isSabotaged, retired }: { readonly isSabotaged: boolean; readonly retired: ReadonlySet<string> }
 ): Promise<void> => {
   const begun = performance.now()
   const story = tell(history.events)
-  while (performance.now() - begun < bound) {
-    const [row] = await patientRows<{ open: number }>(
+  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * stage.settleAfter
+  while (performance.now() - begun < longest) {
+    const [row] = await patientRows<{ open: number; checks: number }>(
       stage.databaseUrl,
-      "select count(*)::integer as open from idempotency_keys where state in ('in_progress', 'unknown')"
+      `select count(*) filter (where state in ('in_progress', 'unknown'))::integer as open,
+         count(check_at)::integer as checks
+       from idempotency_keys`
     )
-    const open = row?.open ?? 0
-    if (open === 0) return
-    if (open < 60) {
-      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl)
+    const { checks, open } = row ?? { checks: 0, open: 0 }
+    if (open + checks === 0) return
+    if (checks === 0 && open < 60) {
+      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
       const waiting = records.keys.filter(
-        (key) => isOpen(key) && explain(key, { records, story, retired }) === undefined
+        (key) =>
+          isOpen(key) &&
+          explain(key, { records, story, retired, mayLinger, begun: history.begun }) === undefined
       )
       if (waiting.length === 0) return
     }

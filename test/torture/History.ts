@@ -21,6 +21,8 @@ export interface Operation {
   readonly issue: string | null
   /** The create of which this is a repetition in other words. */
   readonly twin_of: string | null
+  /** Of a create: other effects that its card has from the beginning, of the card `?`. */
+  readonly holds: ReadonlyArray<string>
 }
 
 /** One call that was sent. `op` is null for a read. */
@@ -63,6 +65,23 @@ export type Event = { readonly t: number } & (
   | ({ readonly ev: "act" } & Act)
   | { readonly ev: "acted"; readonly act: string }
   | { readonly ev: "act_lost"; readonly act: string; readonly why: string }
+  /** A write that an instance asked Tasker for, and the reply to it; `passed`: the instance is given it. */
+  | {
+      readonly ev: "sent"
+      readonly send: string
+      readonly instance: number
+      readonly op: string
+      readonly effects: ReadonlyArray<string>
+    }
+  | {
+      readonly ev: "answered"
+      readonly send: string
+      readonly status: number
+      readonly isJson: boolean
+      readonly passed: boolean
+    }
+  /** A person changes a card on the board. */
+  | { readonly ev: "person"; readonly issue: string }
   | { readonly ev: "strike"; readonly kind: string; readonly strike: Strike; readonly done: boolean }
   | { readonly ev: "link"; readonly link: string; readonly instance: number; readonly fault: string }
   | { readonly ev: "up" | "ended"; readonly program: string; readonly how: string }

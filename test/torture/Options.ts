@@ -1,11 +1,17 @@
 import { parseArgs } from "node:util"
-import { everyKind } from "./Plan.ts"
+import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
+import { kindsBefore } from "./Plan.ts"
 import { sabotages, tellingFaults } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
   readonly seed: number
   readonly instances: number
+  readonly tasker: TaskerKind
+  /** Of the reference Tasker. */
+  readonly profile: string
+  /** Requests a minute and key that the reference Plane grants; 0: any number. */
+  readonly planeLimit: number
   readonly sabotage: string | undefined
   /** Milliseconds that a lease lasts; undefined: as the product has it. */
   readonly lease: number | undefined
@@ -16,11 +22,16 @@ export interface Options {
   readonly out: string
 }
 
+const profiles = ["plane-like", "strict"] as const
+
 export const usage = `npm run torture -- [options]
 
   --seconds <n>        how long the faults last (60)
   --seed <n>           of the plan and the workload (a random one, which is printed)
   --instances <n>      gateways (3)
+  --tasker <kind>      nodedc or plane (nodedc)
+  --profile <name>     of the reference Tasker: ${profiles.join(", ")} (plane-like)
+  --plane-limit <n>    requests a minute that the reference Plane grants, 0 for any number (0)
   --sabotage <name>    builds a fault into them: ${Object.keys(sabotages).join(", ")};
                        all: each in turn, which ends well where each was found and none where there is none
   --lease <ms>         how long a lease lasts, instead of as long as the product's (with a sabotage 500)
@@ -41,6 +52,9 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
       seconds: { type: "string", default: "60" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
       instances: { type: "string", default: "3" },
+      tasker: { type: "string", default: "nodedc" },
+      profile: { type: "string", default: "plane-like" },
+      "plane-limit": { type: "string", default: "0" },
       sabotage: { type: "string" },
       lease: { type: "string" },
       focus: { type: "string" },
@@ -59,8 +73,16 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
   if (sabotage !== undefined && sabotage !== everySabotage && !Object.hasOwn(sabotages, sabotage)) {
     throw new Error(`--sabotage: expected one of ${Object.keys(sabotages).join(", ")}`)
   }
+  const one = <Name extends string>(name: string, text: string, all: ReadonlyArray<Name>): Name => {
+    const found = all.find((each) => each === text)
+    if (found === undefined) throw new Error(`--${name}: expected one of ${all.join(", ")}`)
+    return found
+  }
+  const tasker = one("tasker", values.tasker, taskerKinds)
+  const everyKind = kindsBefore(tasker)
   const focus =
-    values.focus?.split(",").filter((kind) => kind !== "") ?? (sabotage === undefined ? [] : tellingFaults)
+    values.focus?.split(",").filter((kind) => kind !== "") ??
+    (sabotage === undefined ? [] : tellingFaults.filter((kind) => everyKind.includes(kind)))
   const unknown = focus.find((kind) => !everyKind.includes(kind))
   if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)
@@ -68,6 +90,9 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     seconds: number("seconds", values.seconds, 3, 86_400),
     seed,
     instances: number("instances", values.instances, 1, 16),
+    tasker,
+    profile: one("profile", values.profile, profiles),
+    planeLimit: number("plane-limit", values["plane-limit"], 0, 1_000_000),
     sabotage,
     focus,
     unhurried: values.unhurried,

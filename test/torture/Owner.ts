@@ -1,8 +1,8 @@
 import { allScopes, type Scope, type TokenHeld, type TorturedAgent } from "./Agents.ts"
 import { administer } from "./Client.ts"
+import { owner, type Project } from "./counterparts/Counterpart.ts"
 import type { History, Subject } from "./History.ts"
 import type { Random } from "./Random.ts"
-import { owner, type Project } from "./Tasker.ts"
 
 export interface OwnerOptions {
   readonly history: History
@@ -11,6 +11,8 @@ export interface OwnerOptions {
   readonly ports: ReadonlyArray<number>
   readonly random: Random
   readonly nextId: () => string
+  /** Days that a grant lasts; undefined: until it is withdrawn. */
+  readonly grantDays: number | undefined
 }
 
 interface Acting {
@@ -32,7 +34,7 @@ const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, m
  * What an owner does with agents, through whichever instance: every act is repeated until the gateway says
  * that it was done, and only what it said counts as acknowledged.
  */
-export const ownerOf = ({ history, internalToken, nextId, ports, random }: OwnerOptions) => {
+export const ownerOf = ({ grantDays, history, internalToken, nextId, ports, random }: OwnerOptions) => {
   const act = async (acting: Acting): Promise<Resource> => {
     const id = nextId()
     const key = acting.method === "POST" ? `act-${id}-${random.between(0, 1e9)}` : undefined
@@ -95,7 +97,14 @@ export const ownerOf = ({ history, internalToken, nextId, ports, random }: Owner
       allows: { ...subject, scopes },
       method: "POST",
       path: `${pathOf(agent)}/grants`,
-      body: { workspace_slug: project.workspace, project_id: project.id, scopes }
+      body: {
+        workspace_slug: project.workspace,
+        project_id: project.id,
+        scopes,
+        ...(grantDays === undefined
+          ? {}
+          : { expires_at: new Date(Date.now() + grantDays * 86_400_000).toISOString() })
+      }
     })
     if (made !== undefined) agent.grants.set(project.id, made.grant.id)
     return made !== undefined

@@ -1,3 +1,5 @@
+import type { TaskerKind } from "./counterparts/Counterpart.ts"
+import { longestFreeze, mayLinger, settleAfterOf, straggling } from "./HoldUps.ts"
 import { deckOf, type Random, randomOf } from "./Random.ts"
 
 /**
@@ -21,7 +23,7 @@ export type Link = (typeof links)[number]
 export const linkFaults = ["cut", "delay", "half_close", "swallow"] as const
 export type LinkFault = (typeof linkFaults)[number]
 
-/** How the reference Tasker answers wrongly; its `Faults.ts` says what each is. */
+/** How the reference answers wrongly; its `Faults.ts` says what each is. */
 export const wrongAnswers = [
   "delay",
   "delay_after",
@@ -32,6 +34,8 @@ export const wrongAnswers = [
   "rate_limit",
   "server_error",
   "server_error_after",
+  "broker_lost",
+  "proxied",
   "unauthorized",
   "html",
   "huge",
@@ -39,10 +43,19 @@ export const wrongAnswers = [
   "foreign",
   "refuse"
 ] as const
-export type WrongAnswer = (typeof wrongAnswers)[number]
+export type WrongAnswer = (typeof wrongAnswers)[number] | "cut_between"
+
+/** Wrong answers that the reference of one kind has and the other has not. */
+const ownAnswers: Readonly<Record<TaskerKind, ReadonlyArray<WrongAnswer>>> = {
+  nodedc: [],
+  plane: ["cut_between"]
+}
 
 /** What Tasker may lack: the gateway must keep its promise without. */
 export const lacks = ["dedupe_key", "no_comments_listing"] as const
+
+/** Plane never has the one, and always the other. */
+const lacksOf: Readonly<Record<TaskerKind, ReadonlyArray<string>>> = { nodedc: lacks, plane: [] }
 
 /** `at` and `lasts` in milliseconds, `at` from the beginning of the run. */
 export type Strike = { readonly at: number } & (
@@ -55,6 +68,12 @@ export type Strike = { readonly at: number } & (
       readonly wrong: WrongAnswer
       /** Strikes each k-th write. */
       readonly every: number
+      readonly lasts: number
+    }
+  | {
+      /** Creates and comments are held up until this many milliseconds after `TASKER_SETTLE_AFTER_MS`. */
+      readonly kind: "tasker.straggles"
+      readonly late: number
       readonly lasts: number
     }
   | { readonly kind: "tasker.lacks"; readonly lack: (typeof lacks)[number]; readonly lasts: number }
@@ -83,12 +102,13 @@ export const kindOf = (strike: Strike): string => {
   }
 }
 
-/** Every kind there is: a run of some minutes has each of them. */
-export const everyKind: ReadonlyArray<string> = [
+/** Every kind there is before a Tasker: a run of some minutes has each of them. */
+export const kindsBefore = (tasker: TaskerKind): ReadonlyArray<string> => [
   ...["instance.kill", "instance.stop", "instance.freeze", "tasker.kill", "tasker.stop"],
   ...["postgres.fast", "postgres.immediate", "postgres.kill", "postgres.backends"],
-  ...wrongAnswers.map((wrong) => `tasker.answers.${wrong}`),
-  ...lacks.map((lack) => `tasker.lacks.${lack}`),
+  ...[...wrongAnswers, ...ownAnswers[tasker]].map((wrong) => `tasker.answers.${wrong}`),
+  "tasker.straggles",
+  ...lacksOf[tasker].map((lack) => `tasker.lacks.${lack}`),
   ...links.flatMap((link) => linkFaults.map((fault) => `link.${link}.${fault}`))
 ]
 
@@ -104,7 +124,8 @@ interface Track {
   readonly kinds: ReadonlyArray<string>
 }
 
-const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> => {
+const tracksOf = ({ focus, lease, seconds, tasker }: PlanOptions): ReadonlyArray<Track> => {
+  const everyKind = kindsBefore(tasker)
   // A short run has to see every kind; a long one sees each often enough, and gets more done between them.
   const thinning = seconds >= 180 ? 1.25 : 1
   return [
@@ -128,6 +149,7 @@ const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> 
       every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
       kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
     },
+    { name: "stragglers", every: 22_000 * thinning, kinds: ["tasker.straggles"] },
     ...(focus.length === 0 ? [] : [{ name: "focus", every: 1200, kinds: focus }])
   ]
 }
@@ -135,6 +157,7 @@ const tracksOf = ({ focus, lease, seconds }: PlanOptions): ReadonlyArray<Track> 
 export interface PlanOptions extends Pick<Plan, "seed" | "seconds" | "instances"> {
   /** Kinds that strike more often than the others. */
   readonly focus: ReadonlyArray<string>
+  readonly tasker: TaskerKind
   /** Set where leases end while calls are still at work, in milliseconds. */
   readonly lease?: number | undefined
 }
@@ -157,7 +180,7 @@ export const planOf = (options: PlanOptions): Plan => {
     seconds,
     instances,
     clocks: Array.from({ length: instances }, () => random.between(-mostShift, mostShift)),
-    strikes: withoutLies(strikes).toSorted((one, other) => one.at - other.at)
+    strikes: withoutLies(strikes, settleAfterOf(options.lease)).toSorted((one, other) => one.at - other.at)
   }
 }
 
@@ -165,7 +188,7 @@ const strikeOf = (kind: string, at: number, instance: number, random: Random): S
   const [who, what, how] = kind.split(".")
   switch (`${who}.${what}`) {
     case "instance.freeze":
-      return { at, kind: "instance.freeze", instance, lasts: random.between(1000, 6000) }
+      return { at, kind: "instance.freeze", instance, lasts: random.between(1000, longestFreeze) }
     case "instance.kill":
     case "instance.stop":
       return { at, kind: `instance.${what as "kill" | "stop"}`, instance }
@@ -180,6 +203,13 @@ const strikeOf = (kind: string, at: number, instance: number, random: Random): S
         lasts: random.between(1200, 2600)
       }
     }
+    case "tasker.straggles":
+      return {
+        at,
+        kind: "tasker.straggles",
+        late: random.between(straggling.least, straggling.most),
+        lasts: 1200
+      }
     case "tasker.lacks":
       return {
         at,
@@ -206,24 +236,30 @@ const strikeOf = (kind: string, at: number, instance: number, random: Random): S
   }
 }
 
-/** For how long a request that was held up may still be on its way. */
-const mayLinger = 4000
+const lastsOf = (strike: Strike): number => ("lasts" in strike ? strike.lasts : 0)
+
+const isLie = (strike: Strike): boolean => strike.kind === "tasker.answers" && strike.wrong === "refuse"
+
+/** True if a strike is over, and what it held up has come to its end, before another begins, or it begins after that. */
+const isApart = (strike: Strike, lie: Strike, lingers: number): boolean =>
+  strike.at > lie.at + lastsOf(lie) || strike.at + lastsOf(strike) + lingers < lie.at
 
 /**
  * A Tasker that refuses a write while it carries out that very write, held up on its way, says something
- * untrue that nobody could find out. So around the moments in which Tasker refuses for no reason, nothing
- * holds a request up.
+ * untrue that nobody could find out. So Tasker does not refuse for no reason while a request may straggle, and
+ * around the moments in which it does nothing holds a request up.
  */
-const withoutLies = (strikes: ReadonlyArray<Strike>): ReadonlyArray<Strike> => {
-  const lies = strikes.filter((strike) => strike.kind === "tasker.answers" && strike.wrong === "refuse")
+const withoutLies = (strikes: ReadonlyArray<Strike>, settleAfter: number): ReadonlyArray<Strike> => {
+  const stragglers = strikes.filter((strike) => strike.kind === "tasker.straggles")
+  const truer = strikes.filter(
+    (strike) =>
+      !isLie(strike) ||
+      stragglers.every((straggler) => isApart(straggler, strike, settleAfter + straggler.late + mayLinger))
+  )
+  const lies = truer.filter(isLie)
   const holdsUp = (strike: Strike) =>
     (strike.kind === "tasker.answers" && strike.wrong === "delay") ||
     (strike.kind === "link" && strike.link === "tasker" && strike.fault === "delay") ||
     strike.kind === "instance.freeze"
-  const lasts = (strike: Strike) => ("lasts" in strike ? strike.lasts : 0)
-  return strikes.filter(
-    (strike) =>
-      !holdsUp(strike) ||
-      lies.every((lie) => strike.at > lie.at + lasts(lie) || strike.at + lasts(strike) + mayLinger < lie.at)
-  )
+  return truer.filter((strike) => !holdsUp(strike) || lies.every((lie) => isApart(strike, lie, mayLinger)))
 }

@@ -5,7 +5,9 @@ import { settled } from "./Healing.ts"
 import type { History } from "./History.ts"
 import type { Options } from "./Options.ts"
 import { ownerOf } from "./Owner.ts"
+import { personAt } from "./Person.ts"
 import type { Plan } from "./Plan.ts"
+import { patientRows } from "./Postgres.ts"
 import { randomOf } from "./Random.ts"
 import { type Stage, setStage } from "./Stage.ts"
 import { striking } from "./Striking.ts"
@@ -48,6 +50,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
   phase("setting the stage")
   const sabotaged = options.sabotage !== undefined || options.lease !== undefined
   const stage = await setStage({
+    options,
     plan,
     folder,
     history,
@@ -76,6 +79,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       internalToken: stage.internalToken,
       ports,
       random: randomFor("owner"),
+      grantDays: stage.counterpart.grantDays,
       nextId
     })
     const agents: Array<TorturedAgent> = []
@@ -101,7 +105,8 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     strikes.start()
     const under = [
       ...workers.map((worker) => worker.work()),
-      ...Array.from({ length: owners }, () => administrated.work())
+      ...Array.from({ length: owners }, () => administrated.work()),
+      personAt(stage.taskerApi, { history, random: randomFor("person"), goesOn })
     ]
     const length = plan.seconds * 1000 * pace
     await pause(length * retirement)
@@ -117,12 +122,19 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await administrated.restore()
     const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
     phase("waiting for what is undecided")
-    await settled(stage, history, retired)
+    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
     const healedInSeconds = Math.round((performance.now() - begun) / 1000)
 
     phase("asking once more")
-    await Promise.all(workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length))))
-    await settled(stage, history, retired)
+    const doubled = await patientRows<{ key: string }>(
+      stage.databaseUrl,
+      "select key from idempotency_keys where doubled"
+    )
+    const always = new Set(doubled.map(({ key }) => key))
+    await Promise.all(
+      workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length), always))
+    )
+    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
     phase("checking")
     return { stage, retired, healedInSeconds }
   } catch (error) {

@@ -3,13 +3,16 @@ import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { type Api, type Counterpart, counterpartOf, type Project } from "./counterparts/Counterpart.ts"
 import type { History } from "./History.ts"
+import { callDeadline, settleAfterOf, taskerTimeout } from "./HoldUps.ts"
+import type { Options } from "./Options.ts"
 import { type Link, links, type Plan } from "./Plan.ts"
 import { type Postgres, redirected, rows, startPostgres } from "./Postgres.ts"
 import { type Program, startProgram } from "./Program.ts"
 import { randomOf } from "./Random.ts"
-import { type Project, taskerAt } from "./Tasker.ts"
 import { type TcpProxy, tcpProxy } from "./TcpProxy.ts"
+import { type Hearing, hear } from "./Wire.ts"
 
 /** Everything that a run is played on: one PostgreSQL, one Tasker, the instances, and what stands between. */
 export interface Stage {
@@ -18,7 +21,10 @@ export interface Stage {
   readonly databaseUrl: string
   readonly taskerDatabaseUrl: string
   readonly tasker: Program
-  readonly taskerApi: ReturnType<typeof taskerAt>
+  readonly counterpart: Counterpart
+  readonly taskerApi: Api
+  /** `TASKER_SETTLE_AFTER_MS` of the instances. */
+  readonly settleAfter: number
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
@@ -36,6 +42,7 @@ export interface Instance {
 }
 
 export interface StageOptions {
+  readonly options: Options
   readonly plan: Plan
   readonly folder: string
   readonly history: History
@@ -52,8 +59,12 @@ const compiled = join(tmpdir(), "gateway-torture-compiled")
 const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
-/** Short, so that what is given up by a timeout is many writes and not few. */
-const timing = { TASKER_TIMEOUT_MS: "1000", CALL_DEADLINE_MS: "3000", SHUTDOWN_GRACE_SECONDS: "4" }
+const timing = (settleAfter: number) => ({
+  TASKER_TIMEOUT_MS: String(taskerTimeout),
+  CALL_DEADLINE_MS: String(callDeadline),
+  TASKER_SETTLE_AFTER_MS: String(settleAfter),
+  SHUTDOWN_GRACE_SECONDS: "4"
+})
 
 /** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
 const unlimited = {
@@ -64,6 +75,8 @@ const unlimited = {
 
 export const setStage = async (options: StageOptions): Promise<Stage> => {
   const { folder, history, plan } = options
+  const counterpart = counterpartOf(options.options)
+  const settleAfter = settleAfterOf(options.options.lease)
   const postgres = await startPostgres()
   const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
   const close = async () => {
@@ -73,20 +86,15 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
   try {
     await rows(postgres.url, "create database reference_tasker")
     const taskerDatabaseUrl = redirected(postgres.url, { database: "reference_tasker" })
-    const accessToken = secret()
     const internalToken = secret()
     const taskerPort = await freePort()
     const tasker = startProgram({
       name: "tasker",
-      args: [join(root, "test/tasker/main.ts")],
-      environment: {
-        TASKER_PORT: String(taskerPort),
-        TASKER_DATABASE_URL: taskerDatabaseUrl,
-        TASKER_ACCESS_TOKEN: accessToken
-      },
+      args: [join(root, counterpart.script)],
+      environment: counterpart.environment(taskerPort, taskerDatabaseUrl),
       cwd: folder,
       log: join(folder, "tasker.log"),
-      healthUrl: `http://127.0.0.1:${taskerPort}/control/faults`,
+      healthUrl: `http://127.0.0.1:${taskerPort}/control/requests?since=999999999`,
       history
     })
     closers.push(() => tasker.retire())
@@ -104,7 +112,8 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
             const proxy = await tcpProxy({
               target: { host: "127.0.0.1", port: targets[link] },
               random: randomOf(plan.seed, `proxy.${link}.${at}`),
-              struck: (fault) => history.write({ ev: "link", link, instance: at, fault })
+              struck: (fault) => history.write({ ev: "link", link, instance: at, fault }),
+              ...(link === "tasker" ? { listener: () => hear(writesHeard(counterpart, history, at)) } : {})
             })
             closers.push(() => proxy.close())
             return [link, proxy] as const
@@ -131,13 +140,12 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
           PORT: String(port),
           DATA_DIR: join(home, "data"),
           DATABASE_URL: redirected(postgres.url, { port: proxies.database.port }),
-          NODEDC_TASKER_INTERNAL_URL: `http://127.0.0.1:${proxies.tasker.port}`,
-          NODEDC_INTERNAL_ACCESS_TOKEN: accessToken,
+          ...counterpart.gateway(`http://127.0.0.1:${proxies.tasker.port}`),
           NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
           AUDIT_SIGNING_KEY: signing.privateKey,
           NODE_COMPILE_CACHE: compiled,
           TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
-          ...timing,
+          ...timing(settleAfter),
           ...unlimited,
           ...options.environment
         },
@@ -155,7 +163,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       }
     }
     await Promise.all(instances.map(({ program }) => program.up()))
-    const taskerApi = taskerAt(`http://127.0.0.1:${taskerPort}`, accessToken)
+    const taskerApi = counterpart.api(`http://127.0.0.1:${taskerPort}`)
     const projects: Array<Project> = []
     for (let at = 1; at <= projectCount; at++) projects.push(await taskerApi.project(at))
     return {
@@ -163,7 +171,9 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       databaseUrl: postgres.url,
       taskerDatabaseUrl,
       tasker,
+      counterpart,
       taskerApi,
+      settleAfter,
       instances,
       projects,
       internalToken,
@@ -176,6 +186,20 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     throw error
   }
 }
+
+let requests = 0
+
+/** Puts every write that an instance asks Tasker for on record, and how it was answered. */
+const writesHeard = (counterpart: Counterpart, history: History, instance: number): Hearing => ({
+  asked: (request) => {
+    const write = counterpart.writeOf(request)
+    if (write === undefined) return undefined
+    const send = `s${++requests}`
+    history.write({ ev: "sent", send, instance, op: write.op, effects: counterpart.effectsOf(write) })
+    return send
+  },
+  answered: (send, reply) => history.write({ ev: "answered", send, ...reply })
+})
 
 /** An Ed25519 key of one instance, both halves in base64 of their DER. */
 const signingKey = () => {

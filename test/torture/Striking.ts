@@ -1,4 +1,5 @@
 import type { History } from "./History.ts"
+import { type Answering, type Lacking, misbehaviourOf, type Straggling } from "./Misbehaving.ts"
 import { kindOf, type Plan, type Strike } from "./Plan.ts"
 import { rows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
@@ -9,8 +10,7 @@ import type { Stage } from "./Stage.ts"
  */
 export const striking = (plan: Plan, stage: Stage, history: History, pace: number) => {
   const timers = new Set<NodeJS.Timeout>()
-  const wrong = new Set<Extract<Strike, { kind: "tasker.answers" }>>()
-  const lacking = new Set<Extract<Strike, { kind: "tasker.lacks" }>>()
+  const wrong = new Set<Answering | Lacking | Straggling>()
   const under = new Set<Promise<unknown>>()
   let over = false
 
@@ -27,11 +27,7 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
   const tell = (): Promise<boolean> => {
     telling = telling.then(async () => {
       return stage.taskerApi
-        .misbehave(
-          [...wrong],
-          [...lacking].map(({ lack }) => lack),
-          stage.projects
-        )
+        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.settleAfter))
         .then(
           () => true,
           () => false
@@ -90,16 +86,11 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
         )
         return true
       case "tasker.answers":
+      case "tasker.lacks":
+      case "tasker.straggles":
         wrong.add(strike)
         after(strike.lasts, () => {
           wrong.delete(strike)
-          void tell()
-        })
-        return tell()
-      case "tasker.lacks":
-        lacking.add(strike)
-        after(strike.lasts, () => {
-          lacking.delete(strike)
           void tell()
         })
         return tell()
@@ -138,7 +129,6 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
       }
     }
     wrong.clear()
-    lacking.clear()
     await stage.tasker.up()
     for (let left = 50; !(await tell()); left--) {
       if (left === 0) throw new Error("Tasker can't be told that all is well")

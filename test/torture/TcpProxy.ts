@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net"
+import { linkDelay } from "./HoldUps.ts"
 import type { Random } from "./Random.ts"
 
 export type LinkFault = "cut" | "delay" | "half_close" | "swallow"
@@ -30,15 +31,22 @@ export interface TcpProxy {
   readonly close: () => Promise<void>
 }
 
+/** Hears what the two sides of one connection say, not what becomes of it. */
+export interface Listener {
+  readonly asked: (chunk: Buffer) => void
+  /** `passed`: the side that asked is given it. */
+  readonly answered: (chunk: Buffer, passed: boolean) => void
+}
+
 export interface TcpProxyOptions {
   readonly target: { readonly host: string; readonly port: number }
   readonly random: Random
   readonly struck?: (fault: LinkFault) => void
+  /** Told what is said on each connection. */
+  readonly listener?: () => Listener
 }
 
-const held = { least: 100, most: 900 }
-
-export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<TcpProxy> => {
+export const tcpProxy = ({ target, random, struck, listener }: TcpProxyOptions): Promise<TcpProxy> => {
   const sockets = new Set<Socket>()
   let weather: Weather | undefined
 
@@ -62,11 +70,13 @@ export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<T
       client.destroy()
       server.destroy()
     }
+    const heard = listener?.()
     let waiting = false
     let swallowing = false
     let cutOnReply = false
 
-    client.on("data", (chunk) => {
+    client.on("data", (chunk: Buffer) => {
+      heard?.asked(chunk)
       const begins = !waiting
       waiting = true
       if (!begins) return there.write(chunk)
@@ -76,7 +86,7 @@ export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<T
           cutOnReply = true
           break
         case "delay":
-          ;(random.chance(0.5) ? there : back).hold(random.between(held.least, held.most))
+          ;(random.chance(0.5) ? there : back).hold(random.between(linkDelay.least, linkDelay.most))
           break
         case "swallow":
           swallowing = true
@@ -93,8 +103,9 @@ export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<T
       }
       there.write(chunk)
     })
-    server.on("data", (chunk) => {
+    server.on("data", (chunk: Buffer) => {
       waiting = false
+      heard?.answered(chunk, !cutOnReply && !swallowing && !client.destroyed)
       if (cutOnReply) return destroy()
       if (!swallowing) back.write(chunk)
     })
@@ -104,14 +115,14 @@ export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<T
     server.on("close", () => (swallowing ? undefined : back.leave()))
   }
 
-  const listener = createServer({ allowHalfOpen: true }, join)
+  const proxy = createServer({ allowHalfOpen: true }, join)
   const cutAll = () => {
     for (const socket of sockets) socket.destroy()
   }
   return new Promise((listening, failed) => {
-    listener.once("error", failed)
-    listener.listen(0, "127.0.0.1", () => {
-      const address = listener.address()
+    proxy.once("error", failed)
+    proxy.listen(0, "127.0.0.1", () => {
+      const address = proxy.address()
       listening({
         port: typeof address === "object" && address !== null ? address.port : 0,
         weather: (next) => {
@@ -120,7 +131,7 @@ export const tcpProxy = ({ target, random, struck }: TcpProxyOptions): Promise<T
         cutAll,
         close: () =>
           new Promise((closed) => {
-            listener.close(() => closed())
+            proxy.close(() => closed())
             cutAll()
           })
       })

@@ -1,8 +1,8 @@
 import type { TokenHeld, TorturedAgent } from "./Agents.ts"
 import { callTool, edges, type Outcome } from "./Client.ts"
+import type { Project } from "./counterparts/Counterpart.ts"
 import type { History, Operation } from "./History.ts"
 import type { Random } from "./Random.ts"
-import type { Project } from "./Tasker.ts"
 import { type Wanted, type WorkedCard, writesOf } from "./Writes.ts"
 
 export interface WorkOptions {
@@ -102,7 +102,8 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
       args: wanted.args,
       effect: wanted.effect,
       issue: wanted.card?.id ?? null,
-      twin_of: twinOf?.op ?? null
+      twin_of: twinOf?.op ?? null,
+      holds: wanted.holds("?")
     }
     history.write({ ev: "operation", ...operation })
     return { ...operation, wanted }
@@ -116,7 +117,12 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
       const done = outcomes.find((outcome) => outcome._tag === "Replied" && outcome.code === null)
       if (done?._tag === "Replied" && done.content !== null) return { _tag: "Done", content: done.content }
       if (!outcomes.some(worthRepeating)) return { _tag: "Refused" }
-      await pause(random.between(30, 500))
+      const told = Math.max(
+        0,
+        ...outcomes.map((each) => (each._tag === "Replied" ? (each.retryAfter ?? 0) : 0))
+      )
+      // Most clients come back too early, which must do no harm.
+      await pause(told > 0 && random.chance(obedience) ? told * 1000 : random.between(30, 500))
     }
     history.write({ ev: "give_up", op: op.op })
     return { _tag: "GivenUp" }
@@ -128,19 +134,31 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     const { card } = op.wanted
     if (ending._tag === "Done") {
       remembered = [...remembered.slice(-writesRemembered), op]
-      const issue = ending.content.issue as { id?: string; updated_at?: string } | undefined
-      if (card !== null) card.updatedAt = issue?.updated_at ?? card.updatedAt
-      else if (typeof issue?.id === "string") hold(issue.id, issue.updated_at ?? null, op.wanted)
+      const issue = ending.content.issue as Shown | undefined
+      if (card !== null) {
+        card.updatedAt = issue?.updated_at ?? card.updatedAt
+        card.version = issue?.version ?? card.version
+      } else if (typeof issue?.id === "string") hold(issue.id, issue, op.wanted)
     } else if (ending._tag === "GivenUp") {
       givenUp = [...givenUp.slice(-writesRemembered), op]
       // A write on its way is best left alone with its card: a later one could make it undecidable.
       if (!random.chance(meddling)) cards = cards.filter((held) => held !== card)
+    } else if (card !== null) {
+      // Perhaps somebody else changed it: what was known of it may be old.
+      card.updatedAt = null
+      card.version = null
     }
     return ending
   }
 
-  const hold = (id: string, updatedAt: string | null, { holds, project }: Wanted) => {
-    const card = { id, project, updatedAt, asked: new Set(holds(id)) }
+  const hold = (id: string, { updated_at, version }: Shown, { holds, project }: Wanted) => {
+    const card = {
+      id,
+      project,
+      updatedAt: updated_at ?? null,
+      version: version ?? null,
+      asked: new Set(holds(id))
+    }
     cards = [...cards.slice(-cardsHeld), card]
   }
 
@@ -197,10 +215,13 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
         await pause(random.between(2, 25))
       }
     },
-    /** Repeats what it remembers, acknowledged or not, when everything is well again. */
-    askAgain: async (most: number) => {
+    /** Repeats some of what it remembers, acknowledged or not, when everything is well again; these keys always. */
+    askAgain: async (most: number, always: ReadonlySet<string>) => {
       if (agent.retired) return
-      for (const op of random.shuffled([...remembered, ...givenUp]).slice(0, most)) await repeat(op)
+      const all = random.shuffled([...remembered, ...givenUp])
+      const first = all.filter(({ key }) => always.has(key))
+      const others = all.filter(({ key }) => !always.has(key))
+      for (const op of [...first, ...others.slice(0, most)]) await repeat(op)
     },
     /** Tries a token that must be dead by now, or a scope that must be gone, on every instance. */
     probe: (token: TokenHeld, tool: string, args: Readonly<Record<string, unknown>>) =>
@@ -213,6 +234,16 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
 }
 
 export type Worker = ReturnType<typeof workerOf>
+
+/** A card in an answer, as far as its scopes show it. */
+interface Shown {
+  readonly id?: string
+  readonly updated_at?: string
+  readonly version?: string
+}
+
+/** Of clients, how many wait for as long as they are told. */
+const obedience = 0.3
 
 /** Of writes that were given up, how many clients go on with their card all the same. */
 const meddling = 0.08

@@ -1,12 +1,13 @@
+import type { Named, Project } from "./counterparts/Counterpart.ts"
 import * as Effects from "./Effects.ts"
 import type { Random } from "./Random.ts"
-import type { Named, Project } from "./Tasker.ts"
 
 /** A card as the one worker that writes on it knows it. */
 export interface WorkedCard {
   readonly id: string
   readonly project: Project
   updatedAt: string | null
+  version: string | null
   /** Effects that were asked for already: none is ever asked for twice. */
   readonly asked: Set<string>
 }
@@ -77,10 +78,7 @@ export const writesOf = (random: Random, nextMark: () => string) => {
   const on = (card: WorkedCard, tool: string, effect: string, args: object): Wanted | undefined => {
     if (card.asked.has(effect)) return undefined
     card.asked.add(effect)
-    const expected =
-      card.updatedAt !== null && tool !== "tasker_add_comment" && random.chance(0.3)
-        ? { expected_updated_at: card.updatedAt }
-        : {}
+    const expected = tool !== "tasker_add_comment" && random.chance(0.4) ? expectation(card) : {}
     return {
       tool,
       project: card.project,
@@ -89,6 +87,11 @@ export const writesOf = (random: Random, nextMark: () => string) => {
       card,
       holds: nothing
     }
+  }
+
+  const expectation = ({ updatedAt, version }: WorkedCard): object => {
+    if (version !== null && random.chance(0.5)) return { expected_version: version }
+    return updatedAt === null ? {} : { expected_updated_at: updatedAt }
   }
 
   const some = (from: ReadonlyArray<Named>) => {

@@ -9,7 +9,9 @@ import { verifyChain } from "./check/Chain.ts"
 import { check, type Verdict } from "./check/Checker.ts"
 import { readRecords } from "./check/Records.ts"
 import { histories, report } from "./check/Report.ts"
+import { counterpartOf } from "./counterparts/Counterpart.ts"
 import { historyIn } from "./History.ts"
+import { inFlightAfter, mayLinger } from "./HoldUps.ts"
 import { everySabotage, type Options, optionsOf, usage } from "./Options.ts"
 import { kindOf, planOf } from "./Plan.ts"
 import { play } from "./Play.ts"
@@ -23,7 +25,7 @@ const torture = async (options: Options): Promise<boolean> => {
   const plan = planOf(options)
   writeFileSync(join(folder, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`)
   say(
-    `seed ${plan.seed}, ${plan.seconds} s, ${plan.instances} instances, sabotage ${options.sabotage ?? "none"}`
+    `seed ${plan.seed}, ${plan.seconds} s, ${plan.instances} instances, ${counterpartOf(options).name}, sabotage ${options.sabotage ?? "none"}`
   )
   say(`clocks off by ${plan.clocks.map((shift) => `${Math.round(shift / 1000)} s`).join(", ")}`)
   for (const strike of plan.strikes) {
@@ -41,10 +43,25 @@ const torture = async (options: Options): Promise<boolean> => {
       opened: closeWhenTold
     })
     try {
-      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl)
-      const verdict = check({ events: history.events, records, begun: history.begun, retired })
+      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
+      const verdict = check({
+        events: history.events,
+        records,
+        begun: history.begun,
+        retired,
+        mayLinger,
+        inFlight: inFlightAfter(stage.settleAfter),
+        repeatsChanges: stage.counterpart.repeatsChanges
+      })
       const chain = await verifyChain(stage.databaseUrl, stage.auditKeys)
-      const told = { verdict, events: history.events, records, chain, healedInSeconds }
+      const told = {
+        verdict,
+        events: history.events,
+        records,
+        chain,
+        healedInSeconds,
+        tasker: options.tasker
+      }
       say(`\n${report(told)}`)
       const clean = verdict.findings.length === 0 && chain?.verified !== false
       writeFileSync(join(folder, "verdict.json"), JSON.stringify(verdictOf(clean, verdict)))

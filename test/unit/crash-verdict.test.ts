@@ -17,10 +17,15 @@ const cut: Told = { _tag: "Cut" }
 const answer = { issue: { id: "one" } }
 const made: Told = { _tag: "Done", replayed: false, answer }
 const replayed: Told = { _tag: "Done", replayed: true, answer }
-const inProgress: Told = { _tag: "Refused", code: "idempotency.in_progress" }
+const inProgress: Told = { _tag: "Refused", code: "idempotency.in_progress", retryAfter: 1 }
+const waits: Told = { _tag: "Refused", code: "tasker.outcome_unknown", retryAfter: 4 }
 
-const [row] = writeRows
-if (row === undefined) throw new Error("There is no write tool")
+const rowOf = (tool: string) => {
+  const found = writeRows.find((row) => row.tool === tool)
+  if (found === undefined) throw new Error(`There is no write tool ${tool}`)
+  return found
+}
+const [row, change] = [rowOf("tasker_create_issue"), rowOf("tasker_move_issue")]
 const planOf = (ending: Ending): Crash["plan"] => ({
   row,
   stage: "the first call",
@@ -34,16 +39,25 @@ const calledAgain: Crash = {
   told: cut,
   after: sent,
   atOnce: inProgress,
+  early: { told: made, mayLinger: true, holding: done },
   settled: done,
-  answers: [made, replayed],
+  answers: [replayed, replayed],
   end: done
+}
+const early = { mayLinger: true, holding: { ...nothing, key: "unknown" } } as const
+/** Killed before Tasker had it: the call waits until no request can be on its way any more. */
+const waited: Crash = {
+  ...calledAgain,
+  after: reserved,
+  early: { ...early, told: waits },
+  answers: [made, replayed]
 }
 /** The same, where recovery finds it. */
 const nobodyCalls: Crash = {
   ...calledAgain,
   plan: planOf("nobody calls"),
   atOnce: undefined,
-  answers: [replayed, replayed]
+  early: undefined
 }
 
 const convicts = (name: string, crash: Crash, words: RegExp) =>
@@ -55,10 +69,14 @@ describe("the judge of the crash matrix", () => {
   it("acquits a write that was settled once, whoever settled it", () => {
     assert.deepStrictEqual(faultsOf(calledAgain), [])
     assert.deepStrictEqual(faultsOf(nobodyCalls), [])
+    assert.deepStrictEqual(faultsOf(waited), [])
+    const resent = { ...done, events: ["executed operation.resent"] }
+    assert.deepStrictEqual(faultsOf({ ...nobodyCalls, settled: resent, end: resent }), [])
   })
 
   it("acquits a write that never began, and one that was done before", () => {
-    const never = { ...calledAgain, after: nothing, atOnce: made, answers: [replayed, replayed] as const }
+    const early = { told: replayed, mayLinger: false, holding: done }
+    const never = { ...calledAgain, after: nothing, atOnce: made, early }
     assert.deepStrictEqual(faultsOf(never), [])
     const before = { ...never, told: made, after: done, atOnce: replayed }
     assert.deepStrictEqual(faultsOf(before), [])
@@ -105,8 +123,28 @@ describe("the judge of the crash matrix", () => {
   )
   convicts(
     "a second caller who is let in before the lease has run out",
-    { ...calledAgain, atOnce: made, answers: [replayed, replayed] },
+    { ...calledAgain, atOnce: made, early: { told: replayed, mayLinger: true, holding: done } },
     /before the lease had run out/
+  )
+  convicts(
+    "a create that is sent again while its first request may be on its way",
+    { ...waited, early: { told: made, mayLinger: true, holding: done }, answers: [replayed, replayed] },
+    /was told "done" once the lease had run out/
+  )
+  convicts(
+    "a change that waits though it may be sent again at once",
+    { ...waited, plan: { ...waited.plan, row: change } },
+    /was told "tasker.outcome_unknown" once the lease had run out/
+  )
+  convicts(
+    "a create that waits without saying for how long",
+    { ...waited, early: { ...early, told: { ...waits, retryAfter: undefined } } },
+    /was told "tasker.outcome_unknown" once the lease had run out/
+  )
+  convicts(
+    "a write that stays unknown though Tasker shows it",
+    { ...waited, after: sent },
+    /was told "tasker.outcome_unknown" once the lease had run out/
   )
   convicts(
     "a write that nobody settles",

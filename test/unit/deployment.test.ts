@@ -27,7 +27,13 @@ const example: Environment = parseEnv(exampleText)
 
 const ofTheGateway = Object.values(variables).map(({ name }) => name)
 /** What the gateway itself does not read. */
-const ofComposeAlone = ["HOST_BIND", "HOST_PORT", "POSTGRES_PASSWORD", "POSTGRES_CALLS_PASSWORD"]
+const ofComposeAlone = [
+  "HOST_BIND",
+  "HOST_PORT",
+  "POSTGRES_PASSWORD",
+  "POSTGRES_CALLS_PASSWORD",
+  "PLANE_NETWORK"
+]
 
 /** What the gateway's container is given: the image's environment, and Compose's over it. */
 const given = (file: Compose): Environment => ({
@@ -124,6 +130,40 @@ describe(".env.example", () => {
         failure.faults.map(({ variable }) => variable),
         ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY", "PAIRING_PEPPER"]
       )
+    })
+  )
+})
+
+describe("docker-compose.plane.yml", () => {
+  const file = "docker-compose.plane.yml"
+  const besidePlane: Environment = {
+    ...example,
+    PLANE_API_KEYS: "plane_api_0123456789",
+    PLANE_WEB_URL: "https://plane.example.test"
+  }
+  const over = compose(file, besidePlane)
+  const overGateway = service(over, "agent-gateway")
+
+  it("is valid by the Compose Specification's schema", () => {
+    assert.isEmpty(faultsOf(over))
+  })
+
+  it.each(["PLANE_API_KEYS", "PLANE_WEB_URL"])("is refused without %s", (name) => {
+    assert.throws(() => compose(file, { ...besidePlane, [name]: "" }), new RegExp(`^${name}: `))
+  })
+
+  it("uses no variable that .env.example does not explain", () => {
+    for (const [, name = ""] of read(file).matchAll(/\$\{(\w+)/g)) assert.property(example, name)
+  })
+
+  it.effect("gives the local gateway a complete configuration for Plane and no address of Tasker", () =>
+    Effect.gen(function* () {
+      const environment = { ...given(compose(local, besidePlane)), ...overGateway.environment }
+      const settings = yield* fromEnvironment(environment)
+      assert.strictEqual(settings.taskerKind, "plane")
+      assert.deepStrictEqual(Option.map(settings.planeUrl, String), Option.some("http://api:8000/"))
+      assert.deepStrictEqual(settings.planeWebUrl, Option.some("https://plane.example.test"))
+      assert.isTrue(Option.isNone(settings.taskerUrl))
     })
   )
 })

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
 import { Settings } from "../../src/Config.ts"
+import type { TaskerCapabilities } from "../../src/domain/Tasker.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import * as routes from "../../src/http/routes.ts"
 import { serve } from "../../src/http/Server.ts"
@@ -23,17 +24,36 @@ import { Timeline } from "../../src/services/Timeline.ts"
 import { TokenStore } from "../../src/services/TokenStore.ts"
 import { Tools } from "../../src/tools/Tools.ts"
 
-const readyz = (readings: Readings) =>
+const token = "internal-token-of-a-test-gateway-1234"
+const unknown: TaskerCapabilities = {
+  filters: "unknown",
+  paging: "unknown",
+  external_id_lookup: "unknown",
+  repeat_detection: "unknown",
+  version_checks: "unknown",
+  comment_listing: "unknown"
+}
+const taskerCapabilities: TaskerCapabilities = { ...unknown, filters: "no", paging: "yes" }
+const warnings = ["Tasker ignores filters."]
+
+const get = (readings: Readings, path: string, bearer?: string) =>
   Effect.gen(function* () {
     const { listenOrigin } = yield* Addresses
     return yield* Effect.promise(async () => {
-      const response = await fetch(`${listenOrigin}/readyz`)
+      const response = await fetch(`${listenOrigin}${path}`, {
+        headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
+      })
       return [response.status, (await response.json()) as object] as const
     })
   }).pipe(
     Effect.provide(
       serve(routes.layer).pipe(
-        Layer.provide(Layer.succeed(Readiness, { check: Effect.succeed(readings) })),
+        Layer.provide(
+          Layer.succeed(Readiness, {
+            check: Effect.succeed(readings),
+            operators: Effect.succeed({ taskerCapabilities, warnings })
+          })
+        ),
         Layer.provide(Layer.mock(AgentRegistry)({})),
         Layer.provide(Layer.mock(AuditLog)({})),
         Layer.provide(Layer.mock(AuditProof)({})),
@@ -48,13 +68,64 @@ const readyz = (readings: Readings) =>
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),
         Layer.provide(Layer.mock(Tools)({ names: new Set(), list: () => [] })),
-        Layer.provide(Settings.layer({ PORT: "0" })),
+        Layer.provide(Settings.layer({ PORT: "0", NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: token })),
         Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
       )
     )
   )
 
+const readyz = (readings: Readings, bearer?: string) => get(readings, "/readyz", bearer)
+
+const well = { database: "ok", migrations: "ok", tasker: "ok" } as const
+
 describe("/readyz", () => {
+  it.live("shows what Tasker can do, and warnings, only for the internal token", () =>
+    Effect.gen(function* () {
+      const readings = { ...well, audit: null }
+      const open = { status: "ready", checks: well, audit: null }
+      const operators = { tasker_capabilities: taskerCapabilities, warnings }
+      assert.deepStrictEqual(yield* readyz(readings, token), [200, { ...open, operators }])
+      for (const bearer of [undefined, "", `${token}x`, "ndcat_none"]) {
+        assert.deepStrictEqual(yield* readyz(readings, bearer), [200, open])
+      }
+    })
+  )
+
+  it.live("/api/v1/meta/capabilities shows what Tasker can do to everyone", () =>
+    Effect.gen(function* () {
+      const [status, body] = yield* get({ ...well, audit: null }, "/api/v1/meta/capabilities")
+      assert.strictEqual(status, 200)
+      assert.deepInclude(body, { tasker: taskerCapabilities })
+    })
+  )
+
+  it.effect("the warnings say what each thing that Tasker can't do costs", () =>
+    Effect.gen(function* () {
+      const told = (capabilities: TaskerCapabilities) =>
+        Effect.flatMap(Readiness, ({ operators }) => operators).pipe(
+          Effect.provide(
+            ReadinessLive.layer.pipe(
+              Layer.provide(Layer.succeed(PgClient, {} as PgClient)),
+              Layer.provide(Layer.mock(AuditProof)({})),
+              Layer.provide(
+                Layer.mock(TaskerAdapter)({
+                  reachable: Effect.succeed("ok"),
+                  capabilities: Effect.succeed(capabilities),
+                  warnings: Effect.succeed(["Paused."])
+                })
+              )
+            )
+          )
+        )
+      assert.deepStrictEqual((yield* told(unknown)).warnings, ["Paused."])
+      for (const name of Object.keys(unknown)) {
+        const { warnings } = yield* told({ ...unknown, [name]: "no" })
+        assert.lengthOf(warnings, 2, name)
+        assert.match(warnings[1] ?? "", /^Tasker /)
+      }
+    })
+  )
+
   it.live.each([
     [{ database: "ok", migrations: "ok", tasker: "ok" }, 200, "ready"],
     [{ database: "ok", migrations: "ok", tasker: "unreachable" }, 200, "degraded"],

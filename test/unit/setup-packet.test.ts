@@ -144,7 +144,7 @@ describe("a setup packet", () => {
     for (const { agents_md } of [english, russian]) {
       for (const rule of [
         "idempotency_key",
-        "expected_updated_at",
+        "expected_version",
         "outcome_unknown",
         "allow_duplicate: true",
         "truncated: true"

@@ -1,123 +1,29 @@
 import { assert, describe, it } from "@effect/vitest"
+import {
+  act,
+  agent,
+  event,
+  executed,
+  facts,
+  found,
+  invoke,
+  narrowed,
+  once,
+  operation,
+  refusal,
+  reply,
+  written
+} from "../support/torture-records.ts"
 import { check, type Facts, type Rule } from "../torture/check/Checker.ts"
-import type { EventRow, KeyRow, Records, TaskerWrite } from "../torture/check/Records.ts"
-import type { Event, Happening } from "../torture/History.ts"
-
-const agent = "agent-1"
-const project = "project-1"
-const effect = "create tm000001"
-const answer = { issue: { id: "card-1", name: "Card" }, replayed: false }
-
-const operation = (given: Partial<Extract<Happening, { ev: "operation" }>> = {}): Happening => ({
-  ev: "operation",
-  op: "op-1",
-  agent,
-  project,
-  key: "key-one-1",
-  tool: "tasker_create_issue",
-  args: {},
-  effect,
-  issue: null,
-  twin_of: null,
-  ...given
-})
-
-const invoke = (call: string, op: string | null = "op-1", token = "token-1"): Happening => ({
-  ev: "invoke",
-  call,
-  op,
-  agent,
-  token,
-  tool: "tasker_create_issue",
-  project,
-  instance: 0,
-  edge: "rest"
-})
-
-const reply = (call: string, given: Partial<Extract<Happening, { ev: "reply" }>> = {}): Happening => ({
-  ev: "reply",
-  call,
-  status: 200,
-  code: null,
-  replayed: false,
-  answer,
-  ...given
-})
-
-const refusal = (call: string, code: string) => reply(call, { status: 422, code, answer: null })
-
-const executed: KeyRow = {
-  agent_id: agent,
-  key: "key-one-1",
-  tool: "tasker_create_issue",
-  state: "executed",
-  reason: null,
-  fence: 1,
-  issue_id: "card-1"
-}
-
-const event = (request_id: string, outcome = "executed"): EventRow => ({
-  agent_id: agent,
-  idempotency_key: "key-one-1",
-  action: "tasker_create_issue",
-  outcome,
-  reason: null,
-  request_id,
-  via: "rest"
-})
-
-const written = (given: Partial<TaskerWrite> = {}): TaskerWrite => ({
-  n: 1,
-  agent_id: agent,
-  op: "create",
-  issue_id: "card-1",
-  comment_id: null,
-  at: 0,
-  effect,
-  ...given
-})
-
-const well: Records = {
-  keys: [executed],
-  events: [event("call-1")],
-  writes: [written()],
-  cards: new Map([["tm000001", 1]]),
-  comments: new Map()
-}
-
-const once = [operation(), invoke("call-1"), reply("call-1")]
-
-/** A second apart each. */
-const facts = (happenings: ReadonlyArray<Happening>, records: Partial<Records> = {}): Facts => ({
-  events: happenings.map((happening, at) => ({ t: at * 1000, ...happening }) as Event),
-  records: { ...well, ...records },
-  begun: 0,
-  retired: new Set()
-})
-
-const found = (given: Facts): ReadonlyArray<Rule> => [
-  ...new Set(check(given).findings.map(({ rule }) => rule))
-]
-
-const act = (given: Partial<Extract<Happening, { ev: "act" }>>): Happening => ({
-  ev: "act",
-  act: "act-1",
-  what: "an act",
-  forbids: null,
-  allows: null,
-  ...given
-})
-
-const narrowed = { agent, project, scopes: ["issue:create"] }
 
 const wrong: Readonly<Record<string, readonly [Facts, Rule]>> = {
   "a write that stands in Tasker twice": [
     facts(once, { writes: [written(), written({ n: 2, issue_id: "card-2" })] }),
-    "doubled"
+    "doubled untold"
   ],
   "two cards where one write is on Tasker's list": [
     facts(once, { cards: new Map([["tm000001", 2]]) }),
-    "doubled"
+    "doubled untold"
   ],
   "an acknowledged write that is not in Tasker": [facts(once, { writes: [] }), "lost"],
   "a write that was refused and done": [

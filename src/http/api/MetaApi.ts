@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Scope } from "../../domain/Scope.ts"
+import { TaskerCapabilities } from "../../domain/Tasker.ts"
 
 /** What is open to all: whether the gateway lives, whether it can serve, and what it can do. */
 
@@ -13,7 +14,13 @@ const Health = Schema.Struct({
     tasker: Schema.Literals(["ok", "unconfigured", "unreachable"])
   }),
   /** Audit events that are not sealed yet, counted up to 10,000, and for how long the oldest waits; null: the database can't say. */
-  audit: Schema.NullOr(Schema.Struct({ unsealed_events: Schema.Int, oldest_unsealed_seconds: Schema.Number }))
+  audit: Schema.NullOr(
+    Schema.Struct({ unsealed_events: Schema.Int, oldest_unsealed_seconds: Schema.Number })
+  ),
+  /** Only for the gateway's internal token as bearer. */
+  operators: Schema.optionalKey(
+    Schema.Struct({ tasker_capabilities: TaskerCapabilities, warnings: Schema.Array(Schema.String) })
+  )
 })
 export type Health = typeof Health.Type
 
@@ -28,6 +35,7 @@ export const MetaApi = HttpApiGroup.make("meta")
         mcp: Schema.Struct({ endpoint: Schema.String, protocol_versions: Schema.Array(Schema.String) }),
         scopes: Schema.Array(Scope),
         tools: Schema.Array(Schema.String),
+        tasker: TaskerCapabilities,
         endpoints: Schema.Array(Schema.Struct({ method: Schema.String, path: Schema.String }))
       })
     })

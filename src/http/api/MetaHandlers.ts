@@ -2,11 +2,14 @@ import { Effect } from "effect"
 import * as Response from "effect/http/HttpServerResponse"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
+import { Settings } from "../../Config.ts"
 import { mcpRevisions } from "../../domain/McpRevision.ts"
 import { allScopes } from "../../domain/Scope.ts"
-import { Readiness } from "../../services/Readiness.ts"
+import { CurrentRequest } from "../../services/CurrentRequest.ts"
+import { type OperatorReadings, Readiness } from "../../services/Readiness.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
+import { internalToken } from "../Bearer.ts"
 import { Drain } from "../Drain.ts"
 import { Api } from "./Api.ts"
 import type { Health } from "./MetaApi.ts"
@@ -17,11 +20,15 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
     const tools = yield* Tools
     const { publicUrl } = yield* Addresses
     const drain = yield* Drain
+    const settings = yield* Settings
 
     return group.handleAll({
       healthz: () => Effect.succeed({ status: "ok" } as const),
-      readyz: () =>
-        Effect.map(readiness.check, ({ audit: unsealed, ...checks }) => {
+      readyz: ({ request }) =>
+        Effect.gen(function* () {
+          const { audit: unsealed, ...checks } = yield* readiness.check
+          const isOperator = yield* Effect.isSuccess(internalToken(request, settings.internalToken))
+          if (isOperator) (yield* CurrentRequest).operator = true
           drain.asked()
           const able = checks.database === "ok" && checks.migrations === "ok"
           const standing = able ? (checks.tasker === "ok" ? "ready" : "degraded") : "unavailable"
@@ -31,22 +38,29 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
             unsealed_events: unsealed.events,
             oldest_unsealed_seconds: unsealed.oldestSeconds
           }
-          return Response.jsonUnsafe({ status, checks, audit } satisfies Health, {
+          const operators = isOperator ? { operators: shown(yield* readiness.operators) } : {}
+          return Response.jsonUnsafe({ status, checks, audit, ...operators } satisfies Health, {
             status: serves ? 200 : 503
           })
         }),
       capabilities: () =>
-        Effect.succeed({
+        Effect.map(readiness.operators, ({ taskerCapabilities }) => ({
           service: "nodedc-tasker-codex-api",
           version: manifest.version,
           mcp: { endpoint: `${publicUrl}/mcp`, protocol_versions: mcpRevisions },
           scopes: allScopes,
           tools: [...tools.names],
+          tasker: taskerCapabilities,
           endpoints
-        })
+        }))
     })
   })
 )
+
+const shown = ({ taskerCapabilities, warnings }: OperatorReadings): NonNullable<Health["operators"]> => ({
+  tasker_capabilities: taskerCapabilities,
+  warnings
+})
 
 const endpoints: Array<{ readonly method: string; readonly path: string }> = [
   { method: "POST", path: "/mcp" },

@@ -81,7 +81,8 @@ export const layer = Layer.effect(
       return row === undefined ? yield* unknownToken(token) : row
     })
 
-    const authenticate: TokenStore["Service"]["authenticate"] = (token) => Effect.flatMap(find(token), judge)
+    const authenticate: TokenStore["Service"]["authenticate"] = (token, key) =>
+      Effect.flatMap(find(token, undefined, key), judge)
 
     const admit: TokenStore["Service"]["admit"] = Effect.fnUntraced(function* (token, counts, key) {
       const counting = countingOf(settings, counts)

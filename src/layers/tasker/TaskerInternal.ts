@@ -1,15 +1,7 @@
 import { Cache, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted } from "effect"
 import { Settings, variables } from "../../Config.ts"
 import type { ProjectId } from "../../domain/Ids.ts"
-import type {
-  CommentMark,
-  CommentQuery,
-  Copies,
-  ListedComment,
-  Look,
-  Mark,
-  Page
-} from "../../domain/Tasker.ts"
+import type { CommentQuery } from "../../domain/Tasker.ts"
 import type { WriteFailed } from "../../domain/WriteFailed.ts"
 import {
   type Existing,
@@ -18,19 +10,17 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
-import * as FailingLooks from "./failingLooks.ts"
 import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerSend from "./TaskerSend.ts"
+import { apiPath } from "./taskerApi.ts"
 import * as Calls from "./taskerCalls.ts"
 import * as Capabilities from "./taskerCapabilities.ts"
 import { ofBroken, ServerError } from "./taskerFailures.ts"
 import { existingId, judge, observed } from "./taskerJudge.ts"
 import * as TaskerLink from "./taskerLink.ts"
 import * as Lists from "./taskerLists.ts"
-import * as Marks from "./taskerMarks.ts"
-import { found } from "./taskerMarks.ts"
+import * as Looks from "./taskerLooks.ts"
 
-const apiPath = "/api/internal/nodedc/agent"
 const contextsKept = 1000
 const contextFreshness = Duration.seconds(10)
 
@@ -99,8 +89,6 @@ const adapter = (
         Effect.mapError((failed) => (failed instanceof ServerError ? failed : failed.failure))
       )
     }
-    const failing = FailingLooks.make(ask, lookUp)
-    const marks = Marks.make(lookUp, capabilities)
     const lists = yield* Lists.make(ask, capabilities)
     /** A change under the `updated_at` that the card had when it was planned. */
     const change = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
@@ -123,81 +111,6 @@ const adapter = (
         observed(call),
         Effect.ensuring(lists.forget(call.projectId))
       )
-
-    const findIssue = (who: OnBehalf, mark: Mark) => {
-      const { external_id, project_id } = mark
-      return lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 })).pipe(
-        Effect.flatMap(({ results }) => marks.shown(who, mark, results)),
-        Effect.catchTag("Ambiguous", () =>
-          Effect.flatMap(failing.newest(who, project_id, external_id), (cards) =>
-            cards.length > 0 ? Effect.succeed(found(cards)) : failing.aside(who, project_id)
-          )
-        )
-      )
-    }
-
-    const searchComments = Effect.fnUntraced(
-      function* (who: OnBehalf, on: CommentQuery, isIt: (comment: ListedComment) => boolean) {
-        const { project_id, issue_id } = on
-        let cursor: string | null = null
-        for (let pages = 0; pages < searchedPages; pages++) {
-          const query = {
-            project_id,
-            issue_id,
-            limit: commentsAtOnce,
-            ...(cursor === null ? {} : { cursor })
-          }
-          const page: Page<ListedComment> = yield* lookUp(Calls.listComments(who, query))
-          const comment = page.results.find(isIt)
-          if (comment !== undefined) return found([comment])
-          if (page.next_cursor === null) return found<ListedComment>([])
-          cursor = page.next_cursor
-        }
-        return {
-          _tag: "Inconclusive",
-          because: `The card has more comments than are searched (${searchedPages * commentsAtOnce}).`
-        } satisfies Look<ListedComment> as Look<ListedComment>
-      },
-      (look, who, { project_id }) =>
-        Effect.catchTags(look, {
-          Ambiguous: () => failing.aside(who, project_id),
-          TaskerFailure: (failure) =>
-            failure.reason === "unsupported"
-              ? Effect.map(
-                  marks.recognisesRepeats(who, project_id),
-                  (recognisesRepeats): Look<ListedComment> => ({ _tag: "Unsupported", recognisesRepeats })
-                )
-              : Effect.fail(failure)
-        })
-    )
-
-    const copies = Effect.fnUntraced(
-      function* (who: OnBehalf, mark: Mark | CommentMark) {
-        const { external_id, project_id } = mark
-        if ("issue_id" in mark) {
-          const { issue_id } = mark
-          const { results } = yield* lookUp(
-            Calls.listComments(who, { project_id, issue_id, limit: commentsAtOnce })
-          )
-          return counted(results.filter((comment) => comment.external_id === external_id))
-        }
-        const { results } = yield* lookUp(Calls.listIssues(who, { project_id, external_id, limit: 2 }))
-        const look = yield* marks.shown(who, mark, results)
-        if (look._tag !== "Found") return counted([])
-        if (look.others.length > 0) yield* capabilities.note("repeat_detection", "no")
-        return counted([look.value, ...look.others.map((id) => ({ id }))])
-      },
-      (counting, who, mark) =>
-        Effect.catchTag(counting, "Ambiguous", ({ failure }) =>
-          "issue_id" in mark
-            ? Effect.fail(failure)
-            : Effect.zipWith(
-                failing.newest(who, mark.project_id, mark.external_id),
-                failing.aside(who, mark.project_id),
-                (cards) => ({ ...counted(cards), several: true })
-              )
-        )
-    )
 
     const listComments = (who: OnBehalf, query: CommentQuery) =>
       ask(Calls.listComments(who, query)).pipe(
@@ -224,11 +137,7 @@ const adapter = (
       issue: lists.issue,
       listIssues: lists.listIssues,
       listComments,
-      findIssue,
-      findComment: (who, { external_id, ...on }) =>
-        searchComments(who, on, (comment) => comment.external_id === external_id),
-      comment: (who, { comment_id, ...on }) => searchComments(who, on, ({ id }) => id === comment_id),
-      copies,
+      ...Looks.make(ask, lookUp, capabilities),
       createIssue: (ticket, asked) => make(Calls.createIssue(ticket, asked)),
       completeIssue: (_ticket, _asked, card) => Effect.succeed(card),
       updateIssue: (ticket, asked) => change(Calls.updateIssue(ticket, asked)),
@@ -240,16 +149,6 @@ const adapter = (
       ...state
     })
   })
-
-/** A card with more comments than this many pages is searched no further. */
-const searchedPages = 80
-/** Few enough that a page of the longest comments is no response too large to be read. */
-const commentsAtOnce = 25
-
-const counted = (items: ReadonlyArray<{ readonly id: string }>): Copies => ({
-  ids: items.map(({ id }) => id),
-  several: items.length > 1
-})
 
 const made = <A>(value: A): Made<A> => ({ _tag: "Made", value })
 

@@ -47,16 +47,7 @@ export const make = (
   return (call) =>
     Effect.withFiber((fiber) => {
       const started = monotonicMillis(fiber)
-      const request: Request = {
-        method: call.method,
-        path: path + call.path,
-        headers: {
-          accept: "application/json",
-          traceparent: traceparent(fiber),
-          ...(call.body === undefined ? {} : { "content-type": "application/json" })
-        },
-        body: call.body === undefined ? undefined : JSON.stringify(call.body)
-      }
+      const request = unsignedRequest(call, path, fiber)
       const asking = { agent: call.who.agent.id, kind: kindOf(call) }
 
       /** Makes one try within `millis`. */
@@ -156,6 +147,31 @@ export const bearing =
       headers: { authorization: `Bearer ${token}`, ...headersOf(call) },
       end: () => Effect.void
     })
+
+/** The request of a call without credentials. */
+const unsignedRequest = (call: Outgoing, path: string, fiber: Fiber.Fiber<unknown, unknown>): Request => ({
+  method: call.method,
+  path: path + call.path,
+  headers: {
+    accept: "application/json",
+    traceparent: traceparent(fiber),
+    ...(call.body === undefined ? {} : { "content-type": "application/json" })
+  },
+  body: call.body === undefined ? undefined : JSON.stringify(call.body)
+})
+
+/** The request of a call to Tasker's internal API. `path` is the API's base path. */
+export const requestOf = (
+  call: Outgoing,
+  { path, token }: { readonly path: string; readonly token: string },
+  fiber: Fiber.Fiber<unknown, unknown>
+): Request => {
+  const request = unsignedRequest(call, path, fiber)
+  return {
+    ...request,
+    headers: { ...request.headers, authorization: `Bearer ${token}`, ...headersOf(call) }
+  }
+}
 
 const headersOf = (call: Outgoing): Record<string, string> => {
   const { agent, requestId } = call.who

@@ -1,15 +1,15 @@
-import { Result, Schema } from "effect"
+import { Result } from "effect"
 import type { IssueId, ProjectId } from "../../domain/Ids.ts"
-import { Project } from "../../domain/Issue.ts"
+import type { Project } from "../../domain/Issue.ts"
 import {
   type CommentQuery,
   type IssuePage,
   type IssueQuery,
-  ListedComment,
+  type ListedComment,
   type Page,
-  ProjectContext,
+  type ProjectContext,
   type ProjectQuery,
-  TaskerComment,
+  type TaskerComment,
   TaskerIssue
 } from "../../domain/Tasker.ts"
 import type {
@@ -24,6 +24,7 @@ import type {
 import type { OnBehalf, WriteTicket } from "../../services/TaskerAdapter.ts"
 import type { Request } from "./TaskerHttp.ts"
 import { decoder } from "./taskerAnswers.ts"
+import * as Api from "./taskerApi.ts"
 import { type ByRow, byRow } from "./taskerRows.ts"
 
 /** What goes out to Tasker. */
@@ -63,11 +64,14 @@ export interface Call<A> extends Outgoing {
 export const resolveProject = (who: OnBehalf, query: ProjectQuery): Call<Project> => {
   const { workspace_slug, project_id, identifier, name } = query
   return {
-    name: "resolveProject",
-    method: "POST",
-    path: "/projects/resolve",
-    // What is undefined, `JSON.stringify` leaves out.
-    body: { workspace_slug, project_id, identifier, name, actor: actorOf(who) },
+    ...route("resolveProject", {}),
+    body: {
+      workspace_slug,
+      ...(project_id === undefined ? {} : { project_id }),
+      ...(identifier === undefined ? {} : { identifier }),
+      ...(name === undefined ? {} : { name }),
+      actor: actorOf(who)
+    } satisfies Api.ResolveBody,
     who,
     doing: project_id === undefined ? "Looking up a project" : `Looking up project ${project_id}`,
     projectId: project_id,
@@ -83,9 +87,7 @@ export const resolveProject = (who: OnBehalf, query: ProjectQuery): Call<Project
 }
 
 export const projectContext = (who: OnBehalf, projectId: ProjectId): Call<ProjectContext> => ({
-  name: "projectContext",
-  method: "GET",
-  path: `/projects/${segment(projectId)}/context`,
+  ...route("projectContext", { project_id: projectId }),
   who,
   doing: `Reading the states, labels and members of project ${projectId}`,
   projectId,
@@ -101,22 +103,7 @@ export interface ListQuery extends IssueQuery {
 }
 
 export const listIssues = (who: OnBehalf, query: ListQuery): Call<IssuePage> => ({
-  name: "listIssues",
-  method: "GET",
-  path: `/issues?${search({
-    project_id: query.project_id,
-    issue_id: query.issue_id,
-    identifier: query.identifier,
-    external_id: query.external_id,
-    state_id: query.state_id,
-    label_id: query.label_id,
-    assignee_id: query.assignee_id,
-    priority: query.priority,
-    search: query.search,
-    updated_after: query.updated_after,
-    cursor: query.cursor,
-    limit: query.limit
-  })}`,
+  ...route("listIssues", {}, query),
   who,
   doing:
     query.issue_id === undefined
@@ -134,11 +121,9 @@ export const listIssues = (who: OnBehalf, query: ListQuery): Call<IssuePage> => 
 })
 
 export const listComments = (who: OnBehalf, query: CommentQuery): Call<Page<ListedComment>> => {
-  const { project_id, issue_id, cursor, limit } = query
+  const { project_id, issue_id } = query
   return {
-    name: "listComments",
-    method: "GET",
-    path: `/issues/${segment(issue_id)}/comments?${search({ project_id, cursor, limit })}`,
+    ...route("listComments", { issue_id }, query),
     who,
     doing: `Listing the comments of card ${issue_id}`,
     projectId: project_id,
@@ -154,10 +139,8 @@ export const listComments = (who: OnBehalf, query: CommentQuery): Call<Page<List
 export const createIssue = (ticket: WriteTicket, write: CreateIssue): Call<TaskerIssue> => {
   const { _tag, ...fields } = write
   return {
-    name: "createIssue",
-    method: "POST",
-    path: "/issues",
-    body: { ...fields, ...markOf(ticket), actor: actorOf(ticket) },
+    ...route("createIssue", {}),
+    body: { ...fields, ...markOf(ticket), actor: actorOf(ticket) } satisfies Api.CreateBody,
     who: ticket,
     doing: `Creating a card in project ${write.project_id}`,
     projectId: write.project_id,
@@ -169,39 +152,44 @@ export const createIssue = (ticket: WriteTicket, write: CreateIssue): Call<Taske
 }
 
 export const updateIssue = (ticket: WriteTicket, write: UpdateIssue): Call<TaskerIssue> =>
-  change(ticket, write, "updateIssue", "PATCH", "", "Changing", write.fields)
+  change(ticket, write, "updateIssue", "Changing", {
+    ...write.fields,
+    ...onCard(ticket, write)
+  } satisfies Api.UpdateBody)
 
 export const moveIssue = (ticket: WriteTicket, write: MoveIssue): Call<TaskerIssue> =>
-  change(ticket, write, "moveIssue", "POST", "/move", "Moving", { state_id: write.state_id })
+  change(ticket, write, "moveIssue", "Moving", {
+    state_id: write.state_id,
+    ...onCard(ticket, write)
+  } satisfies Api.MoveBody)
 
 export const setLabels = (ticket: WriteTicket, write: SetLabels): Call<TaskerIssue> =>
-  change(ticket, write, "setLabels", "PUT", "/labels", "Setting the labels of", {
-    label_ids: write.label_ids
-  })
+  change(ticket, write, "setLabels", "Setting the labels of", {
+    label_ids: write.label_ids,
+    ...onCard(ticket, write)
+  } satisfies Api.LabelsBody)
 
 export const setAssignees = (ticket: WriteTicket, write: SetAssignees): Call<TaskerIssue> =>
-  change(ticket, write, "setAssignees", "PUT", "/assignees", "Setting the assignees of", {
-    assignee_ids: write.assignee_ids
-  })
+  change(ticket, write, "setAssignees", "Setting the assignees of", {
+    assignee_ids: write.assignee_ids,
+    ...onCard(ticket, write)
+  } satisfies Api.AssigneesBody)
+
+const onCard = (ticket: WriteTicket, write: IssueChange) => ({
+  expected_updated_at: write.seen_updated_at,
+  project_id: write.project_id,
+  actor: actorOf(ticket)
+})
 
 const change = (
   ticket: WriteTicket,
-  write: typeof IssueChange.Type,
-  name: string,
-  method: Request["method"],
-  below: string,
+  write: IssueChange,
+  name: "updateIssue" | "moveIssue" | "setLabels" | "setAssignees",
   doing: string,
-  fields: object
+  body: Readonly<Record<string, unknown>>
 ): Call<TaskerIssue> => ({
-  name,
-  method,
-  path: `/issues/${segment(write.issue_id)}${below}`,
-  body: {
-    ...fields,
-    expected_updated_at: write.seen_updated_at,
-    project_id: write.project_id,
-    actor: actorOf(ticket)
-  },
+  ...route(name, { issue_id: write.issue_id }),
+  body,
   who: ticket,
   doing: `${doing} card ${write.issue_id}`,
   projectId: write.project_id,
@@ -213,15 +201,13 @@ const change = (
 })
 
 export const addComment = (ticket: WriteTicket, write: AddComment): Call<TaskerComment> => ({
-  name: "addComment",
-  method: "POST",
-  path: `/issues/${segment(write.issue_id)}/comments`,
+  ...route("addComment", { issue_id: write.issue_id }),
   body: {
     comment_html: write.comment_html,
     ...markOf(ticket),
     project_id: write.project_id,
     actor: actorOf(ticket)
-  },
+  } satisfies Api.CommentBody,
   who: ticket,
   doing: `Commenting on card ${write.issue_id}`,
   projectId: write.project_id,
@@ -250,41 +236,41 @@ const actorOf = ({ agent }: OnBehalf) => ({
 
 /** By this a Tasker that does not know `Idempotency-Key` still recognises what it has. */
 const markOf = (ticket: WriteTicket) => ({
-  external_source: "nodedc-agent-gateway",
+  external_source: Api.externalSource,
   external_id: ticket.upstreamKey
 })
 
-const segment = encodeURIComponent
-
-const search = (fields: Readonly<Record<string, string | number | undefined>>): string => {
-  const params = new URLSearchParams()
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) params.set(name, String(value))
+/** The name, method and path of a call. Takes from `query` the parameters that the call has. */
+const route = (
+  name: Api.EndpointName,
+  at: Readonly<Record<string, string>>,
+  query: object = {}
+): Pick<Outgoing, "name" | "method" | "path"> => {
+  const { method, path, query: parameters }: Api.Endpoint = Api.endpoints[name]
+  const values = new Map<string, unknown>(Object.entries(query))
+  const given = new URLSearchParams()
+  for (const parameter of Object.keys(parameters?.fields ?? {})) {
+    const value = values.get(parameter)
+    if (value !== undefined) given.set(parameter, String(value))
   }
-  return params.toString()
+  const filled = path.replace(/:(\w+)/g, (_, segment: string) => encodeURIComponent(at[segment] ?? ""))
+  return { name, method, path: given.size === 0 ? filled : `${filled}?${given}` }
 }
 
 const sameText = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
 
-const decodeProject = decoder(Schema.Struct({ project: Project }))
+const decodeProject = decoder(Api.endpoints.resolveProject.response)
 const readProject = (json: unknown) => Result.map(decodeProject(json), ({ project }) => project)
-const decodeIssue = decoder(Schema.Struct({ issue: TaskerIssue }))
+const decodeIssue = decoder(Api.IssueResponse)
 const readIssue = (json: unknown) => Result.map(decodeIssue(json), ({ issue }) => issue)
-const decodeComment = decoder(Schema.Struct({ comment: TaskerComment }))
+const decodeComment = decoder(Api.endpoints.addComment.response)
 const readComment = (json: unknown) => Result.map(decodeComment(json), ({ comment }) => comment)
-const decodeContext = decoder(ProjectContext)
-const next_cursor = Schema.NullOr(Schema.String)
-/** A Tasker that lists all cards at once may leave both out. */
-const restOfIssues = {
-  next_cursor: Schema.optionalKey(next_cursor),
-  total_count: Schema.optionalKey(Schema.NullOr(Schema.Int))
-}
-const RestOfIssues = Schema.Struct(restOfIssues)
-const issuePage = (results: ReadonlyArray<TaskerIssue>, rest: typeof RestOfIssues.Type): IssuePage => ({
+const decodeContext = decoder(Api.endpoints.projectContext.response)
+const decodeIssues = decoder(Api.endpoints.listIssues.response)
+const decodeComments = decoder(Api.endpoints.listComments.response)
+const issuePage = (results: ReadonlyArray<TaskerIssue>, rest: Api.RestOfIssues): IssuePage => ({
   results,
   next_cursor: rest.next_cursor ?? null,
   total_count: rest.total_count ?? null
 })
-const decodeIssues = decoder(Schema.Struct({ results: Schema.Array(TaskerIssue), ...restOfIssues }))
-const issuesByRow = byRow("results", decoder(TaskerIssue), decoder(RestOfIssues), issuePage)
-const decodeComments = decoder(Schema.Struct({ results: Schema.Array(ListedComment), next_cursor }))
+const issuesByRow = byRow("results", decoder(TaskerIssue), decoder(Api.RestOfIssues), issuePage)

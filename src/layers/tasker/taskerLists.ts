@@ -89,14 +89,14 @@ export const make = Effect.fnUntraced(function* (
       timeToLive: (exit) => (Exit.isSuccess(exit) ? freshness : Duration.zero)
     }
   )
-  /** The page that a whole list makes. */
+  /** The page that a whole list makes, with the number of cards that pass the filters. */
   const wholePage = Effect.fnUntraced(function* (cards: ReadonlyArray<TaskerIssue>, filters: IssueFilters) {
-    const results: Array<TaskerIssue> = []
+    let total_count = 0
     for (const [index, card] of cards.entries()) {
       if (index % filteredAtOnce === filteredAtOnce - 1) yield* Effect.yieldNow
-      if (passesFilters(card, filters)) results.push(card)
+      if (passesFilters(card, filters)) total_count++
     }
-    return { results, next_cursor: null, total_count: results.length } satisfies IssuePage as IssuePage
+    return { results: cards, next_cursor: null, total_count } satisfies IssuePage as IssuePage
   })
 
   /**
@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
   const listIssues = Effect.fnUntraced(function* (who: OnBehalf, query: IssueQuery) {
     const { cursor, limit, project_id, ...filters } = query
     const key = keyOf(who, project_id)
-    if (cursor === undefined && (yield* capabilities.of("paging")) === "no") {
+    if ((yield* capabilities.of("paging")) === "no") {
       return yield* wholePage(yield* Cache.get(wholes, key), filters)
     }
     const page = yield* list(who, query)
@@ -150,7 +150,8 @@ export const make = Effect.fnUntraced(function* (
     for (const name of ignored) yield* capabilities.note(`filter ${name}`, "no")
     if (isWhole) return yield* wholePage(page.results, filters)
     const isCounted = ignored.length === 0 && (yield* appliesAll(who, project_id, filters))
-    return isCounted ? page : { ...page, total_count: null }
+    const { total_count } = page
+    return { ...page, total_count: isCounted ? total_count : null, listed_count: total_count }
   })
 
   const issue = Effect.fnUntraced(function* (who: OnBehalf, reference: IssueReference) {

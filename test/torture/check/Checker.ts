@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util"
 import type { Event } from "../History.ts"
+import { untold } from "./Doubles.ts"
 import { explain } from "./Open.ts"
-import type { KeyRow, Records, TaskerWrite } from "./Records.ts"
+import type { EventRow, KeyRow, Records, TaskerWrite } from "./Records.ts"
+import { overAnother, tooEarly } from "./Sends.ts"
 import {
   acknowledged,
   definite,
@@ -11,6 +13,7 @@ import {
   type Told,
   tell
 } from "./Story.ts"
+import { expectedSince, isTouched } from "./Touches.ts"
 
 /**
  * Holds what clients were told, what the gateway's database says and what Tasker has against each other. It
@@ -33,9 +36,13 @@ export interface Finding {
 
 /** What must never happen. */
 export const rules = [
-  "doubled",
+  "doubled untold",
   "lost",
   "refused but done",
+  "refused calls that left a key",
+  "resent too early",
+  "resent over another change",
+  "false conflict",
   "acknowledged but not on record",
   "answered with something else",
   "unaudited",
@@ -50,7 +57,16 @@ export const rules = [
 ] as const
 export type Rule = (typeof rules)[number]
 
-export type CountName = "acknowledged writes" | "unacknowledged but done" | "refused" | "given up" | "reads"
+export type CountName =
+  | "acknowledged writes"
+  | "unacknowledged but done"
+  | "refused"
+  | "given up"
+  | "reads"
+  | "sent again"
+  | "doubled, told"
+  | "changes carried out again with the same values"
+  | "conflicts after another hand"
 
 export interface Facts {
   readonly events: ReadonlyArray<Event>
@@ -59,16 +75,39 @@ export interface Facts {
   readonly begun: number
   /** Agents that were disabled for good. */
   readonly retired: ReadonlySet<string>
+  /** Longest time for which a request may be on its way, but for those that straggle on purpose. */
+  readonly mayLinger: number
+  /** How much later than a disabling of its agent a write may be carried out. */
+  readonly inFlight: number
+  /** True if Tasker may carry out a change twice. */
+  readonly repeatsChanges: boolean
 }
 
 export const check = (facts: Facts): Verdict => {
+  const { begun, records } = facts
   const story = tell(facts.events)
   const findings: Array<Finding> = []
   const find = (rule: Rule, what: string, ops: ReadonlyArray<Told>) =>
     findings.push({ rule, what, ops: ops.map(({ op }) => op) })
-  const seen = index(facts.records, story)
+  const seen = index(records, story)
+  const tally: Tally = { told: 0, repeated: 0, conflicts: 0 }
 
-  for (const told of story.operations.values()) ofOperation(told, seen, find)
+  for (const told of story.operations.values()) {
+    ofOperation(told, seen, find)
+    ofDoubles(told, seen, facts, tally, find)
+    for (const early of tooEarly(told, story, facts.mayLinger)) {
+      find("resent too early", `${told.tool} ${told.op}: ${early}`, [told])
+    }
+    for (const over of overAnother(told, story, records, begun)) {
+      find("resent over another change", `${told.tool} ${told.op}: ${over}`, [told])
+    }
+    for (const { call, reply } of told.calls) {
+      if (reply?.code !== "tasker.conflict") continue
+      const from = expectedSince(told, story)
+      if (isTouched(told, { from, until: reply.t }, story, records, begun)) tally.conflicts += 1
+      else find("false conflict", `call ${call} of ${told.tool} ${told.op}`, [told])
+    }
+  }
   for (const group of seen.groups.values()) ofKey(group, seen, find)
   for (const call of story.calls) {
     const act = passedAfterRevocation(call, story.acts)
@@ -82,12 +121,13 @@ export const check = (facts: Facts): Verdict => {
   }
   ofTasker(facts, story, find)
   const explained = new Map<string, number>()
-  for (const row of facts.records.keys) {
+  for (const row of records.keys) {
     if (!isOpen(row)) continue
-    const why = explain(row, { records: facts.records, story, retired: facts.retired })
+    const why = explain(row, { ...facts, story })
     if (why === undefined) {
       const what = `${row.state} at the end: ${row.tool} ${row.key} (${row.reason ?? "no reason given"})`
-      find("unresolved without a reason", what, seen.groups.get(nameOf(row.agent_id, row.key))?.ops ?? [])
+      const ops = seen.groups.get(nameOf(row.agent_id, row.key))?.ops ?? []
+      find(makings.has(row.tool) ? "unresolved without a reason" : "false conflict", what, ops)
     } else {
       explained.set(why, (explained.get(why) ?? 0) + 1)
     }
@@ -100,11 +140,41 @@ export const check = (facts: Facts): Verdict => {
         .length,
       refused: told.filter((each) => !acknowledged(each) && !each.gaveUp).length,
       "given up": told.filter((each) => each.gaveUp && !acknowledged(each)).length,
-      reads: story.calls.filter((call) => call.op === null && succeeded(call)).length
+      reads: story.calls.filter((call) => call.op === null && succeeded(call)).length,
+      "sent again": told.filter(({ effect }) => (story.sends.get(effect)?.length ?? 0) > 1).length,
+      "doubled, told": tally.told,
+      "changes carried out again with the same values": tally.repeated,
+      "conflicts after another hand": tally.conflicts
     },
     findings,
     explained
   }
+}
+
+/** What may happen, counted as it is found. */
+interface Tally {
+  told: number
+  repeated: number
+  conflicts: number
+}
+
+const makings = new Set(["tasker_create_issue", "tasker_add_comment"])
+
+/**
+ * A create or comment that Tasker has more than once must have been told. A change may have been carried out
+ * again: it asks for the same values.
+ */
+const ofDoubles = (told: Told, seen: Seen, { repeatsChanges }: Facts, tally: Tally, find: Find): void => {
+  const times = Math.max(seen.done(told).length, seen.standing(told))
+  if (times < 2) return
+  if (!makings.has(told.tool) && repeatsChanges) {
+    tally.repeated += 1
+    return
+  }
+  const { events, rows } = seen.groupOf(told)
+  const why = makings.has(told.tool) ? untold(told, rows, events) : "it is a change"
+  if (why === undefined) tally.told += 1
+  else find("doubled untold", `${told.tool} ${told.op} is ${times} writes in Tasker, and ${why}`, [told])
 }
 
 export const isOpen = ({ state }: Pick<KeyRow, "state">): boolean =>
@@ -116,6 +186,7 @@ type Find = (rule: Rule, what: string, ops: ReadonlyArray<Told>) => void
 interface Group {
   readonly ops: Array<Told>
   readonly rows: Array<KeyRow>
+  readonly events: Array<EventRow>
   executedEvents: number
 }
 
@@ -134,7 +205,7 @@ const index = (records: Records, story: Story): Seen => {
   const groups = new Map<string, Group>()
   const group = (agent: string, key: string): Group => {
     const name = nameOf(agent, key)
-    const known = groups.get(name) ?? { ops: [], rows: [], executedEvents: 0 }
+    const known = groups.get(name) ?? { ops: [], rows: [], events: [], executedEvents: 0 }
     groups.set(name, known)
     return known
   }
@@ -143,7 +214,9 @@ const index = (records: Records, story: Story): Seen => {
   const audited = new Set<string>()
   for (const event of records.events) {
     if (event.agent_id === null || event.idempotency_key === null) continue
-    if (event.outcome === "executed") group(event.agent_id, event.idempotency_key).executedEvents += 1
+    const known = group(event.agent_id, event.idempotency_key)
+    known.events.push(event)
+    if (event.outcome === "executed") known.executedEvents += 1
     if (event.outcome === "executed" || event.outcome === "replayed") audited.add(event.request_id)
   }
   const writes = Map.groupBy(records.writes, ({ effect }) => effect)
@@ -165,14 +238,15 @@ const ofOperation = (told: Told, seen: Seen, find: Find): void => {
   const done = seen.done(told)
   const group = seen.groupOf(told)
   const name = `${told.tool} ${told.op}`
-  if (done.length > 1 || seen.standing(told) > 1) {
-    find("doubled", `${name} is ${Math.max(done.length, seen.standing(told))} writes in Tasker`, [told])
-  }
   const successes = told.calls.filter(succeeded)
   const [write] = done
   if (successes.length > 0 && write === undefined) find("lost", `${name} is not in Tasker`, [told])
   if (write !== undefined && told.calls.length > 0 && told.calls.every(definite)) {
     find("refused but done", `${name}: ${told.calls.map(({ reply }) => reply?.code).join(", ")}`, [told])
+  }
+  const left = group.rows.find((row) => isOpen(row))
+  if (left !== undefined && group.ops.length === 1 && told.calls.length > 0 && told.calls.every(definite)) {
+    find("refused calls that left a key", `${name}: its key is ${left.state}`, [told])
   }
   if (successes.length > 0 && !group.rows.some(({ state }) => state === "executed")) {
     find("acknowledged but not on record", `${name}: ${group.rows.map(({ state }) => state)}`, [told])
@@ -180,11 +254,12 @@ const ofOperation = (told: Told, seen: Seen, find: Find): void => {
   for (const { call, reply } of successes) {
     if (!seen.audited.has(call)) find("unaudited", `the success of call ${call} of ${name}`, [told])
     const said = idIn(reply?.answer ?? {})
-    const meant = told.tool === "tasker_add_comment" ? write?.comment_id : write?.issue_id
-    if (write !== undefined && said !== meant) {
-      find("answered with something else", `${name}: ${said} and not ${meant}`, [told])
+    const meant = done.map((each) => (told.tool === "tasker_add_comment" ? each.comment_id : each.issue_id))
+    if (write !== undefined && !meant.some((id) => id === said)) {
+      find("answered with something else", `${name}: ${said} and not ${meant.join(" or ")}`, [told])
     }
-    if (!agree(successes[0]?.reply?.answer, reply?.answer)) {
+    // A double that was found since is told in the warnings of later responses.
+    if (!agree(settledIn(successes[0]?.reply?.answer), settledIn(reply?.answer))) {
       find("replies that differ for one key", `${name}: call ${successes[0]?.call} and call ${call}`, [told])
     }
   }
@@ -202,7 +277,7 @@ const ofKey = (group: Group, seen: Seen, find: Find): void => {
     find("replies that differ for one key", `key ${first.key} was answered for several writes`, successful)
   }
   const done = ops.filter((told) => seen.done(told).length > 0)
-  if (done.length > 1) find("doubled", `key ${first.key} is several writes`, done)
+  if (done.length > 1) find("doubled untold", `key ${first.key} is several writes`, done)
   if (executedEvents > 1) find("audited twice", `key ${first.key}: ${executedEvents} events`, ops)
   const onRecord = executedEvents > 0 || rows.some(({ state }) => state === "executed")
   if (onRecord && done.length === 0) find("audited but not done", `key ${first.key}`, ops)
@@ -216,6 +291,13 @@ const idIn = (answer: Readonly<Record<string, unknown>>): unknown => {
   return comment?.id ?? issue?.id
 }
 
+/** The parts of an answer that stay as they were first given. */
+const settledIn = (answer: Readonly<Record<string, unknown>> | null | undefined): unknown => {
+  if (answer === null || answer === undefined) return answer
+  const { warnings: _, ...rest } = answer
+  return rest
+}
+
 /** Whether two answers say the same where both say something: what is shown depends on the scopes of the moment. */
 const agree = (one: unknown, other: unknown): boolean => {
   if (!isObject(one) || !isObject(other)) return isDeepStrictEqual(one, other)
@@ -227,12 +309,21 @@ const agree = (one: unknown, other: unknown): boolean => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** A call that began in time may still write this many milliseconds after its agent was disabled. */
-const inFlight = 12_000
+/** Effects that cards have from their making: a create that was carried out in part is completed with them. */
+const madeWith = (records: Records, { operations }: Story): ReadonlySet<string> => {
+  const cards = new Map(records.writes.map(({ effect, issue_id }) => [effect, issue_id]))
+  return new Set(
+    [...operations.values()].flatMap(({ effect, holds }) => {
+      const card = cards.get(effect)
+      return card === undefined ? [] : holds.map((held) => held.replace("?", card))
+    })
+  )
+}
 
-const ofTasker = ({ begun, records, retired }: Facts, story: Story, find: Find): void => {
+const ofTasker = ({ begun, inFlight, records, retired }: Facts, story: Story, find: Find): void => {
   const byEffect = new Map([...story.operations.values()].map((told) => [told.effect, told]))
   const agents = new Set([...story.operations.values()].map(({ agent }) => agent))
+  const parts = madeWith(records, story)
   const disabledAt = new Map<string, number>()
   for (const { acked, forbids } of story.acts) {
     if (acked === null || forbids === null || !("agent" in forbids) || "project" in forbids) continue
@@ -240,10 +331,11 @@ const ofTasker = ({ begun, records, retired }: Facts, story: Story, find: Find):
   }
   for (const write of records.writes) {
     const told = byEffect.get(write.effect)
-    if (told === undefined && agents.has(write.agent_id)) {
+    const isAgents = write.agent_id === null || agents.has(write.agent_id)
+    if (told === undefined && isAgents && !parts.has(write.effect)) {
       find("done though nobody asked", `${write.op} ${write.n}: ${write.effect}`, [])
     }
-    const disabled = disabledAt.get(write.agent_id)
+    const disabled = disabledAt.get(told?.agent ?? write.agent_id ?? "")
     if (disabled !== undefined && write.at > disabled + inFlight) {
       const late = Math.round((write.at - disabled) / 1000)
       find("sent after the agent was disabled", `${write.effect}, ${late} s after`, told ? [told] : [])

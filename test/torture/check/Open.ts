@@ -1,9 +1,14 @@
 import type { KeyRow, Records } from "./Records.ts"
 import { covers, type Story, type Told } from "./Story.ts"
+import { isTouched } from "./Touches.ts"
 
 export interface Known {
   readonly records: Records
   readonly story: Story
+  /** The wall clock at the beginning of the run, in milliseconds since the epoch. */
+  readonly begun: number
+  /** Longest time for which a request may be on its way, but for those that straggle on purpose. */
+  readonly mayLinger: number
   /** Agents that were disabled for good. */
   readonly retired: ReadonlySet<string>
 }
@@ -14,17 +19,18 @@ export interface Known {
  * - its agent could not do it any more when it was looked at, for good or for a while, and Tasker does not
  *   show it: it must not be sent again;
  * - Tasker said that something else stands under its key;
- * - its card was changed by another write since: whether it had been done before can't be told from the card,
+ * - its card was changed by another hand since: whether it had been done before can't be told from the card,
  *   and to repeat it could undo the other.
  */
-export const explain = (row: KeyRow, { records, retired, story }: Known): string | undefined => {
+export const explain = (row: KeyRow, known: Known): string | undefined => {
+  const { retired, story } = known
   const ops = [...story.operations.values()].filter(
     (told) => told.agent === row.agent_id && told.key === row.key && told.tool === row.tool
   )
   const [told] = ops
   if (told === undefined || row.state === "in_progress") return undefined
-  const done = records.writes.some(({ effect }) => effect === told.effect)
-  if (changedMeanwhile(told, records, story)) return "its card was changed meanwhile"
+  const done = wasDoneInTime(told, known)
+  if (changedMeanwhile(told, known)) return "its card was changed meanwhile"
   if (retired.has(row.agent_id) && !done) return "its agent was disabled"
   if (row.state === "unresolved" && named(told, story)) return "Tasker named something else for its key"
   if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
@@ -60,16 +66,14 @@ const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {
 /** An act takes effect before its reply is read, and may before a call that was sent earlier is. */
 const reactionTime = 5000
 
-/** Whether another write on its card came after it was first asked for, or under the same instant. */
-const changedMeanwhile = (told: Told, records: Records, story: Story): boolean => {
-  if (told.issue === null || told.tool === "tasker_add_comment") return false
-  const others = [...story.operations.values()].filter(
-    (other) => other.issue === told.issue && other.op !== told.op && other.tool !== "tasker_add_comment"
-  )
-  const begun = told.calls[0]?.t ?? 0
-  return others.some(
-    (other) =>
-      (other.calls.at(-1)?.reply?.t ?? Infinity) > begun &&
-      records.writes.some(({ effect }) => effect === other.effect)
-  )
+/** Whether another hand changed its card after it was first asked for. */
+const changedMeanwhile = (told: Told, { begun, records, story }: Known): boolean =>
+  told.issue !== null &&
+  told.tool !== "tasker_add_comment" &&
+  isTouched(told, { from: told.calls[0]?.t ?? 0, until: Infinity }, story, records, begun)
+
+/** Whether Tasker has carried it out, but for a request that came after everybody had stopped looking for it. */
+const wasDoneInTime = ({ effect }: Told, { begun, mayLinger, records, story }: Known): boolean => {
+  const last = story.sends.get(effect)?.at(-1)?.t ?? 0
+  return records.writes.some((write) => write.effect === effect && write.at - begun < last + mayLinger)
 }

@@ -1,5 +1,6 @@
+import type { TaskerKind } from "../counterparts/Counterpart.ts"
 import type { Event } from "../History.ts"
-import { everyKind } from "../Plan.ts"
+import { kindsBefore } from "../Plan.ts"
 import { type Rule, rules, type Verdict } from "./Checker.ts"
 import type { Records } from "./Records.ts"
 
@@ -11,11 +12,12 @@ export interface Told {
   /** What the trail's own verifier said; undefined where this gateway seals no trail. */
   readonly chain: { readonly verified: boolean; readonly said: string } | undefined
   readonly healedInSeconds: number
+  readonly tasker: TaskerKind
 }
 
 const mostHistories = 3
 
-export const report = ({ chain, events, healedInSeconds, records, verdict }: Told): string => {
+export const report = ({ chain, events, healedInSeconds, records, tasker, verdict }: Told): string => {
   const struck = strikesIn(events)
   const count = (rule: Rule) => verdict.findings.filter((finding) => finding.rule === rule).length
   const total = (prefix: string) =>
@@ -31,7 +33,12 @@ export const report = ({ chain, events, healedInSeconds, records, verdict }: Tol
     ["restarts", total("instance.stop") + total("tasker.stop") + total("postgres.")],
     ["cuts and the like on connections", total("link.")],
     ...[...struck].toSorted(([one], [other]) => one.localeCompare(other)),
-    ["kinds that never fired", everyKind.filter((kind) => !struck.has(kind)).join(", ") || "none"]
+    [
+      "kinds that never fired",
+      kindsBefore(tasker)
+        .filter((kind) => !struck.has(kind))
+        .join(", ") || "none"
+    ]
   ]
   const width = Math.max(...lines.map(([name]) => name.length))
   return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n")

@@ -6,8 +6,18 @@ export interface Story {
   readonly operations: ReadonlyMap<string, Told>
   readonly calls: ReadonlyArray<Call>
   readonly acts: ReadonlyArray<ActTold>
+  /** By effect, in order: requests that gateways sent to Tasker. */
+  readonly sends: ReadonlyMap<string, ReadonlyArray<Sent>>
+  /** Edits of cards by people. */
+  readonly people: ReadonlyArray<{ readonly t: number; readonly issue: string }>
   /** When Tasker was last made to name something else in a 409; null: never. */
   readonly lastForeign: number | null
+}
+
+export interface Sent {
+  readonly send: string
+  readonly t: number
+  readonly reply: { readonly status: number; readonly isJson: boolean; readonly passed: boolean } | undefined
 }
 
 export interface Told extends Operation {
@@ -32,11 +42,29 @@ export const tell = (events: ReadonlyArray<Event>): Story => {
   const operations = new Map<string, Told & { calls: Array<Call>; gaveUp: boolean }>()
   const calls = new Map<string, { -readonly [Name in keyof Call]: Call[Name] }>()
   const acts = new Map<string, { -readonly [Name in keyof ActTold]: ActTold[Name] }>()
+  const sends = new Map<string, Array<Sent>>()
+  const sent = new Map<string, { -readonly [Name in keyof Sent]: Sent[Name] }>()
+  const people: Array<Story["people"][number]> = []
   let lastForeign: number | null = null
   for (const event of events) {
     switch (event.ev) {
       case "strike":
         if (event.kind === "tasker.answers.foreign" && event.done) lastForeign = event.t
+        break
+      case "sent": {
+        const { effects, send, t } = event
+        const request = { send, t, reply: undefined }
+        sent.set(send, request)
+        for (const effect of effects) sends.set(effect, [...(sends.get(effect) ?? []), request])
+        break
+      }
+      case "answered": {
+        const request = sent.get(event.send)
+        if (request !== undefined) request.reply = event
+        break
+      }
+      case "person":
+        people.push(event)
         break
       case "operation":
         operations.set(event.op, { ...event, calls: [], gaveUp: false })
@@ -72,7 +100,7 @@ export const tell = (events: ReadonlyArray<Event>): Story => {
       }
     }
   }
-  return { operations, calls: [...calls.values()], acts: [...acts.values()], lastForeign }
+  return { operations, calls: [...calls.values()], acts: [...acts.values()], sends, people, lastForeign }
 }
 
 export const succeeded = ({ reply }: Call): boolean => reply !== null && reply.code === null

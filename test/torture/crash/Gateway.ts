@@ -3,7 +3,7 @@ import { Effect, type Scope } from "effect"
 import { launch, script } from "../../support/programs.ts"
 import { databaseTap } from "./DatabaseTap.ts"
 import { httpTap } from "./HttpTap.ts"
-import type { Place } from "./Place.ts"
+import { type Place, settleAfterMillis } from "./Place.ts"
 import { until } from "./until.ts"
 import { makeWatch, type Watch } from "./Watch.ts"
 
@@ -29,7 +29,14 @@ const listening = /Listening on (http:\/\/[\w.:[\]]+)/
 
 const run = (place: Place, variables: Readonly<Record<string, string>>) =>
   launch(script("src/main.ts"), {
-    env: { ...place.variables, NODE_ENV: "test", LOG_LEVEL: "info", PORT: "0", ...variables }
+    env: {
+      ...place.variables,
+      NODE_ENV: "test",
+      LOG_LEVEL: "info",
+      PORT: "0",
+      TASKER_SETTLE_AFTER_MS: String(settleAfterMillis),
+      ...variables
+    }
   })
 
 /** A gateway that starts and is told to stop: only one that ends by itself leaves a compile cache for the next. */
@@ -68,8 +75,7 @@ export const startGateway = (
     const program = yield* run(place, {
       DATABASE_URL: database.url,
       NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
-      NODEDC_TASKER_INTERNAL_URL: tasker.url,
-      NODEDC_INTERNAL_ACCESS_TOKEN: place.tasker.accessToken
+      ...place.tasker.gateway(tasker.url)
     })
     url = yield* program.until(listening, 60)
     return {

@@ -1,6 +1,5 @@
 import { Effect } from "effect"
-import type { RecordedWrite } from "../../support/tasker.ts"
-import type { Place } from "./Place.ts"
+import { type Place, settleAfterMillis } from "./Place.ts"
 import type { Scene } from "./Scene.ts"
 
 /** What the database and Tasker hold of one call. */
@@ -25,7 +24,7 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
     const events = yield* sql<{ outcome: string; reason: string | null }>`
       select outcome, reason from audit_events
       where agent_id = ${scene.agentId} and idempotency_key = ${scene.key} order by position`
-    const writes = (yield* tasker.writes) as ReadonlyArray<RecordedWrite & { readonly project_id: string }>
+    const writes = yield* tasker.writes
     return {
       key: row?.state ?? "free",
       leased: row?.leased ?? false,
@@ -33,7 +32,10 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
       writes: writes
         .filter(({ project_id }) => project_id === scene.projectId)
         .slice(1)
-        .map(({ idempotency_key, op }) => ({ op, ours: idempotency_key === scene.upstreamKey }))
+        .map(({ idempotency_key, op }) => ({
+          op,
+          ours: idempotency_key === scene.upstreamKey || (idempotency_key === null && !tasker.keysChanges)
+        }))
     } satisfies Holding as Holding
   }).pipe(Effect.orDie)
 
@@ -45,8 +47,29 @@ export const operationIdOf = ({ sql }: Place, { agentId, key }: Scene): Effect.E
     Effect.orDie
   )
 
-/** As if whoever holds the key had been silent for longer than its lease lasts. */
+/** Ends the lease of a key, as if its holder had been silent for as long as it lasts. */
 export const runOut = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
   sql`
-    update idempotency_keys set lease_until = now() - interval '1 second'
+    update idempotency_keys set lease_until = now()
     where agent_id = ${agentId} and key = ${key} and state = 'in_progress'`.pipe(Effect.asVoid, Effect.orDie)
+
+/** Puts everything that can have been sent under a key further back than `TASKER_SETTLE_AFTER_MS`. */
+export const settleAfter = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
+  sql`
+    update idempotency_keys
+    set lease_until = lease_until - ${settleAfterMillis}::integer * interval '1 millisecond',
+        sent_until = sent_until - ${settleAfterMillis}::integer * interval '1 millisecond'
+    where agent_id = ${agentId} and key = ${key} and state in ('in_progress', 'unknown')`.pipe(
+    Effect.asVoid,
+    Effect.orDie
+  )
+
+/** True if a request of the key may still be on its way, as far as the gateway can know. */
+export const mayLinger = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<boolean> =>
+  sql`
+    select from idempotency_keys
+    where agent_id = ${agentId} and key = ${key}
+      and greatest(sent_until, lease_until) + ${settleAfterMillis}::integer * interval '1 millisecond' > now()`.pipe(
+    Effect.map((rows) => rows.length > 0),
+    Effect.orDie
+  )

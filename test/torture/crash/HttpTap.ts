@@ -5,8 +5,8 @@ import type { Exchange, Moment, Trace, Watch } from "./Watch.ts"
 
 /**
  * A way to an HTTP server that takes each request whole, then passes it on, and the same with its reply,
- * so that a call can be stopped at each moment of the exchange. A request is of a call where it carries
- * the call's request id; all others pass.
+ * so that a call can be stopped at each moment of the exchange. A request is of a call if it carries the
+ * call's request id, or no request id and the call's project in its path; all others pass.
  */
 export interface HttpTap {
   readonly url: string
@@ -26,7 +26,10 @@ export const httpTap = (
       const pass = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
         const body = await wholeOf(incoming)
         const requestId = incoming.headers["x-request-id"]
-        const trace = watch.ownerOfRequest(typeof requestId === "string" ? requestId : undefined)
+        const trace = watch.ownerOfRequest(
+          typeof requestId === "string" ? requestId : undefined,
+          incoming.url ?? ""
+        )
         // Whoever asks for a call that was stopped waits until the gateway is dead.
         if (trace?.stopped() === true) return
         const exchange = trace === undefined ? undefined : named(trace, incoming)

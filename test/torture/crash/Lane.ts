@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import type { WriteRow } from "../../support/writes.ts"
 import { type Gateway, startGateway } from "./Gateway.ts"
-import { type Holding, look, operationIdOf, runOut } from "./Holding.ts"
+import { type Holding, look, mayLinger, operationIdOf, runOut, settleAfter } from "./Holding.ts"
 import type { Place } from "./Place.ts"
 import { callOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
 import { until } from "./until.ts"
@@ -40,11 +40,20 @@ export interface Crash {
   readonly after: Holding
   /** What the same call is told by another gateway before the dead one's lease has run out; only if `called again`. */
   readonly atOnce: Told | undefined
-  /** After recovery; where the agent calls, after the first call once the lease had run out. */
+  /** What it is told once the lease has run out, with a request that may still be on its way; only if `called again`. */
+  readonly early: Early | undefined
+  /** After recovery; where the agent calls, after the first call once no request could be on its way any more. */
   readonly settled: Holding
   /** What the same call was told then, and once more. */
   readonly answers: readonly [Told, Told]
   readonly end: Holding
+}
+
+export interface Early {
+  readonly told: Told
+  /** True if a request might still have been on its way when this was answered. */
+  readonly mayLinger: boolean
+  readonly holding: Holding
 }
 
 /**
@@ -86,6 +95,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     let living: Scope.Closeable
 
     const start = Effect.fnUntraced(function* (recovery: "runs" | "is held back") {
+      yield* place.tasker.prepare
       living = yield* Scope.fork(laneScope)
       gateway = yield* startGateway(place, recovery).pipe(Scope.provide(living))
     })
@@ -95,7 +105,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     const begin = Effect.fnUntraced(function* (scene: Scene, stop: Point | undefined) {
       const requestId = randomUUID()
       const signs = signsOf(scene, yield* operationIdOf(place, scene))
-      const trace = gateway.watch.follow({ requestId, signs }, stop)
+      const trace = gateway.watch.follow({ requestId, projectId: scene.projectId, signs }, stop)
       return { scene, trace, told: yield* Effect.forkIn(callOf(gateway, scene, requestId), laneScope) }
     })
 
@@ -129,7 +139,9 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
       })
       if (earlier.length > 0) {
         yield* die(yield* Effect.all(earlier))
-        yield* Effect.forEach(scenes, (scene) => runOut(place, scene))
+        yield* Effect.forEach(scenes, (scene) =>
+          Effect.andThen(runOut(place, scene), settleAfter(place, scene))
+        )
         yield* start("is held back")
       }
       return scenes
@@ -165,11 +177,19 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     const calledAgain = Effect.fnUntraced(function* (scene: Scene) {
       const atOnce = yield* callOf(gateway, scene)
       yield* runOut(place, scene)
+      const told = yield* callOf(gateway, scene)
+      const early: Early = {
+        told,
+        mayLinger: yield* mayLinger(place, scene),
+        holding: yield* look(place, scene)
+      }
+      yield* settleAfter(place, scene)
       const first = yield* callOf(gateway, scene)
       const settled = yield* look(place, scene)
       const second = yield* callOf(gateway, scene)
       return {
         atOnce: atOnce as Told | undefined,
+        early: early as Early | undefined,
         settled,
         answers: [first, second] as const,
         end: yield* look(place, scene)
@@ -187,6 +207,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
       const second = yield* callOf(gateway, scene)
       return {
         atOnce: undefined as Told | undefined,
+        early: undefined as Early | undefined,
         settled,
         answers: [first, second] as const,
         end: yield* look(place, scene)

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Cause, Effect, Exit, Scope } from "effect"
 import type { WriteRow } from "../../support/writes.ts"
+import type { TaskerKind } from "./Counterpart.ts"
 import { warmUp } from "./Gateway.ts"
 import {
   type Crash,
@@ -43,6 +44,7 @@ export interface Matrix {
 export interface Options {
   /** How many gateways live and die at the same time, each at a place of its own. */
   readonly lanes: number
+  readonly kind: TaskerKind
   readonly rows: ReadonlyArray<WriteRow>
   /** After each kill: what came of it, and how many are left. */
   readonly onTried?: (tried: ReadonlyArray<Tried>, left: number) => void
@@ -64,15 +66,18 @@ const toolsAtOnce = 2
  * Records a call of every tool and stage, then has it die at every point that it passed, for each way in
  * which that can end.
  */
-export const runMatrix = (serverUrl: string, { lanes, onTried, rows }: Options): Effect.Effect<Matrix> =>
+export const runMatrix = (
+  serverUrl: string,
+  { kind, lanes, onTried, rows }: Options
+): Effect.Effect<Matrix> =>
   Effect.scoped(
     Effect.gen(function* () {
       const variables = { NODE_COMPILE_CACHE: yield* temporaryFolder }
       let kills = 0
-      const open = openLane(makePlace(serverUrl, variables), () => {
+      const open = openLane(makePlace(serverUrl, variables, kind), () => {
         kills += 1
       })
-      yield* Effect.scoped(Effect.flatMap(makePlace(serverUrl, variables), warmUp))
+      yield* Effect.scoped(Effect.flatMap(makePlace(serverUrl, variables, kind), warmUp))
 
       const first = yield* open
       const recorded: Array<Recorded> = []

@@ -1,17 +1,23 @@
-import { randomBytes, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Redacted, type Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import { freshTasker, type TaskerControl } from "../../support/tasker.ts"
+import { type Counterpart, startCounterpart, type TaskerKind } from "./Counterpart.ts"
 
-/** A database and a reference Tasker, which gateways come and go between. */
+/**
+ * `TASKER_SETTLE_AFTER_MS` of the gateways here. Nothing holds a request up on these ways, so it need only be
+ * long enough for a call to be made before it is over.
+ */
+export const settleAfterMillis = 4000
+
+/** A database and a Tasker, which gateways come and go between. */
 export interface Place {
   readonly databaseUrl: string
   /** Of the environment of the gateways there. */
   readonly variables: Readonly<Record<string, string>>
   /** A way to the database beside the gateways'. */
   readonly sql: PgClient.PgClient
-  readonly tasker: TaskerControl
+  readonly tasker: Counterpart
   /** Whether no gateway has a connection to the database any more, so that nothing of it can be committed later. */
   readonly isDeserted: Effect.Effect<boolean>
 }
@@ -31,7 +37,8 @@ const administer = (
 /** Makes one on a PostgreSQL server, named by a URL of a role that may create databases; gone when the scope closes. */
 export const makePlace = (
   serverUrl: string,
-  variables: Place["variables"]
+  variables: Place["variables"],
+  kind: TaskerKind
 ): Effect.Effect<Place, never, Scope.Scope> =>
   Effect.gen(function* () {
     const name = `crash_${randomUUID().replaceAll("-", "")}`
@@ -49,7 +56,7 @@ export const makePlace = (
       databaseUrl: url.href,
       variables,
       sql,
-      tasker: yield* Effect.orDie(freshTasker(url.href, randomBytes(24).toString("base64url"))),
+      tasker: yield* startCounterpart(kind, url.href),
       isDeserted: sql`
           select from pg_stat_activity
           where datname = current_database() and application_name = 'tasker-codex-api'`.pipe(

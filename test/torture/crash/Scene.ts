@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import type { AgentId } from "../../../src/domain/Ids.ts"
 import { upstreamKey } from "../../../src/domain/Operation.ts"
@@ -39,11 +39,11 @@ export type Told =
   | { readonly _tag: "Cut" }
   /** The answer of a success, without `replayed`. */
   | { readonly _tag: "Done"; readonly replayed: boolean; readonly answer: object }
-  | { readonly _tag: "Refused"; readonly code: string }
+  | { readonly _tag: "Refused"; readonly code: string; readonly retryAfter: number | undefined }
 
 /** Sets a scene through a gateway that lives. */
 export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gateway, row: WriteRow) {
-  const { project } = yield* place.tasker.project()
+  const project = yield* place.tasker.project
   const { agent } = yield* administer(gateway, "/api/v1/agents", {
     owner_user_id: owner.id,
     owner_email: owner.email,
@@ -52,7 +52,8 @@ export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gate
   yield* administer(gateway, `/api/v1/agents/${agent.id}/grants`, {
     workspace_slug: project.workspace_slug,
     project_id: project.id,
-    scopes: allScopes
+    scopes: allScopes,
+    ...place.tasker.grant()
   })
   const { token } = yield* administer(gateway, `/api/v1/agents/${agent.id}/tokens`, { name: "crash" })
   const key = `crash-${randomUUID()}`
@@ -63,7 +64,7 @@ export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gate
     key,
     upstreamKey: upstreamKey(agent.id as AgentId, key),
     tool: row.tool,
-    args: { project_id: project.id, idempotency_key: key, ...row.args(yield* cardIn(place, project.id)) }
+    args: { project_id: project.id, idempotency_key: key, ...row.args(yield* place.tasker.card(project.id)) }
   } satisfies Scene as Scene
 })
 
@@ -91,30 +92,6 @@ const make = (url: string, headers: Readonly<Record<string, string>>, body: obje
 const administer = (gateway: Gateway, path: string, body: object) =>
   make(`${gateway.url}${path}`, { authorization: `Bearer ${gateway.internalToken}` }, body)
 
-/** A card that no gateway has made or read, so that none has anything of its project at hand. */
-const cardIn = (place: Place, projectId: string) => {
-  const actor = {
-    agent_id: randomUUID(),
-    agent_display_name: "Somebody else",
-    owner_user_id: owner.id,
-    owner_email: owner.email
-  }
-  const headers = {
-    authorization: `Bearer ${place.tasker.accessToken}`,
-    "idempotency-key": randomBytes(32).toString("hex"),
-    "x-nodedc-agent-id": actor.agent_id,
-    "x-nodedc-owner-id": actor.owner_user_id
-  }
-  return Effect.map(
-    make(`${place.tasker.url}/api/internal/nodedc/agent/issues`, headers, {
-      name: "A card",
-      project_id: projectId,
-      actor
-    }),
-    ({ issue }) => issue.id as string
-  )
-}
-
 /** Makes the scene's call, under a request id. */
 export const callOf = (
   gateway: Gateway,
@@ -127,7 +104,9 @@ export const callOf = (
     args
   ).pipe(
     Effect.map(({ json, status }): Told => {
-      if (status !== 200) return { _tag: "Refused", code: String(json.code) }
+      if (status !== 200) {
+        return { _tag: "Refused", code: String(json.code), retryAfter: json.retry_after_seconds }
+      }
       const { replayed, ...answer } = json
       return { _tag: "Done", replayed, answer }
     }),

@@ -29,6 +29,8 @@ export const pointName = ({ exchange, moment }: Point): string => `${exchange.na
 /** A call as it can be told from all others in whatever it makes the gateway say. */
 export interface Mark {
   readonly requestId: string
+  /** The project, which is this call's alone. */
+  readonly projectId: string
   /** What stands in parameters of its statements and of no other's: its key, its agent, its token, what it is kept under. */
   readonly signs: ReadonlyArray<Buffer>
 }
@@ -55,7 +57,8 @@ export interface Watch {
   readonly follow: (mark: Mark, stop?: Point) => Trace
   /** Whose bytes these are; nobody's where the gateway goes about business of its own, such as recovery. */
   readonly owner: (bytes: Buffer) => Trace | undefined
-  readonly ownerOfRequest: (requestId: string | undefined) => Trace | undefined
+  /** Whose HTTP request this is: by its request id, or, if it has none, by the project in its path. */
+  readonly ownerOfRequest: (requestId: string | undefined, path: string) => Trace | undefined
 }
 
 export const makeWatch = (): Watch => {
@@ -70,7 +73,10 @@ export const makeWatch = (): Watch => {
       followed.find(({ mark }) =>
         [Buffer.from(mark.requestId), ...mark.signs].some((sign) => bytes.includes(sign))
       )?.trace,
-    ownerOfRequest: (requestId) => followed.find(({ mark }) => mark.requestId === requestId)?.trace
+    ownerOfRequest: (requestId, path) =>
+      followed.find(({ mark }) =>
+        requestId === undefined ? path.includes(`/${mark.projectId}/`) : mark.requestId === requestId
+      )?.trace
   }
 }
 

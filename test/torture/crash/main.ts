@@ -2,7 +2,7 @@
  * The crash matrix: a gateway process is killed (SIGKILL) at every await between the request and the reply
  * of every write tool, and what client, database and Tasker hold is looked at before and after recovery.
  *
- *   npm run torture:crash [-- --tool tasker_move_issue] [--lanes 2]
+ *   npm run torture:crash [-- --tasker plane] [--tool tasker_move_issue] [--lanes 2]
  *
  * Prints the matrix in Markdown. Ends in 1 where a death ended otherwise than in one write.
  */
@@ -19,16 +19,19 @@ import { faultLinesOf, summaryOf, tablesOf } from "./table.ts"
 
 const { values } = parseArgs({
   options: {
+    tasker: { type: "string", default: "plane-like" },
     tool: { type: "string", multiple: true },
     lanes: { type: "string", default: "2" }
   }
 })
 
+const kinds = ["plane-like", "strict", "plane"] as const
 const rows = writeRows.filter(({ tool }) => values.tool?.includes(tool) ?? true)
 const lanes = Number(values.lanes)
-if (rows.length === 0 || !Number.isInteger(lanes) || lanes < 1) {
+const kind = kinds.find((each) => each === values.tasker)
+if (kind === undefined || rows.length === 0 || !Number.isInteger(lanes) || lanes < 1) {
   process.stderr.write(
-    `--tool is one of ${writeRows.map(({ tool }) => tool).join(", ")}; --lanes a number from 1\n`
+    `--tasker is one of ${kinds.join(", ")}; --tool one of ${writeRows.map(({ tool }) => tool).join(", ")}; --lanes a number from 1\n`
   )
   process.exit(2)
 }
@@ -39,6 +42,7 @@ const main = Effect.gen(function* () {
   const started = performance.now()
   const { url } = yield* EmbeddedPostgres.start({ dataDir })
   const matrix = yield* runMatrix(Redacted.value(url), {
+    kind,
     lanes,
     rows,
     onTried: (tried, left) => {

@@ -29,8 +29,17 @@ export const taskerName = (method: string, path: string): string => {
   const { pathname, searchParams } = new URL(path, "http://tasker")
   if (pathname.endsWith("/resolve")) return "resolve project"
   if (method !== "GET") return "send"
+  if (pathname.includes("/api/v1/")) return planeName(pathname, searchParams)
   if (pathname.endsWith("/context")) return "read names"
   if (pathname.endsWith("/comments")) return "look through comments"
   if (searchParams.has("external_id")) return "look for the card by our key"
   return searchParams.has("issue_id") ? "read card" : "list cards"
+}
+
+const planeName = (pathname: string, query: URLSearchParams): string => {
+  if (query.has("external_id")) return "look for the card by our key"
+  const [, rest = ""] = /\/projects\/[^/]+\/(.*)$/.exec(pathname) ?? []
+  if (/^(issues|work-items)\/[^/]+\/comments\//.test(rest)) return "look through comments"
+  if (/^(issues|work-items)\/[^/]+\/$/.test(rest)) return "read card"
+  return /^(issues|work-items)\/$/.test(rest) ? "list cards" : "read names"
 }

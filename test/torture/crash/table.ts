@@ -49,7 +49,8 @@ const heads = [
   "database",
   "Tasker",
   "called again at once",
-  "and once the lease has run out",
+  "once the lease has run out",
+  "and after `TASKER_SETTLE_AFTER_MS`",
   "nobody calls: recovery",
   "Tasker in the end"
 ]
@@ -85,12 +86,13 @@ const cellsOf = (
   const [called, alone] = [of("called again"), of("nobody calls")]
   if (called === undefined && alone === undefined) return undefined
   const crash = called?.crash ?? alone?.crash
-  if (crash === undefined) return ["not carried through", "", "", "", "", "", ""]
+  if (crash === undefined) return ["not carried through", "", "", "", "", "", "", ""]
   return [
     said(crash.told),
     inDatabase(crash),
     writes(crash.after.writes.length),
     called?.crash === undefined ? "?" : said(called.crash.atOnce),
+    called?.crash === undefined ? "?" : said(called.crash.early?.told),
     called?.crash === undefined ? "?" : said(called.crash.answers[0]),
     alone?.crash === undefined ? "?" : `${alone.crash.settled.key}; a call: ${said(alone.crash.answers[0])}`,
     writes(crash.end.writes.length)

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from "node:util"
 import type { Holding } from "./Holding.ts"
-import type { Crash } from "./Lane.ts"
+import type { Crash, Early } from "./Lane.ts"
 import type { Told } from "./Scene.ts"
 
 /** What is wrong with how one death ended, in words; nothing where the promise was kept. */
 export const faultsOf = (crash: Crash): ReadonlyArray<string> => {
-  const { after, answers, atOnce, end, plan, settled, told } = crash
+  const { after, answers, atOnce, early, end, plan, settled, told } = crash
   const { ending } = plan
   const [first, second] = answers
   return [
     ...contradictions("right after", after),
+    ...(early === undefined ? [] : contradictions("once the lease had run out", early.holding)),
     ...contradictions("after recovery", settled),
     ...contradictions("in the end", end),
     ...fault(
@@ -20,6 +21,10 @@ export const faultsOf = (crash: Crash): ReadonlyArray<string> => {
     ...fault(
       ending === "called again" && !fitsAtOnce(after, atOnce),
       `with its key ${after.key}, the call was told "${said(atOnce)}" before the lease had run out`
+    ),
+    ...fault(
+      early !== undefined && !fitsEarly(crash, early),
+      `with its key ${after.key}, the call was told "${said(early?.told)}" once the lease had run out`
     ),
     ...fault(
       !isSettled(settled) || (ending === "called again" && settled.key !== "executed"),
@@ -36,11 +41,15 @@ export const faultsOf = (crash: Crash): ReadonlyArray<string> => {
     ),
     ...fault(
       first._tag === "Done" &&
-        first.replayed !== (told._tag === "Done" || atOnce?._tag === "Done" || wasExecuted(crash)),
+        first.replayed !==
+          (told._tag === "Done" ||
+            atOnce?._tag === "Done" ||
+            early?.told._tag === "Done" ||
+            wasExecuted(crash)),
       `the call after recovery has the wrong replayed: ${said(first)}`
     ),
     ...fault(
-      !alike([told, ...(atOnce === undefined ? [] : [atOnce]), first, second]),
+      !alike([told, ...[atOnce, early?.told].filter((each) => each !== undefined), first, second]),
       "answers to one key differ"
     ),
     ...fault(end.key !== "executed", `in the end the key is ${end.key}`),
@@ -52,7 +61,7 @@ const fault = (is: boolean, words: string): ReadonlyArray<string> => (is ? [word
 
 /** What may not be at any instant. */
 const contradictions = (when: string, { events, key, writes }: Holding): ReadonlyArray<string> => {
-  const executed = events.filter((event) => event === "executed").length
+  const executed = events.filter(isExecuted).length
   return [
     ...fault(writes.length > 1, `doubled: ${when} Tasker has carried out ${writes.length} writes`),
     ...fault(
@@ -71,6 +80,9 @@ const contradictions = (when: string, { events, key, writes }: Holding): Readonl
   ]
 }
 
+/** A change that was sent again after `updated_at` had moved has a reason beside its outcome. */
+const isExecuted = (event: string): boolean => event === "executed" || event === "executed operation.resent"
+
 const isSettled = ({ key, writes }: Holding): boolean =>
   key === "executed" ? writes.length === 1 : key === "free" && writes.length === 0
 
@@ -83,6 +95,30 @@ const fitsAtOnce = ({ key, leased }: Holding, atOnce: Told | undefined): boolean
   leased
     ? atOnce?._tag === "Refused" && atOnce.code === "idempotency.in_progress"
     : atOnce?._tag === "Done" && atOnce.replayed === (key === "executed")
+
+const makings = new Set(["tasker_create_issue", "tasker_add_comment"])
+
+/**
+ * A create or comment that Tasker does not show is not sent again while a request of it may be on its way:
+ * the call is told when to come back. Everything else is settled at once.
+ */
+const fitsEarly = ({ after, plan }: Crash, { holding, mayLinger, told }: Early): boolean => {
+  if (told._tag === "Done") {
+    const waits = mayLinger && makings.has(plan.row.tool) && after.key !== "free"
+    return holding.key === "executed" && (after.writes.length > 0 || !waits)
+  }
+  return (
+    told._tag === "Refused" &&
+    told.code === "tasker.outcome_unknown" &&
+    told.retryAfter !== undefined &&
+    told.retryAfter > 0 &&
+    makings.has(plan.row.tool) &&
+    after.writes.length === 0 &&
+    after.leased &&
+    holding.key === "unknown" &&
+    holding.writes.length === 0
+  )
+}
 
 const alike = (all: ReadonlyArray<Told>): boolean => {
   const [one, ...others] = all.flatMap((told) => (told._tag === "Done" ? [told.answer] : []))

@@ -25,6 +25,8 @@ export interface Edit {
 export const tellingFaults: ReadonlyArray<string> = [
   ...Array<string>(3).fill("tasker.answers.foreign"),
   "tasker.answers.cut_after",
+  "tasker.answers.cut_before",
+  "tasker.straggles",
   "link.database.delay",
   "link.database.cut",
   "postgres.backends"
@@ -153,7 +155,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "key-per-token": {
     what: "A key is a token's, not its agent's: the same one with the agent's next token is another write.",
-    shows: ["doubled", "replies that differ for one key"],
+    shows: ["doubled untold", "replies that differ for one key"],
     edits: [
       edit(
         "src/calls/Pipeline.ts",
@@ -162,6 +164,37 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         const ofToken = Buffer.from(hash(call.token)).toString("hex").slice(0, 12)
         const request = { ...decoded.success, key: decoded.success.key.slice(0, 100) + "." + ofToken }
         const wanted = { call, tool, request, deadline }`
+      )
+    ]
+  },
+  "resend-without-waiting": {
+    what: "A create or comment is sent again as soon as a look does not show it.",
+    shows: ["resent too early"],
+    edits: [
+      edit("src/calls/settleMaking.ts", "if (tries.restless > 0) {", "if (tries.restless === Infinity) {")
+    ]
+  },
+  "double-not-told": {
+    what: "Looks for a double never find one.",
+    shows: ["doubled untold"],
+    edits: [
+      edit("src/calls/settleMaking.ts", "look.others.length === 0 ? undefined :", "look ? undefined :"),
+      edit(
+        "src/calls/settleMaking.ts",
+        "Option.filter(copies, ({ several }) => several)",
+        "Option.filter(copies, () => false)"
+      ),
+      edit("src/calls/secondLook.ts", "copies.several\n", "copies.several && isComment === undefined\n")
+    ]
+  },
+  "updated-at-taken-for-version": {
+    what: "A card whose `updated_at` moved is taken for one that another hand changed.",
+    shows: ["false conflict"],
+    edits: [
+      edit(
+        "src/calls/settleChange.ts",
+        "planned === undefined\n    ? card.updated_at === seen_updated_at",
+        "planned !== null\n    ? card.updated_at === seen_updated_at"
       )
     ]
   },

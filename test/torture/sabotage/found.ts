@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Rule } from "../check/Checker.ts"
 import type { Options } from "../Options.ts"
+import { kindsBefore } from "../Plan.ts"
 import { sabotages, tellingFaults } from "./Sabotages.ts"
 
 /** What a run leaves in `verdict.json`. */
@@ -48,8 +49,11 @@ const run = async (options: Options, sabotage: string | undefined): Promise<Writ
     seconds: options.seconds,
     seed: options.seed,
     instances: options.instances,
+    tasker: options.tasker,
+    profile: options.profile,
+    "plane-limit": options.planeLimit,
     lease: options.lease,
-    focus: tellingFaults.join(","),
+    focus: tellingFaults.filter((kind) => kindsBefore(options.tasker).includes(kind)).join(","),
     out,
     sabotage
   }
