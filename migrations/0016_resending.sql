@@ -1,8 +1,9 @@
 -- When a write may be sent again, and doubles that its resend may have made.
 
 alter table idempotency_keys
-  -- Latest moment at which a request of an earlier holder of the lease can have been sent; null if none was.
-  -- For a holder that died it is the end of its lease.
+  -- Latest moment at which a request of an earlier holder of the lease can have been sent; the epoch if none
+  -- was. For a holder that died it is the end of its lease. Null if an instance of an earlier version, which
+  -- may still run beside this one, reserved the key: nobody knows.
   add column sent_until timestamptz,
   -- True if the key was used before for a write that was not executed: then what stands in Tasker under it
   -- may be that earlier write's.

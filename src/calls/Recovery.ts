@@ -19,6 +19,7 @@ import { persisting } from "./persist.ts"
 import { outOfTime, type Settled } from "./Settled.ts"
 import { makeSecondLook } from "./secondLook.ts"
 import { settle } from "./settle.ts"
+import { whileHeld } from "./whileHeld.ts"
 
 /** How many writes one instance settles at a time: a backlog must not crowd out those who call now. */
 const atOnce = 4
@@ -61,12 +62,14 @@ export const layer = Layer.effectDiscard(
           policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
         )
         const mayWrite = due.agent.status === "active" && Option.isSome(grant)
+        const held = whileHeld(due.lease)
         const settled = yield* settle(due.write, {
           tasker,
           who,
           key: due.lease.upstreamKey,
           tries: due.tries,
-          send: mayWrite ? (write) => tool.apply(write, ticket, tasker) : undefined
+          held,
+          send: mayWrite ? (write) => held(tool.apply(write, ticket, tasker)) : undefined
         }).pipe(
           Effect.timeoutOrElse({
             duration: settings.callDeadline,
@@ -106,14 +109,14 @@ export const layer = Layer.effectDiscard(
             makeBoard(tasker, whoOf(due), project)
           )
           const change = changeOf(due.write, due.before, answer)
+          const told = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }
           const entry = {
-            ...entryOf(due, "executed"),
-            issue_id: issueIdOf(answer),
+            ...told,
             reason: settled.resent === "moved" ? "operation.resent" : null,
             ...(change === undefined ? {} : { change_sha256: changeHash(change) })
           }
           const doubled =
-            settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+            settled.copies === undefined ? undefined : yield* audit.stamp({ ...told, ...doubledEntry })
           yield* persist(entry, (event) =>
             once.complete(due.lease, answer, event, change, {
               checkLater: settled.resent === "making",

@@ -5,6 +5,7 @@ import type { Copies } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { Ambiguous, WriteFailed } from "../domain/WriteFailed.ts"
 import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
+import type { WhileHeld } from "./whileHeld.ts"
 
 /**
  * The result of settling a write. `Done` only if Tasker shows that it is what was asked, `NotDone` only if
@@ -25,7 +26,7 @@ export interface Done {
   readonly written: Written
   /** True if the result was found in Tasker, not answered: somebody may have changed it since. */
   readonly found: boolean
-  /** `making`: a create or comment was sent again, so a second look for a double is due. `moved`: a change was sent again after `updated_at` had moved. */
+  /** `making`: a create or comment was or may have been sent again, so a second look for a double is due. `moved`: a change was sent again after `updated_at` had moved. */
   readonly resent: "making" | "moved" | undefined
   /** More than one thing under the write's `external_id`. */
   readonly copies: Copies | undefined
@@ -45,6 +46,8 @@ export interface Settling {
   /** Undefined if its agent is no longer allowed to make it: then it is only looked at. */
   readonly send: Send | undefined
   readonly tries: Tries
+  /** Around every request that changes something. `send` has it already. */
+  readonly held: WhileHeld
 }
 
 export interface Sending extends Settling {

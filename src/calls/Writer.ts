@@ -26,6 +26,7 @@ import { secretIn } from "./leaks.ts"
 import { persisting } from "./persist.ts"
 import { type Done, outOfTime, type Settled } from "./Settled.ts"
 import { attempt, settle } from "./settle.ts"
+import { whileHeld } from "./whileHeld.ts"
 
 interface Services {
   readonly tokens: TokenStore["Service"]
@@ -237,12 +238,14 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
         const purpose = admitted._tag === "Reserved" ? "write" : "settle"
         const who: OnBehalf = { ...whoOf(wanted, admitted), purpose }
         const ticket = { ...who, upstreamKey: lease.upstreamKey }
+        const held = whileHeld(lease)
         const sending = {
           tasker,
           who,
           key: lease.upstreamKey,
           tries,
-          send: (sent: Write) => tool.apply(sent, ticket, tasker)
+          held,
+          send: (sent: Write) => held(tool.apply(sent, ticket, tasker))
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
         return yield* conclude(wanted, admitted, admitted, yield* bounded(wanted, settling))
@@ -300,14 +303,17 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     const { call, request } = wanted
     const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
     const change = changeOf(write, before, answer)
-    const entry = {
+    const told = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
-      issue_id: issueIdOf(answer),
+      issue_id: issueIdOf(answer)
+    }
+    const entry = {
+      ...told,
       reason: reasonOf(settled, request),
       ...(change === undefined ? {} : { change_sha256: changeHash(change) })
     }
     const doubled =
-      settled.copies === undefined ? undefined : yield* audit.stamp({ ...entry, ...doubledEntry })
+      settled.copies === undefined ? undefined : yield* audit.stamp({ ...told, ...doubledEntry })
     const recorded = yield* persist(entry, (event) =>
       once.complete(lease, answer, event, change, { checkLater: settled.resent === "making", doubled })
     )

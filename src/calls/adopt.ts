@@ -13,6 +13,7 @@ import {
   type Settling,
   unresolvable
 } from "./Settled.ts"
+import { unmet } from "./unmet.ts"
 
 /** Decides if a card or comment under a write's key is the one that this write made. */
 
@@ -33,6 +34,14 @@ const isProven = (
   made.created_at !== null &&
   Date.parse(made.created_at) >= tries.firstAt
 
+/** Fields of a new card that Tasker may set otherwise than asked. */
+const setByTasker: ReadonlyArray<string> = ["state", "labels", "assignees"]
+
+/** Under a key that was used before, an earlier write of the same name may have made it: every field counts. */
+const isAsAsked = (write: CreateIssue, card: TaskerIssue, { tries }: Settling): boolean =>
+  sameName(card.name, write.name) &&
+  (!tries.reused || unmet(write, card).every(({ field }) => setByTasker.includes(field)))
+
 const isForeign = (made: { readonly external_id?: string | null }, { key }: Settling): boolean =>
   made.external_id !== undefined && made.external_id !== key
 
@@ -46,7 +55,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
   const isOwn =
     card.project_id === write.project_id &&
     !isForeign(card, settling) &&
-    (isProven(card, settling, found) || sameName(card.name, write.name))
+    (isProven(card, settling, found) || isAsAsked(write, card, settling))
   if (!isOwn) {
     yield* Effect.logError("Another card stands under the key of a write", { issue_id: card.id })
     return unresolvable(
@@ -57,7 +66,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
     return done({ _tag: "Issue", issue: card }, found)
   }
   return yield* Effect.match(
-    settling.tasker.completeIssue({ ...settling.who, upstreamKey: settling.key }, write, card),
+    settling.held(settling.tasker.completeIssue({ ...settling.who, upstreamKey: settling.key }, write, card)),
     {
       onFailure: (failed): Settled =>
         failed._tag === "Ambiguous" ? inDoubt(failed) : done({ _tag: "Issue", issue: card }, found),

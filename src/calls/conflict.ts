@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
-import { type GatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
+import { type GatewayUnavailable, type InputInvalid, TaskerFailure } from "../domain/Failure.ts"
 import { changedFields, versionOf } from "../domain/IssueVersion.ts"
+import { invalidInput } from "../domain/inputs.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { Board } from "../tools/Board.ts"
@@ -17,8 +18,9 @@ export const asExpected = (
   card: TaskerIssue,
   mayRead: boolean,
   answered: (updatedAt: string) => Effect.Effect<Option.Option<string>, GatewayUnavailable>
-): Effect.Effect<void, TaskerFailure | GatewayUnavailable> =>
+): Effect.Effect<void, TaskerFailure | InputInvalid | GatewayUnavailable> =>
   Effect.gen(function* () {
+    if (version !== undefined && !mayRead) return yield* notToCompare()
     const stands = versionOf(card)
     if (version !== undefined && version !== stands) return yield* contentChanged(version, stands, mayRead)
     if (updatedAt === undefined || updatedAt === card.updated_at) return
@@ -27,6 +29,13 @@ export const asExpected = (
     if (shown === undefined) return yield* updatedSince(updatedAt, card.updated_at)
     if (shown !== stands) return yield* contentChanged(shown, stands, mayRead)
   })
+
+/** Tells no guess from the content: fields that the caller can't read would be found one by one. */
+const notToCompare = () =>
+  invalidInput(
+    "expected_version",
+    "A version compares the card's whole content, which takes the scope issue:read. Send expected_updated_at instead."
+  )
 
 const contentChanged = (expected: string, stands: string, mayRead: boolean): TaskerFailure => {
   const changed = changedFields(expected, stands)

@@ -1,7 +1,6 @@
 import { Duration, Effect } from "effect"
 import { auditEntry } from "../domain/AuditEvent.ts"
 import type { GatewayUnavailable } from "../domain/Failure.ts"
-import { mostLooks, pauseAfter } from "../domain/Recovery.ts"
 import type { AuditLog } from "../services/AuditLog.ts"
 import type { Check, CheckResult, RecoveryQueue } from "../services/RecoveryQueue.ts"
 import type { TaskerAdapter } from "../services/TaskerAdapter.ts"
@@ -28,7 +27,10 @@ export const makeSecondLook = (
       )
       .pipe(
         Effect.matchEffect({
-          onFailure: (failure) => later(check, failure.message),
+          onFailure: (failure) =>
+            failure.reason === "unsupported"
+              ? givenUp(check, failure.message)
+              : later(check, failure.message),
           onSuccess: (copies): Effect.Effect<CheckResult> =>
             copies.several
               ? Effect.map(audit.stamp(eventOf(check)), (event) => ({
@@ -42,16 +44,29 @@ export const makeSecondLook = (
     yield* queue.endCheck(check, result)
   })
 
-const later = ({ looks, operation }: Check, because: string): Effect.Effect<CheckResult> =>
-  looks + 1 < mostLooks
-    ? Effect.succeed({ _tag: "Later", after: Duration.max(pauseAfter(looks, 1), Duration.seconds(5)) })
-    : Effect.as(
-        Effect.logWarning("The second look for a double was given up", {
-          operation_id: operation.id,
-          reason: because
-        }),
-        { _tag: "GivenUp" } satisfies CheckResult
-      )
+/** By time, not by looks: an outage of Tasker of any usual length must not hide a double. */
+const longest = Duration.hours(24)
+
+/** A look that fails is repeated after as long again as it is settled, within bounds. */
+const later = (check: Check, because: string): Effect.Effect<CheckResult> =>
+  check.age < Duration.toMillis(longest)
+    ? Effect.succeed({
+        _tag: "Later",
+        after: Duration.clamp(Duration.millis(check.age), {
+          minimum: Duration.seconds(5),
+          maximum: Duration.minutes(10)
+        })
+      })
+    : givenUp(check, because)
+
+const givenUp = ({ operation }: Check, because: string): Effect.Effect<CheckResult> =>
+  Effect.as(
+    Effect.logWarning("The second look for a double was given up", {
+      operation_id: operation.id,
+      reason: because
+    }),
+    { _tag: "GivenUp" } satisfies CheckResult
+  )
 
 const eventOf = ({ agent, client, operation, requestId, tokenId }: Check) =>
   auditEntry({

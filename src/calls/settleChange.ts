@@ -14,7 +14,7 @@ import {
   type Settling,
   unresolvable
 } from "./Settled.ts"
-import { notAllowed } from "./settleMaking.ts"
+import { notAllowed, waiting } from "./settleMaking.ts"
 import { holds, unmet } from "./unmet.ts"
 
 /**
@@ -121,7 +121,7 @@ export const settleChange = Effect.fnUntraced(function* (
       : lookedInVain("The card holds this change only in part, or another hand changed it meanwhile.")
   }
   const { send, tries } = settling
-  if (send === undefined) return unresolvable(notAllowed)
+  if (send === undefined) return tries.restless > 0 ? waiting(tries) : unresolvable(notAllowed)
   if (tries.age > longestResendMillis) {
     return unresolvable("The change was first tried more than an hour ago, so it is not sent again.")
   }

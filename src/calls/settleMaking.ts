@@ -1,9 +1,17 @@
 import { Effect, Option } from "effect"
+import type { Tries } from "../domain/Operation.ts"
 import type { Copies, Look } from "../domain/Tasker.ts"
 import type { AddComment, CreateIssue, Write } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
 import { doneIfOwnCard, doneIfOwnComment } from "./adopt.ts"
-import { lookedInVain, type Sending, type Settled, type Settling, unresolvable } from "./Settled.ts"
+import {
+  type Done,
+  lookedInVain,
+  type Sending,
+  type Settled,
+  type Settling,
+  unresolvable
+} from "./Settled.ts"
 
 /**
  * Settles a create or a comment that may have been sent. Looking is allowed at once. Sending again waits
@@ -20,7 +28,11 @@ export const settleCreate = Effect.fnUntraced(function* (
   const mark = { project_id: write.project_id, external_id: settling.key }
   const look = yield* settling.tasker.findIssue(settling.who, mark)
   if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
-  return yield* doneIfOwnCard(write, look.value, settling, { found: true, copies: copiesOf(look) })
+  return yield* doneIfOwnCard(write, look.value, settling, {
+    found: true,
+    copies: copiesOf(look),
+    ...resentBefore(settling)
+  })
 })
 
 export const settleComment = Effect.fnUntraced(function* (
@@ -32,7 +44,16 @@ export const settleComment = Effect.fnUntraced(function* (
   const mark = { project_id, issue_id, external_id: settling.key }
   const look = yield* settling.tasker.findComment(settling.who, mark)
   if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
-  return yield* doneIfOwnComment(write, look.value, settling, { found: true, copies: copiesOf(look) })
+  return yield* doneIfOwnComment(write, look.value, settling, {
+    found: true,
+    copies: copiesOf(look),
+    ...resentBefore(settling)
+  })
+})
+
+/** A resend whose reply was lost, or whose sender died, can have met a late first try as well. */
+const resentBefore = ({ tries }: Settling): Pick<Done, "resent"> => ({
+  resent: tries.resent ? "making" : undefined
 })
 
 const copiesOf = (
@@ -80,11 +101,7 @@ const resend = (
 ): Effect.Effect<Settled> => {
   const { send, tasker, tries, who } = settling
   if (tries.restless > 0) {
-    return Effect.succeed({
-      _tag: "Waiting",
-      because: "A request of this write may still be on its way to Tasker.",
-      millis: tries.restless
-    })
+    return Effect.succeed(waiting(tries))
   }
   if (send === undefined) return Effect.succeed(unresolvable(notAllowed))
   return Effect.gen(function* () {
@@ -96,8 +113,9 @@ const resend = (
         asked: !isOut(settled.failure.reason)
       } satisfies Settled
     }
-    // Found means that Tasker answered 409: the resend made nothing.
-    if (settled._tag !== "Done" || settled.found) return settled
+    if (settled._tag !== "Done") return settled
+    // Found means that Tasker answered 409: this resend made nothing.
+    if (settled.found) return { ...settled, ...resentBefore(settling) } satisfies Settled
     const copies = yield* Effect.option(tasker.copies(who, mark))
     return {
       ...settled,
@@ -108,6 +126,12 @@ const resend = (
 }
 
 const isOut = (reason: string): boolean => ["unavailable", "timeout", "rate_limited"].includes(reason)
+
+export const waiting = ({ restless }: Tries): Settled => ({
+  _tag: "Waiting",
+  because: "A request of this write may still be on its way to Tasker.",
+  millis: restless
+})
 
 export const notAllowed =
   "Nothing shows that it was done, and its agent may not do it any more: it was not sent again."

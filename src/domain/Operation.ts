@@ -47,6 +47,11 @@ export interface Lease {
   readonly fence: number
   /** What Tasker sees as `Idempotency-Key` and `external_id`. */
   readonly upstreamKey: string
+  /**
+   * Latest moment at which a request may be begun, so that it has left before the lease ends. By two clocks:
+   * the monotonic one stands still while a machine is suspended, the other one can be set.
+   */
+  readonly sendUntil: { readonly nanos: bigint; readonly millis: number }
 }
 
 /** The earlier sendings of a write, by the database's clock. */
@@ -59,6 +64,8 @@ export interface Tries {
   readonly restless: number
   /** True if the key was used before for a write that was not executed, and released. */
   readonly reused: boolean
+  /** True if an earlier holder may have sent it again: whoever took it over after the first holder may. */
+  readonly resent: boolean
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")

@@ -160,6 +160,8 @@ export interface Page<A> {
 export interface IssuePage extends Page<TaskerIssue> {
   /** Null if Tasker did not count exactly what was asked. */
   readonly total_count: number | null
+  /** Tasker's count of the list that it cuts into pages. It falls if something is deleted between two pages. */
+  readonly listed_count?: number | null
 }
 
 /** The result of looking for what one write made. */

@@ -3,7 +3,7 @@ import type { GrantDenied, TaskerFailure } from "./Failure.ts"
 
 /**
  * Why a write to Tasker has no result. The tag is the evidence: only `NotSent` and `Refused` say that Tasker
- * changed nothing, and only the adapter that saw the bytes may make them. Everything else is `Ambiguous`.
+ * changed nothing, and only the adapter that saw the bytes may make them, or `whileHeld`, which gives it none. Everything else is `Ambiguous`.
  */
 
 /** No byte of the request left the gateway. */

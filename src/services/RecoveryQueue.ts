@@ -41,8 +41,8 @@ export interface Check {
   readonly requestId: string
   readonly client: ClientClaims | null
   readonly workspaceSlug: string
-  /** How often it was looked at in vain. */
-  readonly looks: number
+  /** Milliseconds since it was settled. */
+  readonly age: number
 }
 
 export type CheckResult =

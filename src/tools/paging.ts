@@ -32,9 +32,14 @@ const defaultLimit = 20
 /** Items that are judged without letting other fibers run. */
 const judgedAtOnce = 100
 
-type ItemOf<P extends Page<Pages.Item>> = P["results"][number]
+/** A page of Tasker's, perhaps with the length of its whole list. */
+interface Listed extends Page<Pages.Item> {
+  readonly listed_count?: number | null
+}
 
-export interface Source<P extends Page<Pages.Item>> {
+type ItemOf<P extends Listed> = P["results"][number]
+
+export interface Source<P extends Listed> {
   /** Fingerprint of the list. */
   readonly list: string
   readonly read: (page: { readonly cursor?: string; readonly limit: number }) => Effect.Effect<P, TaskerError>
@@ -46,7 +51,7 @@ export interface Source<P extends Page<Pages.Item>> {
   readonly fetched?: number
 }
 
-export interface Reading<P extends Page<Pages.Item>> {
+export interface Reading<P extends Listed> {
   /** Items that pass the filters, in Tasker's order, at most as many as were asked for. */
   readonly items: ReadonlyArray<ItemOf<P>>
   /** The page that was read last. */
@@ -65,7 +70,7 @@ export interface Continuation {
   readonly truncated?: true
 }
 
-export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>(
+export const readList = Effect.fnUntraced(function* <P extends Listed>(
   source: Source<P>,
   asked: { readonly cursor?: string; readonly limit?: number }
 ): Effect.fn.Return<Reading<P>, TaskerError | InputInvalid> {
@@ -93,20 +98,28 @@ export const readList = Effect.fnUntraced(function* <P extends Page<Pages.Item>>
   let view = look(pages)
   for (let next = Pages.following(pages); next !== undefined && goesOn(view); next = Pages.following(pages)) {
     if (pages.length - start.length === mostPages) break
-    pages = [...pages, { ...next, page: yield* read(next.cursor) }]
-    view = look(pages)
-  }
-  const before = pages.length > start.length ? pages.at(-2) : undefined
-  if (before !== undefined && Pages.hasShifted(before.page, yield* read(before.cursor))) {
-    // An item may have moved from a page before it was read to one that had been read already.
-    pages = start
+    const page = yield* read(next.cursor)
+    const last = pages.at(-1)
+    // An item that moved to the page before it after that was read is read by the next call.
+    if (last !== undefined && (yield* mayHaveShifted(last, page, read))) break
+    pages = [...pages, { ...next, page }]
     view = look(pages)
   }
   return conclude(view, pages, from, { limit, list: source.list, assumed: source.order })
 })
 
+/** True if something was deleted between the reading of a page and of the next one. */
+const mayHaveShifted = <P extends Listed, E>(
+  { cursor, page }: Pages.Placed<P>,
+  next: P,
+  read: (cursor: Pages.TaskerCursor) => Effect.Effect<P, E>
+): Effect.Effect<boolean, E> =>
+  page.listed_count != null && next.listed_count != null
+    ? Effect.succeed(next.listed_count < page.listed_count)
+    : Effect.map(read(cursor), (now) => Pages.hasShifted(page, now))
+
 /** A Tasker that refuses its own cursor was sent one that a client made up, or has forgotten it. */
-const readPage = <P extends Page<Pages.Item>>(
+const readPage = <P extends Listed>(
   source: Source<P>,
   cursor: Pages.TaskerCursor,
   limit: number
@@ -119,12 +132,12 @@ const readPage = <P extends Page<Pages.Item>>(
         () => Effect.fail(foreignCursor("Tasker does not accept this cursor."))
       )
 
-interface LookedAt<P extends Page<Pages.Item>> {
+interface LookedAt<P extends Listed> {
   readonly item: ItemOf<P>
   readonly at: Pages.Placed<P>
 }
 
-interface View<P extends Page<Pages.Item>> {
+interface View<P extends Listed> {
   readonly looked: ReadonlyArray<LookedAt<P>>
   readonly items: ReadonlyArray<ItemOf<P>>
   /** True if no item of the pages was left because enough were found. */
@@ -134,7 +147,7 @@ interface View<P extends Page<Pages.Item>> {
 }
 
 /** Looks through pages from the border on, until enough items are found. */
-const lookThrough = <P extends Page<Pages.Item>>(
+const lookThrough = <P extends Listed>(
   pages: ReadonlyArray<Pages.Placed<P>>,
   from: ListCursor | undefined,
   assumed: Order,
@@ -162,10 +175,10 @@ const lookThrough = <P extends Page<Pages.Item>>(
 }
 
 /** True if another page is worth reading: none was found yet, or Tasker does not apply the filters itself. */
-const goesOn = ({ items, looked, through }: View<Page<Pages.Item>>): boolean =>
+const goesOn = ({ items, looked, through }: View<Listed>): boolean =>
   through && looked.length < mostLookedAt && (items.length === 0 || items.length < looked.length)
 
-const conclude = <P extends Page<Pages.Item>>(
+const conclude = <P extends Listed>(
   { items, looked, lost, through }: View<P>,
   pages: ReadonlyArray<Pages.Placed<P>>,
   from: ListCursor | undefined,

@@ -1,6 +1,6 @@
 import { Effect, Predicate } from "effect"
 import type { Change } from "../domain/Change.ts"
-import type { Issue } from "../domain/Issue.ts"
+import type { Issue, Warning } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import { plainWithin, writtenOnly } from "./present.ts"
@@ -78,9 +78,14 @@ export const showAnswer = (
     // What did not take stands on the card as somebody else left it: not for a writer who may not read it.
     const unmet = answer.warnings.map(({ field }) => field)
     const own = wrote.filter((field) => !unmet.includes(field))
+    // A warning about the card itself tells a double: ids of what this very write made.
+    const told = (warning: Warning): Warning =>
+      warning.field === "issue"
+        ? warning
+        : { field: warning.field, message: "It does not stand as this call asked." }
     return showIssue(writtenOnly(answer.issue, own), {
       replayed,
-      warnings: unmet.map((field) => ({ field, message: "It does not stand as this call asked." }))
+      warnings: answer.warnings.map(told)
     })
   }
   const { comment } = answer

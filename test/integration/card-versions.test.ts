@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { codeOf } from "../../src/domain/Failure.ts"
+import { versionOf } from "../../src/domain/IssueVersion.ts"
 import { allScopes } from "../../src/domain/Scope.ts"
+import type { TaskerIssue } from "../../src/domain/Tasker.ts"
 import { meanwhile, outcome, refusal, writesUnder } from "../support/evidence.ts"
 import { type Actor, call, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
@@ -90,11 +92,31 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a card's ver
       const { issue } = made.structured as { issue: Shown & { readonly id: string } }
       assert.notProperty(issue, "version")
       const failure = yield* refusal(
-        rename(agent, issue.id, "under-a-guess", { expected_version: "A".repeat(48) })
+        rename(agent, issue.id, "under-a-guess", { expected_updated_at: "2020-01-01T00:00:00.000000Z" })
       )
       assert.strictEqual(codeOf(failure), "tasker.conflict")
       assert.notProperty(failure.details, "changed")
+      assert.notProperty(failure.details, "differs")
       assert.notProperty(failure.details, "issue")
+    })
+  )
+
+  it.effect("tells a writer without issue:read nothing: a right guess is refused as a wrong one is", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const agent = yield* actor(allScopes.filter((scope) => scope !== "issue:read"))
+      const issueId = yield* card(agent)
+      const { tasker } = yield* World
+      const { issue } = (yield* tasker.send("GET", `/issues/${issueId}`)) as { issue: TaskerIssue }
+      const guess = (key: string, expected_version: string, dry_run: boolean) =>
+        Effect.map(
+          refusal(rename(agent, issueId, key, { expected_version, dry_run })),
+          (failure) => `${codeOf(failure)} ${failure.message}`
+        )
+      for (const dryRun of [true, false]) {
+        const right = yield* guess(`right-${dryRun}`, versionOf(issue), dryRun)
+        assert.strictEqual(right, yield* guess(`wrong-${dryRun}`, "A".repeat(48), dryRun))
+      }
     })
   )
 
@@ -162,6 +184,28 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("expected_upd
       )
       assert.strictEqual(codeOf(failure), "tasker.conflict")
       assert.deepStrictEqual(failure.details.changed, ["priority"])
+    })
+  )
+
+  it.effect("of an answer that is kept no longer is a conflict, before the answer is deleted too", () =>
+    Effect.gen(function* () {
+      const { actor, database } = yield* World
+      const agent = yield* actor()
+      const issueId = yield* card(agent)
+      const { structured } = yield* call(agent, "tasker_update_issue", {
+        issue_id: issueId,
+        name: "Long ago",
+        idempotency_key: "answered-long-ago"
+      })
+      const { updated_at } = (structured as { issue: Shown }).issue
+      yield* bump(issueId)
+      yield* database`
+        update idempotency_keys set settled_at = now() - interval '73 hours'
+        where agent_id = ${agent.agentId}`
+      assert.strictEqual(
+        yield* outcome(rename(agent, issueId, "expects-the-old", { expected_updated_at: updated_at })),
+        "tasker.conflict"
+      )
     })
   )
 

@@ -1,9 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { makeDecide } from "../../src/calls/decide.ts"
+import type { OperationId } from "../../src/domain/Ids.ts"
 import { upstreamKey } from "../../src/domain/Operation.ts"
+import { Operations } from "../../src/services/Operations.ts"
+import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { outcome, trail, writesUnder } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { type Actor, act, call, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
 
 const unknown = "tasker.outcome_unknown"
@@ -45,6 +49,29 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
   (it) => {
     for (const switches of [{}, { dedupe_key: false }]) {
       const manner = JSON.stringify(switches)
+
+      it.effect(`is no answer if an earlier write of a released key made it (Tasker ${manner})`, () =>
+        Effect.gen(function* () {
+          const { actor, database, tasker } = yield* World
+          const agent = yield* actor()
+          yield* tasker.switches(switches)
+          const key = "released-and-reused"
+          const create = (description: string) =>
+            outcome(
+              call(agent, "tasker_create_issue", { name: "One name", description, idempotency_key: key })
+            )
+          yield* tasker.fault({ op: "create", fault: "cut_after" })
+          assert.strictEqual(yield* create("The first text"), unknown)
+          // Its owner thinks that it was not made.
+          const decide = makeDecide(yield* Operations, yield* TaskerAdapter)
+          const [row] = yield* database<{ id: OperationId }>`
+            update idempotency_keys set state = 'unresolved', look_at = null
+            where agent_id = ${agent.agentId} and key = ${key} returning id`
+          yield* decide(act, row?.id as OperationId, { outcome: "not_executed", note: "Not seen" })
+          assert.strictEqual(yield* create("Another text"), unknown)
+          assert.lengthOf(yield* writesUnder(agent, key), 1)
+        })
+      )
 
       it.effect(`is never an answer where it is another card (Tasker ${manner})`, () =>
         Effect.gen(function* () {

@@ -361,7 +361,8 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("an owner w
       const lease = {
         operationId: OperationId.make(one.operation.id),
         fence,
-        upstreamKey: upstreamKey(one.agent.agentId, one.key)
+        upstreamKey: upstreamKey(one.agent.agentId, one.key),
+        sendUntil: { nanos: 0n, millis: 0 }
       }
       const late = yield* once.complete(
         lease,

@@ -90,7 +90,12 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
         const before = yield* keyRow(agent, key)
         yield* abandoned(agent, key)
         yield* settles(agent, key, "executed")
-        const slow = { operationId: before?.id as never, fence: before?.fence ?? 0, upstreamKey: "" }
+        const slow = {
+          operationId: before?.id as never,
+          fence: before?.fence ?? 0,
+          upstreamKey: "",
+          sendUntil: { nanos: 0n, millis: 0 }
+        }
         const event = { id: crypto.randomUUID(), at: "2026-11-24T00:00:00.000Z", count: 1 } as never
         assert.strictEqual(
           yield* once.complete(slow, { warnings: [] }, event, undefined, {

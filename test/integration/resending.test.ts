@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
+import * as Recovery from "../../src/calls/Recovery.ts"
 import { codeOf } from "../../src/domain/Failure.ts"
+import { allScopes } from "../../src/domain/Scope.ts"
 import {
   eventually,
   expireLease,
@@ -78,6 +80,26 @@ layer(patient, { timeout: "60 seconds", excludeTestServices: true })("a write wh
       })
     )
 
+    it.effect(`of ${op} by an instance of an earlier version waits from when it is taken over`, () =>
+      Effect.gen(function* () {
+        const { actor, database, tasker } = yield* World
+        const agent = yield* actor()
+        const issueId = yield* card(agent)
+        const key = `before-the-column-${op}`
+        const again = call(agent, tool, { ...args(issueId), idempotency_key: key })
+        const before = yield* sent(op)
+        yield* tasker.fault({ op, fault: "cut_before" })
+        yield* outcome(again)
+        yield* database`
+          update idempotency_keys set sent_until = null where agent_id = ${agent.agentId} and key = ${key}`
+        const failure = yield* refusal(again)
+        assert.isAbove(Number(failure.details.retry_after_seconds), 20)
+        assert.strictEqual((yield* sent(op)) - before, 1)
+        yield* aged(agent, key, "31 seconds")
+        assert.strictEqual(yield* outcome(again), "done")
+      })
+    )
+
     it.effect(`of ${op} by a process that died waits for the end of its lease and the time after it`, () =>
       Effect.gen(function* () {
         const { actor, database, tasker } = yield* World
@@ -101,6 +123,34 @@ layer(patient, { timeout: "60 seconds", excludeTestServices: true })("a write wh
       })
     )
   }
+
+  it.effect("of a change by an agent that was disabled is looked for until its request is assumed dead", () =>
+    Effect.gen(function* () {
+      const { actor, database, tasker } = yield* World
+      const agent = yield* actor()
+      const issueId = yield* card(agent)
+      const key = "moved-then-disabled"
+      const move = { issue_id: issueId, state: "Done", idempotency_key: key }
+      yield* tasker.fault({ op: "move", fault: "cut_before" })
+      assert.strictEqual(yield* outcome(call(agent, "tasker_move_issue", move)), "tasker.outcome_unknown")
+      yield* database`update agents set status = 'disabled' where id = ${agent.agentId}`
+      const settled = (fence: number) =>
+        Effect.andThen(
+          database`
+            update idempotency_keys set look_at = now(), next_look = now()
+            where agent_id = ${agent.agentId} and key = ${key}`,
+          eventually(
+            "recovery has looked",
+            Effect.map(keyRow(agent, key), (row) => row?.fence === fence && row.state !== "in_progress")
+          )
+        )
+      yield* Effect.scoped(Effect.andThen(Layer.build(Recovery.layer), settled(2)))
+      assert.strictEqual((yield* keyRow(agent, key))?.state, "unknown")
+      yield* aged(agent, key, "31 seconds")
+      yield* Effect.scoped(Effect.andThen(Layer.build(Recovery.layer), settled(3)))
+      assert.strictEqual((yield* keyRow(agent, key))?.state, "unresolved")
+    })
+  )
 
   it.effect("of a change is sent again without waiting, and not later than an hour after its first try", () =>
     Effect.gen(function* () {
@@ -159,12 +209,36 @@ layer(hurried, { timeout: "60 seconds", excludeTestServices: true })("a double",
           events.map(({ action, outcome }) => `${action} ${outcome}`),
           [`${tool} unknown`, `${tool} executed`, "write.doubled failed", `${tool} replayed`]
         )
+        const [twin] = yield* database<{ change_sha256: string | null }>`
+          select change_sha256 from audit_events
+          where agent_id = ${agent.agentId} and idempotency_key = ${key} and action = 'write.doubled'`
+        assert.isNull(twin?.change_sha256)
         const [row] = yield* database<{ doubled: boolean }>`
           select doubled from idempotency_keys where agent_id = ${agent.agentId} and key = ${key}`
         assert.isTrue(row?.doubled)
       })
     )
   }
+
+  it.effect("is told with its ids to a writer without issue:read", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const agent = yield* actor(allScopes.filter((scope) => scope !== "issue:read"))
+      const key = "doubled-unread"
+      yield* tasker.switches({ dedupe_key: false, dedupe_external: false })
+      yield* tasker.fault({ op: "create", fault: "delay", delay_ms: shortTimeout + 400 })
+      const again = call(agent, "tasker_create_issue", { name: "Unread twins", idempotency_key: key })
+      assert.strictEqual(yield* outcome(again), "tasker.outcome_unknown")
+      yield* tasker.fault({ op: "create", fault: "delay", delay_ms: 800 })
+      const { structured } = yield* again
+      yield* taskerAtRest
+      yield* tasker.heal
+      const { warnings } = structured as { warnings: ReadonlyArray<{ field: string; message: string }> }
+      for (const { issue_id } of yield* writesUnder(agent, key)) {
+        assert.include(warnings[0]?.message, String(issue_id))
+      }
+    })
+  )
 })
 
 /** The same, where recovery takes the second look. */
@@ -209,5 +283,62 @@ layer(looking, { timeout: "60 seconds", excludeTestServices: true })("a double t
         yield* tasker.heal
       })
     )
+
+    it.effect(`of ${op} is found also if the reply to the resend was lost`, () =>
+      Effect.gen(function* () {
+        const { actor, database, tasker } = yield* World
+        const agent = yield* actor()
+        const issueId = yield* card(agent)
+        const key = `resend-lost-${op}`
+        yield* tasker.switches({ dedupe_key: false, dedupe_external: false })
+        yield* tasker.fault({ op, fault: "delay", delay_ms: 6000 })
+        yield* tasker.fault({ op, fault: "cut_after" })
+        const again = call(agent, tool, { ...args(issueId), idempotency_key: key })
+        assert.strictEqual(yield* outcome(again), "tasker.outcome_unknown")
+        yield* eventually(
+          "what the resend made is found",
+          Effect.map(outcome(again), (code) => code === "done" || code === "replayed")
+        )
+        yield* database`
+          update idempotency_keys set check_at = now() + interval '1 hour'
+          where agent_id = ${agent.agentId} and key = ${key} and check_at is not null`
+        yield* taskerAtRest
+        assert.lengthOf(yield* writesUnder(agent, key), 2)
+        yield* database`
+          update idempotency_keys set check_at = now()
+          where agent_id = ${agent.agentId} and key = ${key} and check_at is not null`
+        yield* eventually(
+          "the double is told",
+          Effect.map(trail(agent, key), (events) => events.includes("failed"))
+        )
+        yield* tasker.heal
+      })
+    )
   }
+
+  it.effect("is looked for again if the look fails, however often the write itself was looked for", () =>
+    Effect.gen(function* () {
+      const { actor, database, tasker } = yield* World
+      const agent = yield* actor()
+      const key = "looked-for-often"
+      yield* card(agent, key)
+      yield* tasker.fault({ op: "list", fault: "cut_before", times: 3 })
+      yield* database`
+        update idempotency_keys set check_at = now() - interval '1 second', looks = 11
+        where agent_id = ${agent.agentId} and key = ${key}`
+      const row = Effect.map(
+        database<{ looks: number; over: boolean; again: boolean }>`
+          select looks, check_at is null as over,
+            coalesce(check_at > now() and check_at < now() + interval '20 seconds', false) as again
+          from idempotency_keys where agent_id = ${agent.agentId} and key = ${key}`,
+        ([one]) => one
+      )
+      yield* eventually(
+        "the look has failed",
+        Effect.map(row, (one) => one?.over === true || one?.again === true)
+      )
+      assert.deepStrictEqual(yield* row, { looks: 11, over: false, again: true })
+      yield* tasker.heal
+    })
+  )
 })

@@ -150,7 +150,7 @@ const calls: ReadonlyArray<Omit<ApiCall, "run">> = [
       path: `/issues?project_id=${projectId}&search=a%26b%3D%D0%B6&limit=20`
     },
     // The card does not match: what Tasker counted is something else.
-    good: { status: 200, body: list(issue), value: { ...list(issue), total_count: null } },
+    good: { status: 200, body: list(issue), value: { ...list(issue), total_count: null, listed_count: 1 } },
     astray: [list(issue, { ...issue, id: otherIssueId, project_id: otherProjectId })]
   },
   {

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Tracer } from "effect"
+import { Clock, Effect, Fiber, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as TaskerHttp from "../../src/layers/tasker/TaskerHttp.ts"
+import { leaping } from "../support/leap.ts"
 import { json, type Script, scripted, silence, until, withAdapter } from "../support/scripted-tasker.ts"
 import {
   agent,
@@ -44,6 +45,21 @@ describe("TaskerInternal on its connections", () => {
       )
       assert.deepStrictEqual(value, move.good.value)
     })
+  )
+
+  it.live("sends nothing once its time is over, if the process stood still while it connected", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const tasker = yield* scripted({ now: json(200, {}) })
+        const { clock, leap } = yield* leaping
+        const transport = yield* TaskerHttp.make(tasker.url.origin, { connections: 1 })
+        const request = { method: "POST", path: "/", headers: {}, body: "{}" } as const
+        const exchange = Effect.provideService(transport.exchange(request, 5000), Clock.Clock, clock)
+        const [broken] = yield* Effect.all([Effect.flip(exchange), leap(60_000)], { concurrency: 2 })
+        assert.strictEqual(broken._tag, "NotSent")
+        assert.lengthOf(tasker.heard, 0)
+      })
+    )
   )
 
   it.live("gives up a read at once when it is interrupted", () =>

@@ -33,7 +33,16 @@ import { insertEvent } from "../audit/auditSql.ts"
 import { insertChange } from "../audit/changeSql.ts"
 import { brokenConstraint, repeatable, storage } from "../database/storage.ts"
 import { CallerRow, callerStatement } from "./callerSql.ts"
-import { held, leaseMillis, raisedSentUntil, sentUntil, TriesRow, triesColumns, triesOf } from "./leases.ts"
+import {
+  held,
+  leaseMillis,
+  raisedSentUntil,
+  sendUntil,
+  sentUntil,
+  TriesRow,
+  triesColumns,
+  triesOf
+} from "./leases.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
 import { returnTitle, titlesReturned } from "./titleSql.ts"
@@ -104,6 +113,7 @@ export const layer = Layer.effect(
       intent: Intent
     ): Effect.fn.Return<Reservation, Effect.Error<ReturnType<Idempotency["Service"]["reserve"]>>> {
       const id = yield* random.uuidV7()
+      const until = yield* sendUntil(settings)
       const rows = yield* storage(
         repeatable(reserveStatement(sql, settings, intent, id, lease)).pipe(
           Effect.flatMap(decodeReserved),
@@ -127,9 +137,10 @@ export const layer = Layer.effect(
         const lease: Lease = {
           operationId: OperationId.make(id),
           fence: 1,
-          upstreamKey: upstreamKey(principal.agent.id, intent.key)
+          upstreamKey: upstreamKey(principal.agent.id, intent.key),
+          sendUntil: until
         }
-        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused }
+        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
         return { _tag: "Reserved", principal, grant, lease, tries }
       }
       if (row.titled && intent.repetition !== undefined && taken !== undefined)
@@ -179,6 +190,7 @@ export const layer = Layer.effect(
           )
 
     const claim = Effect.fnUntraced(function* (operation: Operation) {
+      const until = yield* sendUntil(settings)
       const rows = yield* storage(
         repeatable(sql`
           update idempotency_keys k
@@ -194,7 +206,8 @@ export const layer = Layer.effect(
         lease: {
           operationId: operation.id,
           fence,
-          upstreamKey: upstreamKey(operation.agent_id, operation.key)
+          upstreamKey: upstreamKey(operation.agent_id, operation.key),
+          sendUntil: until
         } satisfies Lease,
         write: intent,
         before,
@@ -323,6 +336,8 @@ export const layer = Layer.effect(
           sql`
             select answer -> 'issue' ->> 'version' as version from idempotency_keys
             where agent_id = ${agentId}::uuid and issue_id = ${issueId}::uuid and state = 'executed'
+              and settled_at > now()
+                - ${Duration.toSeconds(settings.idempotencyRetention)}::integer * interval '1 second'
               and answer is not null and answer -> 'issue' ->> 'updated_at' = ${updatedAt}
               and answer -> 'issue' ->> 'version' is not null
             order by settled_at desc

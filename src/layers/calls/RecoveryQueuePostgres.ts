@@ -4,14 +4,23 @@ import { Settings } from "../../Config.ts"
 import { ChangedFields } from "../../domain/Change.ts"
 import { ClientClaims } from "../../domain/ClientClaims.ts"
 import { IssueId, OperationId, ProjectId, TokenId } from "../../domain/Ids.ts"
-import { upstreamKey } from "../../domain/Operation.ts"
+import { type Lease, upstreamKey } from "../../domain/Operation.ts"
 import { Agent, StandingGrant } from "../../domain/Principal.ts"
 import { Write } from "../../domain/Write.ts"
 import { type Check, type Due, RecoveryQueue } from "../../services/RecoveryQueue.ts"
 import { insertEvent } from "../audit/auditSql.ts"
 import { storage } from "../database/storage.ts"
 import { agentJson, standingGrantJson } from "../registry/principalJson.ts"
-import { held, leaseMillis, raisedSentUntil, sentUntil, TriesRow, triesColumns, triesOf } from "./leases.ts"
+import {
+  held,
+  leaseMillis,
+  raisedSentUntil,
+  sendUntil,
+  sentUntil,
+  TriesRow,
+  triesColumns,
+  triesOf
+} from "./leases.ts"
 
 const DueRow = Schema.Struct({
   ...TriesRow.fields,
@@ -41,7 +50,7 @@ const CheckRow = Schema.Struct({
   token_id: TokenId,
   request_id: Schema.String,
   client: Schema.NullOr(ClientClaims),
-  looks: Schema.Int,
+  age: Schema.Number,
   is_comment: Schema.Boolean,
   workspace_slug: Schema.String,
   agent: Agent
@@ -62,6 +71,7 @@ export const layer = Layer.effect(
 
     /** Rows that another instance is just taking are skipped, not waited for. */
     const take = Effect.fnUntraced(function* (most: number) {
+      const until = yield* sendUntil(settings)
       const rows = yield* storage(
         sql`
           with due as materialized (
@@ -89,14 +99,19 @@ export const layer = Layer.effect(
           from taken k
           join agents a on a.id = k.agent_id`.pipe(Effect.flatMap(decodeDue))
       )
-      return Array.getSomes(yield* Effect.forEach(rows, read))
+      return Array.getSomes(yield* Effect.forEach(rows, (row) => read(row, until)))
     })
 
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
-    const read = Effect.fnUntraced(function* (row: typeof DueRow.Type) {
+    const read = Effect.fnUntraced(function* (row: typeof DueRow.Type, sendUntil: Lease["sendUntil"]) {
       const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...rest } = row
-      const { age, first_at, restless, reused, workspace_slug, ...operation } = rest
-      const lease = { operationId: operation.id, fence, upstreamKey: upstreamKey(agent.id, operation.key) }
+      const { age, first_at, resent, restless, reused, workspace_slug, ...operation } = rest
+      const lease: Lease = {
+        operationId: operation.id,
+        fence,
+        upstreamKey: upstreamKey(agent.id, operation.key),
+        sendUntil
+      }
       const write = yield* Effect.option(decodeWrite(intent))
       if (Option.isNone(write)) {
         yield* Effect.logError("A write in doubt is not one that this gateway can read", {
@@ -121,7 +136,7 @@ export const layer = Layer.effect(
         tokenId: token_id,
         requestId: request_id,
         looks,
-        tries: triesOf({ age, first_at, restless, reused }),
+        tries: triesOf({ age, first_at, resent, restless, reused }),
         workspaceSlug: workspace_slug
       })
     })
@@ -154,17 +169,17 @@ export const layer = Layer.effect(
             )
             select
               k.id, k.key, k.tool, k.project_id, k.issue_id, k.fingerprint, k.token_id, k.request_id, k.client,
-              k.looks, k.tool = 'tasker_add_comment' as is_comment, ${agentJson(sql)} as agent,
+              floor(extract(epoch from now() - k.settled_at) * 1000)::float8 as age, k.tool = 'tasker_add_comment' as is_comment, ${agentJson(sql)} as agent,
               (select workspace_slug from grants where id = k.grant_id) as workspace_slug
             from taken k
             join agents a on a.id = k.agent_id`.pipe(Effect.flatMap(decodeChecks))
         ),
         Array.map(
           ({
+            age,
             agent,
             client,
             is_comment,
-            looks,
             request_id,
             token_id,
             workspace_slug,
@@ -178,7 +193,7 @@ export const layer = Layer.effect(
             requestId: request_id,
             client,
             workspaceSlug: workspace_slug,
-            looks
+            age
           })
         )
       )
@@ -192,8 +207,7 @@ export const layer = Layer.effect(
           return Effect.asVoid(
             storage(sql`
               update idempotency_keys
-              set looks = looks + 1,
-                  check_at = now() + ${Math.ceil(Duration.toMillis(result.after))}::integer * interval '1 millisecond'
+              set check_at = now() + ${Math.ceil(Duration.toMillis(result.after))}::integer * interval '1 millisecond'
               where id = ${id} and check_at is not null`)
           )
         case "Doubled":

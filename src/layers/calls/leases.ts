@@ -1,5 +1,5 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
-import { Duration, Schema } from "effect"
+import { Clock, Duration, Effect, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Settings } from "../../Config.ts"
 import type { Lease, Tries } from "../../domain/Operation.ts"
@@ -12,11 +12,21 @@ export const leaseMillis = ({ callDeadline }: Settings["Service"]): number =>
   Duration.toMillis(Duration.sum(callDeadline, margin))
 
 /**
+ * `Lease.sendUntil`, taken before the statement that starts the lease: a call to Tasker is over in its
+ * time-out.
+ */
+export const sendUntil = (settings: Settings["Service"]): Effect.Effect<Lease["sendUntil"]> =>
+  Effect.map(Effect.all([Clock.monotonicTimeNanos, Clock.currentTimeMillis]), ([nanos, millis]) => {
+    const lasts = leaseMillis(settings) - Duration.toMillis(settings.taskerTimeout)
+    return { nanos: nanos + BigInt(lasts) * 1_000_000n, millis: millis + lasts }
+  })
+
+/**
  * The effective `sent_until` of a row that is taken over: a holder that died can have sent until its lease
- * ended.
+ * ended, and one that left none, of an earlier version, until now.
  */
 export const sentUntil = (sql: PgClient): Fragment =>
-  sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else sent_until end`
+  sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else coalesce(sent_until, now()) end`
 
 /** `Tries` as columns, of a row of `idempotency_keys` named `k` whose `sent_until` is the effective one. */
 export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]): Fragment => sql`
@@ -25,20 +35,22 @@ export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]
   coalesce(greatest(0, ceil(extract(epoch from
     k.sent_until + ${Duration.toMillis(settleAfter)}::integer * interval '1 millisecond' - now()) * 1000)), 0)::float8
     as restless,
-  k.reused`
+  k.reused, k.fence > 2 as resent`
 
 export const TriesRow = Schema.Struct({
   first_at: Schema.Number,
   age: Schema.Number,
   restless: Schema.Number,
-  reused: Schema.Boolean
+  reused: Schema.Boolean,
+  resent: Schema.Boolean
 })
 
-export const triesOf = ({ age, first_at, restless, reused }: typeof TriesRow.Type): Tries => ({
+export const triesOf = ({ age, first_at, resent, restless, reused }: typeof TriesRow.Type): Tries => ({
   firstAt: first_at,
   age,
   restless,
-  reused
+  reused,
+  resent
 })
 
 /** A holder that sent something so many milliseconds ago raises `sent_until`. */

@@ -14,7 +14,7 @@ import { holder } from "./holderSql.ts"
 export const ReservedRow = Schema.Struct({
   ...CallerRow.fields,
   reserved: Schema.NullOr(OperationId),
-  /** True if the key stood for a write before that was not executed. */
+  /** True if the key stood for a write before that Tasker was asked for and that was not executed. */
   reused: Schema.Boolean,
   /** The database's clock, in milliseconds since the epoch. */
   now: Schema.Number,
@@ -70,7 +70,7 @@ export const reserveStatement = (
     ), reserved as (
       insert into idempotency_keys (
         id, agent_id, key, tool, project_id, issue_id, grant_id, token_id, fingerprint, state,
-        lease_until, intent, before, client, request_id, counted, reused
+        lease_until, intent, before, client, request_id, counted, reused, sent_until
       )
       select
         ${id}::uuid, agent_id, ${intent.key}, ${intent.tool}, ${intent.projectId}::uuid,
@@ -80,7 +80,8 @@ export const reserveStatement = (
         exists (
           select from audit_events e
           where e.agent_id = allowed.agent_id and e.idempotency_key = ${intent.key} and e.outcome = 'failed'
-        )
+            and (e.reason like 'tasker.%' or e.reason = 'operation.not_executed')
+        ), 'epoch'
       from allowed
       where exists (select from titled)
       on conflict (agent_id, key) where state <> 'not_executed' do nothing

@@ -136,10 +136,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   private readonly clock: Clock.Clock
   private readonly listener: Listener
   private writtenAt: bigint | undefined
+  private readonly sendUntil: bigint
 
   constructor({ body }: Request, timeoutMillis: number, clock: Clock.Clock, listener: Listener) {
     this.isShort = body === undefined || Buffer.byteLength(body) <= sentAtOnce
     this.clock = clock
+    this.sendUntil = clock.monotonicTimeNanosUnsafe() + BigInt(Math.ceil(timeoutMillis)) * 1_000_000n
     this.listener = listener
     // A timer of its own, for what a timeout means depends on whether anything was sent, and only the
     // exchange knows that at the instant when it happens. Not `Clock`: what is timed is a real socket.
@@ -158,6 +160,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     // Throwing, unlike aborting, cancels the request without costing the connection it was to use.
     if (this.over) throw new Error("abandoned before it was sent")
     if (this.sent) throw new Error("sent before")
+    // A process that stood still goes on with its sockets before its timers fire.
+    if (this.clock.monotonicTimeNanosUnsafe() > this.sendUntil) throw new Error("too late to be sent")
     this.sent = true
     this.controller = controller
     // undici writes in this same turn; a process that is suspended in between wrote when it went on.

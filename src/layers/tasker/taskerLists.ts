@@ -150,7 +150,8 @@ export const make = Effect.fnUntraced(function* (
     for (const name of ignored) yield* capabilities.note(`filter ${name}`, "no")
     if (isWhole) return yield* wholePage(page.results, filters)
     const isCounted = ignored.length === 0 && (yield* appliesAll(who, project_id, filters))
-    return isCounted ? page : { ...page, total_count: null }
+    const { total_count } = page
+    return { ...page, total_count: isCounted ? total_count : null, listed_count: total_count }
   })
 
   const issue = Effect.fnUntraced(function* (who: OnBehalf, reference: IssueReference) {
