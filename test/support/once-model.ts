@@ -107,7 +107,9 @@ const definite = new Set([
   "tasker.unauthorized",
   "tasker.unavailable",
   "tasker.timeout",
-  "tasker.contract"
+  "tasker.contract",
+  // A list too long to be read.
+  "tasker.unsupported"
 ])
 
 /** What a call may be told while another with its key succeeds. */
