@@ -198,6 +198,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         "src/calls/settleChange.ts",
         "planned === undefined\n    ? card.updated_at === seen_updated_at",
         "planned !== null\n    ? card.updated_at === seen_updated_at"
+      ),
+      edit(
+        "src/calls/conflict.ts",
+        "const shown = Option.getOrUndefined(yield* answered(updatedAt))",
+        "const shown = Option.getOrUndefined(Option.filter(yield* answered(updatedAt), () => false))"
       )
     ]
   },
