@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
 import { kindsBefore } from "./Plan.ts"
-import { sabotages, tellingFaults } from "./sabotage/Sabotages.ts"
+import { focusOf, sabotages } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
@@ -82,7 +82,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??
-    (sabotage === undefined ? [] : tellingFaults.filter((kind) => everyKind.includes(kind)))
+    (sabotage === undefined ? [] : focusOf(sabotage, everyKind))
   const unknown = focus.find((kind) => !everyKind.includes(kind))
   if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)

@@ -13,6 +13,8 @@ export interface Sabotage {
   readonly shows: ReadonlyArray<Rule>
   /** True if leases have their usual length: with short ones `TASKER_SETTLE_AFTER_MS` is longer than Tasker lives. */
   readonly usualLease?: boolean
+  /** Kinds of faults under which it shows, if they are others than `tellingFaults`. */
+  readonly focus?: ReadonlyArray<string>
   readonly edits: ReadonlyArray<Edit>
 }
 
@@ -24,11 +26,10 @@ export interface Edit {
 }
 
 /** Kinds of faults (`Plan.ts`) that strike more often in a sabotaged run, since these sabotages show under them. */
-export const tellingFaults: ReadonlyArray<string> = [
+const tellingFaults: ReadonlyArray<string> = [
   ...Array<string>(3).fill("tasker.answers.foreign"),
   "tasker.answers.cut_after",
   "tasker.answers.cut_before",
-  "tasker.straggles",
   "link.database.delay",
   "link.database.cut",
   "postgres.backends"
@@ -180,6 +181,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     what: "Looks for a double never find one.",
     shows: ["doubled untold"],
     usualLease: true,
+    focus: ["tasker.straggles", "tasker.straggles", "tasker.answers.cut_before"],
     edits: [
       edit("src/calls/settleMaking.ts", "look.others.length === 0 ? undefined :", "look ? undefined :"),
       edit(
@@ -223,3 +225,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     ]
   }
 }
+
+/** Kinds of faults that strike more often in a run with a sabotage, of those that there are. */
+export const focusOf = (sabotage: string | undefined, kinds: ReadonlyArray<string>): ReadonlyArray<string> =>
+  (sabotages[sabotage ?? ""]?.focus ?? tellingFaults).filter((kind) => kinds.includes(kind))

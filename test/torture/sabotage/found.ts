@@ -4,7 +4,7 @@ import { join } from "node:path"
 import type { Rule } from "../check/Checker.ts"
 import type { Options } from "../Options.ts"
 import { kindsBefore } from "../Plan.ts"
-import { sabotages, tellingFaults } from "./Sabotages.ts"
+import { focusOf, sabotages } from "./Sabotages.ts"
 
 /** What a run leaves in `verdict.json`. */
 export interface WrittenVerdict {
@@ -53,7 +53,7 @@ const run = async (options: Options, sabotage: string | undefined): Promise<Writ
     profile: options.profile,
     "plane-limit": options.planeLimit,
     lease: sabotages[sabotage ?? ""]?.usualLease === true ? undefined : options.lease,
-    focus: tellingFaults.filter((kind) => kindsBefore(options.tasker).includes(kind)).join(","),
+    focus: focusOf(sabotage, kindsBefore(options.tasker)).join(","),
     out,
     sabotage
   }
