@@ -27,7 +27,10 @@ export const makeSecondLook = (
       )
       .pipe(
         Effect.matchEffect({
-          onFailure: (failure) => later(check, failure.message),
+          onFailure: (failure) =>
+            failure.reason === "unsupported"
+              ? givenUp(check, failure.message)
+              : later(check, failure.message),
           onSuccess: (copies): Effect.Effect<CheckResult> =>
             copies.several
               ? Effect.map(audit.stamp(eventOf(check)), (event) => ({
@@ -45,22 +48,25 @@ export const makeSecondLook = (
 const longest = Duration.hours(24)
 
 /** A look that fails is repeated after as long again as it is settled, within bounds. */
-const later = ({ age, operation }: Check, because: string): Effect.Effect<CheckResult> =>
-  age < Duration.toMillis(longest)
+const later = (check: Check, because: string): Effect.Effect<CheckResult> =>
+  check.age < Duration.toMillis(longest)
     ? Effect.succeed({
         _tag: "Later",
-        after: Duration.clamp(Duration.millis(age), {
+        after: Duration.clamp(Duration.millis(check.age), {
           minimum: Duration.seconds(5),
           maximum: Duration.minutes(10)
         })
       })
-    : Effect.as(
-        Effect.logWarning("The second look for a double was given up", {
-          operation_id: operation.id,
-          reason: because
-        }),
-        { _tag: "GivenUp" } satisfies CheckResult
-      )
+    : givenUp(check, because)
+
+const givenUp = ({ operation }: Check, because: string): Effect.Effect<CheckResult> =>
+  Effect.as(
+    Effect.logWarning("The second look for a double was given up", {
+      operation_id: operation.id,
+      reason: because
+    }),
+    { _tag: "GivenUp" } satisfies CheckResult
+  )
 
 const eventOf = ({ agent, client, operation, requestId, tokenId }: Check) =>
   auditEntry({

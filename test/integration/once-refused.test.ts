@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { keyRow, meanwhile, outcome, trail, writesUnder } from "../support/evidence.ts"
 import { owner, type TaskerControl } from "../support/tasker.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { type Actor, call, strict, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
 const seat = (tasker: TaskerControl, actor: Actor, active: boolean) =>
@@ -77,30 +77,35 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
         assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.not_found"])
       })
     )
-
-    if (op === "comment") continue
-
-    it.effect(
-      `frees the key of ${tool} where somebody changes the card first and the caller forbade it`,
-      () =>
-        Effect.gen(function* () {
-          const { actor, tasker } = yield* World
-          const agent = yield* actor()
-          const issueId = yield* card(agent)
-          const seen = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
-          const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
-          const key = `conflict-${tool}`
-          const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
-          const [code] = yield* meanwhile(
-            op,
-            outcome(call(agent, tool, asked)),
-            tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })
-          )
-          assert.strictEqual(code, "tasker.conflict")
-          assert.isUndefined(yield* keyRow(agent, key))
-          assert.lengthOf(yield* writesUnder(agent, key), 0)
-          assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.conflict"])
-        })
-    )
   }
 })
+
+layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "a refusal by a Tasker that checks expected_updated_at",
+  (it) => {
+    for (const { tool, op, args } of writeRows.filter(({ op }) => !["create", "comment"].includes(op))) {
+      it.effect(
+        `frees the key of ${tool} where somebody changes the card first and the caller forbade it`,
+        () =>
+          Effect.gen(function* () {
+            const { actor, tasker } = yield* World
+            const agent = yield* actor()
+            const issueId = yield* card(agent)
+            const seen = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
+            const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
+            const key = `conflict-${tool}`
+            const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
+            const [code] = yield* meanwhile(
+              op,
+              outcome(call(agent, tool, asked)),
+              tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })
+            )
+            assert.strictEqual(code, "tasker.conflict")
+            assert.isUndefined(yield* keyRow(agent, key))
+            assert.lengthOf(yield* writesUnder(agent, key), 0)
+            assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.conflict"])
+          })
+      )
+    }
+  }
+)

@@ -127,4 +127,25 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane
       })
     )
   }
+
+  it.effect("every path ends with a slash, and nothing but the key says on whose account it is asked", () =>
+    Effect.gen(function* () {
+      const { plane } = yield* PlaneWorld
+      const requests = (yield* plane.requests).filter(({ headers }) => headers["user-agent"] === undefined)
+      assert.isAbove(requests.length, costs.length)
+      assert.deepStrictEqual(
+        requests.filter(({ path }) => !/\/(\?|$)/.test(path)).map(({ path }) => path),
+        []
+      )
+      const names = new Set(requests.flatMap(({ headers }) => Object.keys(headers)))
+      assert.deepStrictEqual(
+        [...names].filter((name) => /nodedc|authorization|idempotency|cookie/.test(name)),
+        []
+      )
+      assert.deepStrictEqual(
+        requests.filter(({ status }) => status === null || status >= 300),
+        []
+      )
+    })
+  )
 })

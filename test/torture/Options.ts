@@ -99,7 +99,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     lease:
       values.lease !== undefined
         ? number("lease", values.lease, 100, 60_000)
-        : sabotage === undefined
+        : sabotage === undefined || sabotages[sabotage]?.usualLease === true
           ? undefined
           : shortLease,
     out: values.out ?? `.torture/${seed}${sabotage === undefined ? "" : `-${sabotage}`}`

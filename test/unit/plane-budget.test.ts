@@ -9,27 +9,41 @@ import type { Purpose } from "../../src/services/TaskerAdapter.ts"
 const limit = 20
 
 /** Rows in memory, by the test's clock. */
-const counterOf = (rows: { windows: ReadonlyArray<KeyWindow> }): Counter => ({
+interface Rows {
+  windows: ReadonlyArray<KeyWindow>
+  counts: number
+}
+
+const counterOf = (rows: Rows): Counter => ({
   update: (change) =>
     Effect.map(Clock.currentTimeMillis, (millis) => {
       const [changed, result] = change(rows.windows, Math.floor(millis / 1000))
       rows.windows = changed
+      rows.counts += 1
       return result
     })
 })
 
 const begin = Effect.fnUntraced(function* (keys = 1) {
-  const rows: { windows: ReadonlyArray<KeyWindow> } = {
-    windows: Array.from({ length: keys }, () => emptyWindow)
-  }
+  const rows: Rows = { windows: Array.from({ length: keys }, () => emptyWindow), counts: 0 }
   yield* TestClock.setTime(1_800_000_000_000)
   const budget = yield* PlaneBudget.make(counterOf(rows), limit, () => true)
   const take = (purpose: Purpose, requests: number, agent = "agent") =>
     budget.take({ agent, purpose, requests }, 60_000)
+  /** Takes requests and sends them. */
+  const spend = (purpose: Purpose, requests: number, agent = "agent") =>
+    Effect.tap(take(purpose, requests, agent), (taken) =>
+      budget.settle(
+        taken,
+        taken.counts.flatMap((count, key) =>
+          Array.from({ length: count }, () => ({ key, atMillis: taken.atMillis }))
+        )
+      )
+    )
   const used = Effect.map(Clock.currentTimeMillis, (millis) =>
     rows.windows.reduce((sum, window) => sum + usedIn(window, Math.floor(millis / 1000)), 0)
   )
-  return { budget, take, used }
+  return { budget, spend, take, used, counts: Effect.sync(() => rows.counts) }
 })
 
 /** Lets every fiber go as far as it can. */
@@ -38,14 +52,24 @@ const settleFibers = Effect.repeat(Effect.yieldNow, { times: 50 })
 describe("the budget of requests", () => {
   it.effect("writes and reads leave ten requests for settling", () =>
     Effect.gen(function* () {
-      const { take } = yield* begin()
-      yield* take("write", 10)
+      const { spend, take } = yield* begin()
+      yield* spend("write", 10)
       for (const purpose of ["write", "read"] as const) {
         const refused = yield* Effect.flip(take(purpose, 1))
         assert.deepStrictEqual(refused, { _tag: "NotAsked", because: "budget", millis: 61_000 })
       }
-      yield* take("settle", 10)
+      yield* spend("settle", 10)
       assert.strictEqual((yield* Effect.flip(take("settle", 1))).because, "budget")
+    })
+  )
+
+  it.effect("calls that wait at the same time are counted together", () =>
+    Effect.gen(function* () {
+      const { counts, take, used } = yield* begin(3)
+      const agents = Array.from({ length: 40 }, (_, at) => `agent-${at}`)
+      yield* Effect.forEach(agents, (agent) => take("write", 1, agent), { concurrency: "unbounded" })
+      assert.strictEqual(yield* used, 40)
+      assert.isAtMost(yield* counts, 3)
     })
   )
 
@@ -63,8 +87,8 @@ describe("the budget of requests", () => {
 
   it.effect("a call that can be served within five seconds waits, and is then served", () =>
     Effect.gen(function* () {
-      const { take } = yield* begin()
-      yield* take("write", 10)
+      const { spend, take } = yield* begin()
+      yield* spend("write", 10)
       yield* TestClock.adjust("57 seconds")
       const waiting = yield* Effect.forkChild(take("write", 4))
       yield* settleFibers
@@ -78,8 +102,8 @@ describe("the budget of requests", () => {
 
   it.effect("a call that can't be served within five seconds is refused at once, with the seconds", () =>
     Effect.gen(function* () {
-      const { take } = yield* begin()
-      yield* take("write", 10)
+      const { spend, take } = yield* begin()
+      yield* spend("write", 10)
       yield* TestClock.adjust("50 seconds")
       assert.deepStrictEqual(yield* Effect.flip(take("write", 1)), {
         _tag: "NotAsked",
@@ -93,11 +117,11 @@ describe("the budget of requests", () => {
     "settling is served if only the ten are free, and the others are refused when their time is over",
     () =>
       Effect.gen(function* () {
-        const { take } = yield* begin()
+        const { spend, take } = yield* begin()
         const order: Array<string> = []
-        yield* take("settle", 10)
+        yield* spend("settle", 10)
         yield* TestClock.adjust("58 seconds")
-        yield* take("settle", 10, "other")
+        yield* spend("settle", 10, "other")
         const asked: ReadonlyArray<readonly [Purpose, string]> = [
           ["read", "reader"],
           ["write", "flood"],
@@ -133,9 +157,9 @@ describe("the budget of requests", () => {
 
   it.effect("writes are served before reads that came earlier, and agents in turns", () =>
     Effect.gen(function* () {
-      const { take } = yield* begin()
+      const { spend, take } = yield* begin()
       const order: Array<string> = []
-      yield* take("write", 10)
+      yield* spend("write", 10)
       yield* TestClock.adjust("58 seconds")
       yield* Effect.forEach(["read a", "write a", "write a", "write b"], (one) => {
         const [purpose = "", agent = ""] = one.split(" ")
@@ -154,10 +178,24 @@ describe("the budget of requests", () => {
     })
   )
 
+  it.effect("a call waits for requests that another holds, and is served when they are given back", () =>
+    Effect.gen(function* () {
+      const { budget, spend, take } = yield* begin()
+      yield* spend("write", 4)
+      const held = yield* take("write", 6)
+      const waiting = yield* Effect.forkChild(take("write", 3))
+      yield* settleFibers
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* budget.settle(held, [{ key: 0, atMillis: held.atMillis }])
+      yield* settleFibers
+      assert.deepStrictEqual((yield* Fiber.join(waiting)).counts, [3])
+    })
+  )
+
   it.effect("a call that is given up takes nothing, also in the moment in which it is served", () =>
     Effect.gen(function* () {
-      const { take, used } = yield* begin()
-      yield* take("write", 10)
+      const { spend, take, used } = yield* begin()
+      yield* spend("write", 10)
       yield* TestClock.adjust("58 seconds")
       const waiting = yield* Effect.forkChild(take("write", 4))
       yield* settleFibers
@@ -196,8 +234,8 @@ describe("the budget of requests", () => {
 
   it.effect("a smaller number of Plane's is believed, a larger one is not", () =>
     Effect.gen(function* () {
-      const { budget, take, used } = yield* begin()
-      yield* take("write", 5)
+      const { budget, spend, take, used } = yield* begin()
+      yield* spend("write", 5)
       yield* budget.correct(0, 100)
       assert.strictEqual(yield* used, 5)
       yield* budget.correct(0, 3)

@@ -19,9 +19,7 @@ export const create = Command.make(
     display_name: Argument.String("name").pipe(
       Argument.withDescription("Its display name, as people see it")
     ),
-    owner_user_id: Flag.String("owner-id").pipe(
-      Flag.withDescription("The owner's user id in Tasker or Plane")
-    ),
+    owner_user_id: Flag.String("owner-id").pipe(Flag.withDescription("The owner's user id in Tasker")),
     owner_email: Flag.String("owner-email").pipe(Flag.withDescription("The owner's e-mail address"))
   },
   Effect.fn("agents create")(function* (body) {

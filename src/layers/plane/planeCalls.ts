@@ -1,9 +1,10 @@
-import { Result, Schema } from "effect"
+import { Result } from "effect"
 import type { CommentId, IssueId, ProjectId } from "../../domain/Ids.ts"
 import type { IssuePage, TaskerIssue } from "../../domain/Tasker.ts"
 import type { OnBehalf, WriteTicket } from "../../services/TaskerAdapter.ts"
 import { decoder } from "../tasker/taskerAnswers.ts"
 import type { Call } from "../tasker/taskerCalls.ts"
+import { cards, longestPage, read, search, segment, workspace } from "./planePaths.ts"
 import {
   externalSource,
   issueOf,
@@ -13,119 +14,12 @@ import {
   PlaneCardMark,
   PlaneComment,
   PlaneCommentMark,
-  PlaneLabel,
-  PlaneMember,
   type PlanePage,
-  PlanePerson,
-  PlaneProject,
-  PlaneState,
-  PlaneUser,
   pageDecoder,
   summaryNames
 } from "./planeShapes.ts"
 
-/**
- * The calls of Plane's REST API v1 as data. Every path ends with a slash: Plane redirects the others, and a
- * redirect is never followed.
- */
-
-/** Items of one page, the most that Plane gives. */
-export const longestPage = 1000
-
-const segment = encodeURIComponent
-const workspace = ({ workspaceSlug }: OnBehalf) => `/workspaces/${segment(workspaceSlug)}`
-const projectPath = (who: OnBehalf, projectId: ProjectId) => `${workspace(who)}/projects/${projectId}`
-/** The newer spelling; an older server has `issues` instead (`planeExchange.ts`). */
-const cards = (who: OnBehalf, projectId: ProjectId) => `${projectPath(who, projectId)}/work-items`
-
-const search = (fields: Readonly<Record<string, string | number | undefined>>): string => {
-  const set = Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]]
-  )
-  return new URLSearchParams(set).toString()
-}
-
-const nothingAstray = () => undefined
-
-const read = <A>(
-  call: Pick<Call<A>, "name" | "path" | "who" | "doing" | "projectId" | "decode"> & Partial<Call<A>>
-): Call<A> => ({ method: "GET", strays: nothingAstray, ...call })
-
-/** The account of a key. */
-export const me = (who: OnBehalf): Call<typeof PlaneUser.Type> =>
-  read({
-    name: "me",
-    path: "/users/me/",
-    who,
-    doing: "Reading the gateway's own account",
-    projectId: undefined,
-    decode: decodeUser
-  })
-
-/** The project that a call about the whole workspace is made for. */
-type About = ProjectId | undefined
-
-export const projects = (
-  who: OnBehalf,
-  cursor: string | undefined,
-  about: About
-): Call<PlanePage<PlaneProject>> =>
-  read({
-    name: "projects",
-    path: `${workspace(who)}/projects/?${search({ per_page: longestPage, cursor })}`,
-    who,
-    doing: `Listing the projects of workspace ${who.workspaceSlug}`,
-    projectId: about,
-    decode: decodeProjects
-  })
-
-export const workspaceMembers = (who: OnBehalf, about: About): Call<ReadonlyArray<PlaneMember>> =>
-  read({
-    name: "workspaceMembers",
-    path: `${workspace(who)}/members/`,
-    who,
-    doing: `Listing the members of workspace ${who.workspaceSlug}`,
-    projectId: about,
-    decode: decodeMembers
-  })
-
-export const projectMembers = (who: OnBehalf, projectId: ProjectId): Call<ReadonlyArray<PlanePerson>> =>
-  read({
-    name: "projectMembers",
-    path: `${projectPath(who, projectId)}/members/`,
-    who,
-    doing: `Listing the members of project ${projectId}`,
-    projectId,
-    decode: decodePeople
-  })
-
-export const states = (
-  who: OnBehalf,
-  projectId: ProjectId,
-  cursor: string | undefined
-): Call<PlanePage<typeof PlaneState.Type>> =>
-  read({
-    name: "states",
-    path: `${projectPath(who, projectId)}/states/?${search({ per_page: longestPage, cursor })}`,
-    who,
-    doing: `Listing the states of project ${projectId}`,
-    projectId,
-    decode: decodeStates
-  })
-
-export const labels = (
-  who: OnBehalf,
-  projectId: ProjectId,
-  cursor: string | undefined
-): Call<PlanePage<typeof PlaneLabel.Type>> =>
-  read({
-    name: "labels",
-    path: `${projectPath(who, projectId)}/labels/?${search({ per_page: longestPage, cursor })}`,
-    who,
-    doing: `Listing the labels of project ${projectId}`,
-    projectId,
-    decode: decodeLabels
-  })
+/** Calls that read and write cards and comments. */
 
 const oneCard = (place: Place, call: Omit<Parameters<typeof read<TaskerIssue>>[0], "decode">) =>
   read<TaskerIssue>({
@@ -341,12 +235,6 @@ const markOf = ({ upstreamKey }: WriteTicket) => ({
   external_id: upstreamKey
 })
 
-const decodeUser = decoder(PlaneUser)
-const decodeProjects = pageDecoder(PlaneProject)
-const decodeMembers = decoder(Schema.Array(PlaneMember))
-const decodePeople = decoder(Schema.Array(PlanePerson))
-const decodeStates = pageDecoder(PlaneState)
-const decodeLabels = pageDecoder(PlaneLabel)
 const decodeCard = decoder(PlaneCard)
 const decodeCards = pageDecoder(PlaneCard)
 const decodeCardMarks = pageDecoder(PlaneCardMark)

@@ -23,6 +23,9 @@ const Row = Schema.Struct({
 })
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
+/** An instance that does not go on with its count for so long loses it, and the lock. */
+export const longestIdleMillis = 1000
+
 /** Counts by the SHA-256 of each key; the keys themselves are not stored. */
 export const make = Effect.fnUntraced(function* (
   keys: ReadonlyArray<Redacted.Redacted<string>>
@@ -30,11 +33,13 @@ export const make = Effect.fnUntraced(function* (
   const sql = yield* PgClient
   const hashes = keys.map((key) => hash("sha256", Redacted.value(key), "hex"))
 
+  // The row is locked over several statements. An instance that stands still in between would stop all others.
   const rows = Effect.flatMap(
     sql`
       select encode(key_sha256, 'hex') as key_sha256, made,
         coalesce(ceil(extract(epoch from held_until)), 0)::int as held_until,
-        floor(extract(epoch from clock_timestamp()))::int as now
+        floor(extract(epoch from clock_timestamp()))::int as now,
+        set_config('idle_in_transaction_session_timeout', ${`${longestIdleMillis}ms`}, true)
       from plane_budgets
       where encode(key_sha256, 'hex') in ${sql.in(hashes)}
       order by key_sha256

@@ -6,7 +6,7 @@ import type { Send } from "../tasker/TaskerSend.ts"
 import type { Call } from "../tasker/taskerCalls.ts"
 import { ofBroken, ServerError } from "../tasker/taskerFailures.ts"
 import { type Credentials, existingId, judge, observed } from "../tasker/taskerJudge.ts"
-import { me } from "./planeCalls.ts"
+import { me } from "./planeBoardCalls.ts"
 
 /** Sends calls to Plane and judges the responses. */
 export interface Exchange {

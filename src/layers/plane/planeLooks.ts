@@ -4,8 +4,10 @@ import type { IssueId, ProjectId } from "../../domain/Ids.ts"
 import type { CommentMark, Copies, ListedComment, Look, Mark, TaskerIssue } from "../../domain/Tasker.ts"
 import type { CommentReference, OnBehalf, TaskerError } from "../../services/TaskerAdapter.ts"
 import type { ServerError } from "../tasker/taskerFailures.ts"
+import { me } from "./planeBoardCalls.ts"
 import * as Calls from "./planeCalls.ts"
 import type { Exchange } from "./planeExchange.ts"
+import { longestPage } from "./planePaths.ts"
 import {
   type CommentView,
   commentOf,
@@ -65,7 +67,7 @@ export const make = (
     who: OnBehalf,
     look: Effect.Effect<Look<A>, TaskerError | ServerError>
   ): Effect.Effect<Look<A>, TaskerError> =>
-    Effect.catchTag(look, "Ambiguous", () => Effect.as(ask(Calls.me(who)), failing))
+    Effect.catchTag(look, "Ambiguous", () => Effect.as(ask(me(who)), failing))
 
   const findIssue: Looks["findIssue"] = (who, place, mark) =>
     marked(who, place, mark).pipe(
@@ -110,9 +112,7 @@ export const make = (
       }
       cursor = page.next_cursor
     }
-    return inconclusive(
-      `The card has more comments than are searched (${searchedPages * Calls.longestPage}).`
-    )
+    return inconclusive(`The card has more comments than are searched (${searchedPages * longestPage}).`)
   })
 
   const copies: Looks["copies"] = (who, place, mark) =>

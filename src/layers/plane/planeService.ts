@@ -10,6 +10,7 @@ import * as Calls from "./planeCalls.ts"
 import type { Exchange } from "./planeExchange.ts"
 import * as Looks from "./planeLooks.ts"
 import type { PlaneOwner } from "./planeOwner.ts"
+import { longestPage } from "./planePaths.ts"
 import { commentOf, type Place, type PlaneComment } from "./planeShapes.ts"
 import * as Writes from "./planeWrites.ts"
 
@@ -182,7 +183,7 @@ const defaultPage = 100
 const pageOf = ({ cursor, limit = defaultPage }: Pick<CommentQuery, "cursor" | "limit">) => {
   const [, perPage] = /^(\d{1,4}):\d{1,9}:0$/.exec(cursor ?? "") ?? []
   const per_page = Number(perPage ?? limit)
-  return (cursor !== undefined && perPage === undefined) || per_page < 1 || per_page > Calls.longestPage
+  return (cursor !== undefined && perPage === undefined) || per_page < 1 || per_page > longestPage
     ? Effect.fail(foreignCursor)
     : Effect.succeed({ per_page, cursor })
 }

@@ -11,6 +11,8 @@ export interface Sabotage {
   readonly what: string
   /** What the checker says of it: one of these at least. */
   readonly shows: ReadonlyArray<Rule>
+  /** True if leases have their usual length: with short ones `TASKER_SETTLE_AFTER_MS` is longer than Tasker lives. */
+  readonly usualLease?: boolean
   readonly edits: ReadonlyArray<Edit>
 }
 
@@ -177,6 +179,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "double-not-told": {
     what: "Looks for a double never find one.",
     shows: ["doubled untold"],
+    usualLease: true,
     edits: [
       edit("src/calls/settleMaking.ts", "look.others.length === 0 ? undefined :", "look ? undefined :"),
       edit(
@@ -195,6 +198,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         "src/calls/settleChange.ts",
         "planned === undefined\n    ? card.updated_at === seen_updated_at",
         "planned !== null\n    ? card.updated_at === seen_updated_at"
+      ),
+      edit(
+        "src/calls/conflict.ts",
+        "const shown = Option.getOrUndefined(yield* answered(updatedAt))",
+        "const shown = Option.getOrUndefined(Option.filter(yield* answered(updatedAt), () => false))"
       )
     ]
   },

@@ -52,7 +52,7 @@ const run = async (options: Options, sabotage: string | undefined): Promise<Writ
     tasker: options.tasker,
     profile: options.profile,
     "plane-limit": options.planeLimit,
-    lease: options.lease,
+    lease: sabotages[sabotage ?? ""]?.usualLease === true ? undefined : options.lease,
     focus: tellingFaults.filter((kind) => kindsBefore(options.tasker).includes(kind)).join(","),
     out,
     sabotage
