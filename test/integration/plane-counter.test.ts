@@ -15,7 +15,9 @@ it.effect(
     Effect.gen(function* () {
       const { database } = yield* PlaneWorld
       const { databaseUrl } = yield* Settings
-      const own = PgClient.make({ url: Option.getOrThrow(databaseUrl) }).pipe(Effect.provide(Reactivity.layer))
+      const own = PgClient.make({ url: Option.getOrThrow(databaseUrl) }).pipe(
+        Effect.provide(Reactivity.layer)
+      )
       const counter = yield* PlaneCounter.make([Redacted.make("plane_api_other")]).pipe(
         Effect.provideServiceEffect(PgClient.PgClient, own)
       )
