@@ -5,7 +5,7 @@ import { versionOf } from "../../src/domain/IssueVersion.ts"
 import { allScopes } from "../../src/domain/Scope.ts"
 import type { TaskerIssue } from "../../src/domain/Tasker.ts"
 import { meanwhile, outcome, refusal, writesUnder } from "../support/evidence.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { type Actor, call, strict, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
 
 interface Shown {
@@ -132,20 +132,6 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a card's ver
       }
     })
   )
-
-  it.effect("binds the sending too: a change of another field in that moment refuses it", () =>
-    Effect.gen(function* () {
-      const agent = yield* (yield* World).actor()
-      const issueId = yield* card(agent)
-      const { version } = yield* read(agent, issueId)
-      const [code] = yield* meanwhile(
-        "update",
-        outcome(rename(agent, issueId, "raced-under-a-version", { expected_version: version })),
-        edit(issueId, { priority: "urgent" })
-      )
-      assert.strictEqual(code, "tasker.conflict")
-    })
-  )
 })
 
 layer(world, { timeout: "60 seconds", excludeTestServices: true })("expected_updated_at", (it) => {
@@ -243,20 +229,6 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    it.effect("is refused if the field that it touches was changed between plan and sending", () =>
-      Effect.gen(function* () {
-        const agent = yield* (yield* World).actor()
-        const issueId = yield* card(agent)
-        const [code] = yield* meanwhile(
-          "update",
-          outcome(rename(agent, issueId, "overtaken-in-flight", {})),
-          edit(issueId, { name: "A person's name" })
-        )
-        assert.strictEqual(code, "tasker.conflict")
-        assert.strictEqual((yield* read(agent, issueId)).name, "A person's name")
-      })
-    )
-
     it.effect("is settled as not sent, and sent again, if updated_at moved before it arrived", () =>
       Effect.gen(function* () {
         const { actor, database, tasker } = yield* World
@@ -271,6 +243,39 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
         select reason from audit_events where agent_id = ${agent.agentId}
           and idempotency_key = 'cut-then-bumped' and outcome = 'executed'`
         assert.deepStrictEqual(rows, [{ reason: "operation.resent" }])
+      })
+    )
+  }
+)
+
+layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "between its plan and its sending to a Tasker that checks expected_updated_at, a change",
+  (it) => {
+    it.effect("under an expected version is refused if another field changes in that moment", () =>
+      Effect.gen(function* () {
+        const agent = yield* (yield* World).actor()
+        const issueId = yield* card(agent)
+        const { version } = yield* read(agent, issueId)
+        const [code] = yield* meanwhile(
+          "update",
+          outcome(rename(agent, issueId, "raced-under-a-version", { expected_version: version })),
+          edit(issueId, { priority: "urgent" })
+        )
+        assert.strictEqual(code, "tasker.conflict")
+      })
+    )
+
+    it.effect("without an expectation is refused if the field that it touches changes in that moment", () =>
+      Effect.gen(function* () {
+        const agent = yield* (yield* World).actor()
+        const issueId = yield* card(agent)
+        const [code] = yield* meanwhile(
+          "update",
+          outcome(rename(agent, issueId, "overtaken-in-flight", {})),
+          edit(issueId, { name: "A person's name" })
+        )
+        assert.strictEqual(code, "tasker.conflict")
+        assert.strictEqual((yield* read(agent, issueId)).name, "A person's name")
       })
     )
   }

@@ -8,7 +8,7 @@ import type { TimelineEntry } from "../../src/domain/Timeline.ts"
 import * as Reaper from "../../src/layers/Reaper.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { Timeline } from "../../src/services/Timeline.ts"
-import { eventually, outcome, trail } from "../support/evidence.ts"
+import { eventually, outcome, trailOutcomes } from "../support/evidence.ts"
 import { layer as gateway } from "../support/http.ts"
 import { lost, settle } from "../support/operations.ts"
 import { owner } from "../support/tasker.ts"
@@ -170,7 +170,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("before and
             Layer.build(Recovery.layer),
             eventually(
               `${key} is settled`,
-              Effect.map(trail(agent, key), (events) => events.includes("executed"))
+              Effect.map(trailOutcomes(agent, key), (events) => events.includes("executed"))
             )
           )
         )

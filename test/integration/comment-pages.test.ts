@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import type { Tools } from "../../src/tools/Tools.ts"
 import { owner } from "../support/tasker.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { type Actor, call, plane, strict, World, layer as world } from "../support/world.ts"
 import { card } from "../support/writes.ts"
 import { profiles } from "../tasker/Switches.ts"
 
@@ -73,7 +73,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
       const pages = yield* everyPage(agent, { issue_id, limit: 100 })
       assert.deepStrictEqual(
         pages.flatMap(({ comments }) => comments.map(({ id }) => id)),
-        ids
+        ids.toReversed()
       )
       assert.isAbove(pages.length, 1)
       for (const { comment, truncated } of pages.flatMap(({ comments }) => comments)) {
@@ -89,7 +89,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
       const pages = yield* everyPage(agent, { issue_id, limit: 100 })
       assert.deepStrictEqual(
         pages.flatMap(({ comments }) => comments.map(({ id }) => id)),
-        ids
+        ids.toReversed()
       )
       assert.isAbove(pages.length, 1)
     })
@@ -108,9 +108,12 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments
   )
 })
 
-for (const profile of ["strict", "plane-like"] as const) {
+for (const [profile, before] of [
+  ["strict", strict],
+  ["plane-like", plane]
+] as const) {
   const { newest_comments_first } = profiles[profile]
-  layer(world, { timeout: "120 seconds", excludeTestServices: true })(
+  layer(before.layer, { timeout: "120 seconds", excludeTestServices: true })(
     `comments before a ${profile} Tasker`,
     (it) => {
       it.effect(
@@ -118,7 +121,6 @@ for (const profile of ["strict", "plane-like"] as const) {
         () =>
           Effect.gen(function* () {
             const { tasker } = yield* World
-            yield* tasker.switches(profiles[profile])
             const run = Effect.runPromiseWith(yield* Effect.context<World | Tools>())
             const holds = Effect.fnUntraced(function* (
               lengths: ReadonlyArray<number>,

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually, keyRow, outcome, taskerAtRest, writesUnder } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
-import { call, impatient, shortTimeout, World } from "../support/world.ts"
+import { call, shortTimeout, strict, World } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
 const changes = writeRows.filter(({ op }) => !["create", "comment"].includes(op))
@@ -19,8 +19,8 @@ interface Card {
   readonly name: string
 }
 
-layer(impatient, { timeout: "60 seconds", excludeTestServices: true })(
-  "a first try that arrives late",
+layer(strict.impatient, { timeout: "60 seconds", excludeTestServices: true })(
+  "a first try that arrives late at a Tasker that checks expected_updated_at",
   (it) => {
     for (const { op, args, tool } of changes) {
       it.effect(`of ${op} does not undo what a person did meanwhile, by no key recognised`, () =>

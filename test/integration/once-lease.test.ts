@@ -36,7 +36,7 @@ const intentOf = (agent: Actor, key: string) => ({
     _tag: "CreateIssue",
     project_id: agent.project.project.id as ProjectId,
     name: asked.name,
-    description_html: "",
+    description_html: "<p></p>",
     priority: "none",
     state_id: null,
     label_ids: [],

@@ -3,20 +3,39 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import type { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import type { Tools } from "../../src/tools/Tools.ts"
-import { hold, type Manner, steps } from "../support/once-model.ts"
-import { impatient, type World } from "../support/world.ts"
+import { hold, type Manner, promptFaults, steps } from "../support/once-model.ts"
+import { strict, type World, layer as world } from "../support/world.ts"
 
 const runs = 40
 /** What the runs and, after a failure, the search for a smaller counterexample may take together. */
 const longestMillis = 25_000
 
-const manners: ReadonlyArray<Manner & { readonly words: string }> = [
-  { words: "that knows keys and external ids", switches: {} },
-  { words: "that does not know the key", switches: { dedupe_key: false } }
+const manners: ReadonlyArray<
+  Manner & { readonly words: string; readonly patience: typeof world; readonly faults: ReadonlyArray<string> }
+> = [
+  {
+    words: "that behaves as Plane",
+    switches: {},
+    patience: world,
+    // A change that arrives late is carried out a second time.
+    faults: promptFaults
+  },
+  {
+    words: "that knows keys and external ids",
+    switches: {},
+    patience: strict.impatient,
+    faults: [...promptFaults, "delay"]
+  },
+  {
+    words: "that does not know the key",
+    switches: { dedupe_key: false },
+    patience: strict.impatient,
+    faults: [...promptFaults, "delay"]
+  }
 ]
 
 for (const manner of manners) {
-  layer(impatient, { timeout: "60 seconds", excludeTestServices: true })(
+  layer(manner.patience, { timeout: "60 seconds", excludeTestServices: true })(
     `with a Tasker ${manner.words}`,
     (it) => {
       it.effect(
@@ -26,7 +45,7 @@ for (const manner of manners) {
             const run = Effect.runPromiseWith(yield* Effect.context<World | Tools | AgentRegistry>())
             yield* Effect.promise(() =>
               fc.assert(
-                fc.asyncProperty(steps, (sequence) => run(hold(sequence, manner))),
+                fc.asyncProperty(steps(manner.faults), (sequence) => run(hold(sequence, manner))),
                 { numRuns: runs, interruptAfterTimeLimit: longestMillis }
               )
             )

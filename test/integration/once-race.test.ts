@@ -1,13 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Issue } from "../../src/domain/Issue.ts"
-import { call, World, layer as world } from "../support/world.ts"
+import { call, strict, World, layer as world } from "../support/world.ts"
 
 const codeOf = (failure: { readonly kind: string; readonly reason: string }) =>
   `${failure.kind}.${failure.reason}`
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
-  "changes of one card at the same moment",
+layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "changes of one card at the same moment, before a Tasker that checks expected_updated_at,",
   (it) => {
     it.effect("are all made in the end by repeating those that are told so with their own keys", () =>
       Effect.gen(function* () {
@@ -47,22 +47,24 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
         )
       })
     )
-
-    it.effect("leave what a reservation would refuse refused by a dry run as well", () =>
-      Effect.gen(function* () {
-        const { actor } = yield* World
-        const agent = yield* actor(undefined, { maxWrites: 1 })
-        const first = { name: "The only one today", idempotency_key: "dry-taken-key" }
-        yield* call(agent, "tasker_create_issue", first)
-        const dry = (args: object) =>
-          Effect.flip(call(agent, "tasker_create_issue", { dry_run: true, ...args }))
-        const other = { name: "Another", idempotency_key: first.idempotency_key }
-        assert.strictEqual(codeOf(yield* dry(other)), "idempotency.key_reused")
-        assert.strictEqual(
-          codeOf(yield* dry({ name: "One more", idempotency_key: "dry-new-key" })),
-          "limit.quota"
-        )
-      })
-    )
   }
 )
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("a dry run", (it) => {
+  it.effect("refuses what a reservation would refuse", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const agent = yield* actor(undefined, { maxWrites: 1 })
+      const first = { name: "The only one today", idempotency_key: "dry-taken-key" }
+      yield* call(agent, "tasker_create_issue", first)
+      const dry = (args: object) =>
+        Effect.flip(call(agent, "tasker_create_issue", { dry_run: true, ...args }))
+      const other = { name: "Another", idempotency_key: first.idempotency_key }
+      assert.strictEqual(codeOf(yield* dry(other)), "idempotency.key_reused")
+      assert.strictEqual(
+        codeOf(yield* dry({ name: "One more", idempotency_key: "dry-new-key" })),
+        "limit.quota"
+      )
+    })
+  )
+})

@@ -2,8 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { keyRow, meanwhile, outcome, trail, writesUnder } from "../support/evidence.ts"
 import { owner, type TaskerControl } from "../support/tasker.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
-import { card, writeRows } from "../support/writes.ts"
+import { type Actor, call, strict, World, layer as world } from "../support/world.ts"
+import { card, type WriteRow, writeRows } from "../support/writes.ts"
 
 const seat = (tasker: TaskerControl, actor: Actor, active: boolean) =>
   tasker.send("POST", "/members", { ...owner, project_id: actor.project.project.id, active })
@@ -59,48 +59,81 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
       })
     )
 
-    if (op === "create") continue
+    if (op === "create" || op === "comment") continue
 
     it.effect(`frees the key of ${tool} where the card is deleted under its feet`, () =>
-      Effect.gen(function* () {
-        const { actor, tasker } = yield* World
-        const agent = yield* actor()
-        const issueId = yield* card(agent)
-        const key = `deleted-${tool}`
-        const [code] = yield* meanwhile(
-          op,
-          outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
-          tasker.send("DELETE", `/issues/${issueId}`)
-        )
-        assert.strictEqual(code, "tasker.not_found")
-        assert.isUndefined(yield* keyRow(agent, key))
-        assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.not_found"])
-      })
-    )
-
-    if (op === "comment") continue
-
-    it.effect(
-      `frees the key of ${tool} where somebody changes the card first and the caller forbade it`,
-      () =>
-        Effect.gen(function* () {
-          const { actor, tasker } = yield* World
-          const agent = yield* actor()
-          const issueId = yield* card(agent)
-          const seen = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
-          const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
-          const key = `conflict-${tool}`
-          const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
-          const [code] = yield* meanwhile(
-            op,
-            outcome(call(agent, tool, asked)),
-            tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })
-          )
-          assert.strictEqual(code, "tasker.conflict")
-          assert.isUndefined(yield* keyRow(agent, key))
-          assert.lengthOf(yield* writesUnder(agent, key), 0)
-          assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.conflict"])
-        })
+      deletedMeanwhile({ args, op, tool }, "tasker.not_found")
     )
   }
 })
+
+/** Deletes the card between the plan of a write and its sending. */
+const deletedMeanwhile = Effect.fnUntraced(function* (
+  { args, op, tool }: Pick<WriteRow, "args" | "op" | "tool">,
+  told: "tasker.not_found" | "tasker.outcome_unknown"
+) {
+  const { actor, tasker } = yield* World
+  const agent = yield* actor()
+  const issueId = yield* card(agent)
+  const key = `deleted-${tool}`
+  const [code] = yield* meanwhile(
+    op,
+    outcome(call(agent, tool, { ...args(issueId), idempotency_key: key })),
+    tasker.send("DELETE", `/issues/${issueId}`)
+  )
+  assert.strictEqual(code, told)
+  const isFree = told === "tasker.not_found"
+  assert.strictEqual((yield* keyRow(agent, key))?.state, isFree ? undefined : "unknown")
+  assert.deepStrictEqual(yield* trail(agent, key), [isFree ? `failed ${told}` : `unknown ${told}`])
+})
+
+const comment = writeRows.find(({ op }) => op === "comment") as WriteRow
+
+layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "a comment on a deleted card",
+  (it) => {
+    it.effect("is refused with 404 by a strict Tasker, and its key is free", () =>
+      deletedMeanwhile(comment, "tasker.not_found")
+    )
+  }
+)
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+  "a comment on a deleted card, as Plane has it",
+  (it) => {
+    // Plane's sentence for it also stands for a comment that it stored, so it refuses nothing.
+    it.effect("is answered with a sentence that proves nothing, and its key is in doubt", () =>
+      deletedMeanwhile(comment, "tasker.outcome_unknown")
+    )
+  }
+)
+
+layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+  "a refusal by a Tasker that checks expected_updated_at",
+  (it) => {
+    for (const { tool, op, args } of writeRows.filter(({ op }) => !["create", "comment"].includes(op))) {
+      it.effect(
+        `frees the key of ${tool} where somebody changes the card first and the caller forbade it`,
+        () =>
+          Effect.gen(function* () {
+            const { actor, tasker } = yield* World
+            const agent = yield* actor()
+            const issueId = yield* card(agent)
+            const seen = yield* call(agent, "tasker_get_issue", { issue_id: issueId })
+            const { updated_at } = (seen.structured as { issue: { updated_at: string } }).issue
+            const key = `conflict-${tool}`
+            const asked = { ...args(issueId), expected_updated_at: updated_at, idempotency_key: key }
+            const [code] = yield* meanwhile(
+              op,
+              outcome(call(agent, tool, asked)),
+              tasker.send("PATCH", `/issues/${issueId}`, { priority: "urgent" })
+            )
+            assert.strictEqual(code, "tasker.conflict")
+            assert.isUndefined(yield* keyRow(agent, key))
+            assert.lengthOf(yield* writesUnder(agent, key), 0)
+            assert.deepStrictEqual(yield* trail(agent, key), ["failed tasker.conflict"])
+          })
+      )
+    }
+  }
+)

@@ -5,7 +5,7 @@ import { mostLooks } from "../../src/domain/Recovery.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { Idempotency } from "../../src/services/Idempotency.ts"
 import { RecoveryQueue } from "../../src/services/RecoveryQueue.ts"
-import { eventually, keyRow, trail, writesUnder } from "../support/evidence.ts"
+import { eventually, keyRow, taskerAtRest, trail, trailOutcomes, writesUnder } from "../support/evidence.ts"
 import { lose } from "../support/lost.ts"
 import { owner } from "../support/tasker.ts"
 import {
@@ -74,7 +74,7 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
           yield* due(agent, key)
           yield* settles(agent, key, "executed")
           assert.lengthOf(yield* writesUnder(agent, key), 1)
-          assert.deepStrictEqual(yield* trail(agent, key), [unknown, "executed"])
+          assert.deepStrictEqual(yield* trailOutcomes(agent, key), [unknown, "executed"])
           assert.deepStrictEqual(yield* via(agent, key), ["mcp", "recovery"])
           assert.strictEqual(yield* again, "replayed")
         })
@@ -157,6 +157,7 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
       const agent = yield* actor()
       const { issueId, key } = yield* lose(agent, "update", "cut_before")
       yield* tasker.send("PATCH", `/issues/${issueId}`, { name: "A person's name" })
+      yield* taskerAtRest
       const edited = yield* tasker.send("GET", `/issues/${issueId}`)
       yield* due(agent, key)
       yield* settles(agent, key, "unresolved")
@@ -301,7 +302,7 @@ const intent = (agent: Actor) => ({
   _tag: "CreateIssue",
   project_id: agent.project.project.id,
   name: "Card",
-  description_html: "",
+  description_html: "<p></p>",
   priority: "none",
   state_id: null,
   label_ids: [],

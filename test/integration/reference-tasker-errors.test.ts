@@ -38,11 +38,11 @@ layer(BareTasker.layer("strict"), { timeout: "60 seconds", excludeTestServices: 
         assert.deepStrictEqual(said(yield* place.change(randomUUID(), { name: "x" })), [404, missing])
         assert.deepStrictEqual(said(yield* place.create({ name: " " })), [
           400,
-          { name: ["Expected a name that is not blank"] }
+          { name: ["This field may not be blank."] }
         ])
         assert.deepStrictEqual(said(yield* place.create({ parent_id: randomUUID() })), [
           400,
-          { parent_id: ["Parent is not valid issue_id please pass a valid issue_id"] }
+          { non_field_errors: ["Parent is not valid issue_id please pass a valid issue_id"] }
         ])
         assert.deepStrictEqual(said(yield* place.create(external("card"))), [
           409,

@@ -43,6 +43,18 @@ export const trail = (actor: Actor, key: string): Effect.Effect<ReadonlyArray<st
     return rows.map(({ outcome, reason }) => (reason === null ? outcome : `${outcome} ${reason}`))
   }).pipe(Effect.orDie)
 
+/**
+ * Returns the trail without the reason of `executed`. If Tasker's background job moves `updated_at` between
+ * two tries of a change, that reason is `operation.resent`: with such a Tasker it is chance.
+ */
+export const trailOutcomes = (
+  actor: Actor,
+  key: string
+): Effect.Effect<ReadonlyArray<string>, never, World> =>
+  Effect.map(trail(actor, key), (events) =>
+    events.map((event) => (event === "executed operation.resent" ? "executed" : event))
+  )
+
 /** What the database holds of a key; undefined where the key is free. */
 export const keyRow = (actor: Actor, key: string) =>
   Effect.gen(function* () {

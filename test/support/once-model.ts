@@ -5,7 +5,7 @@ import { codeOf } from "../../src/domain/Failure.ts"
 import { allScopes, type Scope } from "../../src/domain/Scope.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import type { ToolResult } from "../../src/tools/Tools.ts"
-import { taskerAtRest, trail, writesUnder } from "./evidence.ts"
+import { taskerAtRest, trailOutcomes, writesUnder } from "./evidence.ts"
 import { type Actor, act, call, grantTerms, shortTimeout, World } from "./world.ts"
 import { card, type WriteRow, writeRows } from "./writes.ts"
 
@@ -32,7 +32,8 @@ export interface Manner {
   readonly switches: Readonly<Record<string, boolean>>
 }
 
-const faults = [
+/** Faults after which Tasker has nothing under way. */
+export const promptFaults: ReadonlyArray<string> = [
   "refuse",
   "rate_limit",
   "unauthorized",
@@ -44,8 +45,7 @@ const faults = [
   "wrong_shape",
   "html",
   "huge",
-  "drop",
-  "delay"
+  "drop"
 ]
 
 const key = fc.nat({ max: writeRows.length - 1 })
@@ -59,32 +59,33 @@ const callStep = fc.record({
   )
 })
 
-export const steps: fc.Arbitrary<ReadonlyArray<Step>> = fc.array(
-  fc.oneof(
-    { weight: 8, arbitrary: callStep },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        do: fc.constant("fault" as const),
-        key,
-        fault: fc.constantFrom(...faults),
-        look: fc.oneof(
-          { weight: 4, arbitrary: fc.constant(false) },
-          { weight: 1, arbitrary: fc.constant(true) }
-        )
-      })
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("token" as const, "heal" as const) }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        do: fc.constant("grant" as const),
-        level: fc.constantFrom<Level>("all", "blind", "reading")
-      })
-    }
-  ),
-  { minLength: 10, maxLength: 30 }
-)
+export const steps = (faults: ReadonlyArray<string>): fc.Arbitrary<ReadonlyArray<Step>> =>
+  fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: callStep },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          do: fc.constant("fault" as const),
+          key,
+          fault: fc.constantFrom(...faults),
+          look: fc.oneof(
+            { weight: 4, arbitrary: fc.constant(false) },
+            { weight: 1, arbitrary: fc.constant(true) }
+          )
+        })
+      },
+      { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("token" as const, "heal" as const) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          do: fc.constant("grant" as const),
+          level: fc.constantFrom<Level>("all", "blind", "reading")
+        })
+      }
+    ),
+    { minLength: 10, maxLength: 30 }
+  )
 
 /** Where a key stands, as far as the replies so far tell. */
 type Stand =
@@ -107,7 +108,9 @@ const definite = new Set([
   "tasker.unauthorized",
   "tasker.unavailable",
   "tasker.timeout",
-  "tasker.contract"
+  "tasker.contract",
+  // The list of cards that a plan reads is too long.
+  "tasker.unsupported"
 ])
 
 /** What a call may be told while another with its key succeeds. */
@@ -245,7 +248,7 @@ export const hold = Effect.fnUntraced(function* (sequence: ReadonlyArray<Step>, 
     assert.strictEqual(stands[n]?.at, "executed", `${keyOf(n)} after all is well again`)
     assert.lengthOf(yield* writesUnder(agent, keyOf(n)), 1, `writes under ${keyOf(n)}`)
     assert.lengthOf(
-      (yield* trail(agent, keyOf(n))).filter((event) => event === "executed"),
+      (yield* trailOutcomes(agent, keyOf(n))).filter((event) => event === "executed"),
       1,
       `executed events of ${keyOf(n)}`
     )

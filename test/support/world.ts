@@ -24,6 +24,7 @@ import * as TaskerInternal from "../../src/layers/tasker/TaskerInternal.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import type { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { Tools } from "../../src/tools/Tools.ts"
+import type { Profile } from "../tasker/Switches.ts"
 import { freshDatabase, pepper, secret } from "./gateway.ts"
 import { type PostgresProxy, postgresProxy } from "./postgres-proxy.ts"
 import { freshTasker, owner, type SeededProject, type TaskerControl } from "./tasker.ts"
@@ -56,6 +57,7 @@ export class World extends Context.Service<
 export const act: Act = { reach: undefined, requestId: "test", key: undefined }
 
 interface Options {
+  readonly profile: Profile
   readonly proxied: boolean
   readonly taskerMillis: number
   readonly deadlineMillis: number
@@ -97,7 +99,7 @@ const world = (options: Options) =>
     Effect.gen(function* () {
       const fresh = yield* freshDatabase
       const proxy = options.proxied ? yield* postgresProxy(fresh.url) : absent
-      const tasker = yield* freshTasker(fresh.url, secret(), { profile: "strict" })
+      const tasker = yield* freshTasker(fresh.url, secret(), { profile: options.profile })
       const database = yield* PgClient.make({ url: Redacted.make(fresh.url), maxConnections: 4 })
       const settings = Settings.layer({
         DATABASE_URL: options.proxied ? proxy.url : fresh.url,
@@ -176,35 +178,37 @@ export const grantTerms = (
 /** As short as a busy machine allows, so that a test of a timeout takes little. */
 export const shortTimeout = 1200
 
-/** Patient: a machine that is busy with other tests is no slow Tasker. */
-export const layer = world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000 })
-/** The same, where the gateway's statements pass through a proxy that tells them and breaks connections. */
-export const proxied = world({ proxied: true, taskerMillis: 5000, deadlineMillis: 20_000 })
+/** Builds the worlds of a gateway before a Tasker of one profile. */
+const worlds = (profile: Profile) => {
+  const patient = { profile, proxied: false, taskerMillis: 5000, deadlineMillis: 20_000 }
+  const brief = { ...patient, taskerMillis: shortTimeout, deadlineMillis: 2 * shortTimeout }
+  return {
+    /** Patient: a machine that is busy with other tests is no slow Tasker. */
+    layer: world(patient),
+    /** Passes the gateway's statements through a proxy that tells them and breaks connections. */
+    proxied: world({ ...patient, proxied: true }),
+    /** Settles writes in doubt without a caller too. */
+    recovering: world({ ...patient, recovering: true }),
+    /** Recovery where a settling, of two looks that each take their time, runs out of its own. */
+    hastyRecovery: world({ ...brief, recovering: true }),
+    /** Takes settings of its own, and settles without a caller if it says so. */
+    withVariables: (
+      variables: Readonly<Record<string, string>>,
+      { recovering = false }: { readonly recovering?: boolean } = {}
+    ) => world({ ...patient, variables, recovering }),
+    /** Soon gives a call to Tasker up. */
+    impatient: world({ ...patient, taskerMillis: shortTimeout }),
+    /** Gives a whole call hardly longer than one call to Tasker. */
+    hasty: world(brief)
+  }
+}
 
-/** The same, where writes in doubt are settled without a caller too. */
-export const recovering = world({
-  proxied: false,
-  taskerMillis: 5000,
-  deadlineMillis: 20_000,
-  recovering: true
-})
-/** Recovery where a settling, of two looks that each take their time, runs out of its own. */
-export const hastyRecovery = world({
-  proxied: false,
-  taskerMillis: shortTimeout,
-  deadlineMillis: 2 * shortTimeout,
-  recovering: true
-})
-/** The same with settings of its own, and with recovery if it says so. */
-export const withVariables = (
-  variables: Readonly<Record<string, string>>,
-  { recovering = false }: { readonly recovering?: boolean } = {}
-) => world({ proxied: false, taskerMillis: 5000, deadlineMillis: 20_000, variables, recovering })
+/** Puts the gateway before a Tasker that behaves as Plane was measured to behave. */
+export const plane = worlds("plane-like")
+export const { layer, proxied, recovering, hastyRecovery, withVariables, impatient, hasty } = plane
 
-/** A gateway that soon gives a call to Tasker up. */
-export const impatient = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 20_000 })
-/** The same, where a whole call may take hardly longer than one call to Tasker. */
-export const hasty = world({ proxied: false, taskerMillis: shortTimeout, deadlineMillis: 2 * shortTimeout })
+/** Puts the gateway before a Tasker that keeps every rule of the contract, for tests of what it makes of those rules. */
+export const strict = worlds("strict")
 
 /** Calls a tool as an actor does, over no edge; an argument that is undefined is left out. */
 export const call = (actor: Actor, name: string, args: object, requestId = "test-request") =>

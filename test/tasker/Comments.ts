@@ -4,7 +4,7 @@ import type { CommentBody, CommentsQuery } from "./Calls.ts"
 import { pagingOf } from "./Cursor.ts"
 import { sanitise } from "./Html.ts"
 import { iso, type StoreError } from "./Once.ts"
-import { alreadyExists, notFound } from "./Refusal.ts"
+import { alreadyExists, notFound, payloadInvalid } from "./Refusal.ts"
 import type { Switches } from "./Switches.ts"
 
 const Comment = Schema.Struct({
@@ -37,7 +37,7 @@ const commentColumns = `id, issue_id, comment_html,
 export class Comments extends Context.Service<
   Comments,
   {
-    /** Oldest first, unless switched. An issue that is not in the project is not found. */
+    /** Oldest first, unless switched. An issue that is not in the project is not found, or has none if switched. */
     readonly list: (
       issueId: string,
       query: CommentsQuery,
@@ -61,9 +61,14 @@ export class Comments extends Context.Service<
       const findIssue = (issueId: string, projectId: string) =>
         sql`select id from issues where id = ${issueId} and project_id = ${projectId}`
 
-      const look = (issueId: string, body: CommentBody, { comment_ids_by_project }: Switches) => sql`
+      const look = (
+        issueId: string,
+        body: CommentBody,
+        { comment_ids_by_project, comments_unbound }: Switches
+      ) => sql`
         select
-          exists (select from issues where id = ${issueId} and project_id = ${body.project_id}) as issue_found,
+          exists (select from issues where id = ${issueId}
+            and (project_id = ${body.project_id} or ${comments_unbound})) as issue_found,
           (select c.id from comments c join issues i on i.id = c.issue_id
             where ${comment_ids_by_project ? sql`i.project_id = ${body.project_id}` : sql`i.id = ${issueId}`}
             and c.external_id = ${body.external_id ?? null} and c.external_source = ${body.external_source ?? null}
@@ -83,7 +88,11 @@ export class Comments extends Context.Service<
             look(issueId, body, switches),
             decodeLook
           )
-          if (!issue_found) return yield* notFound("No such issue in this project.")
+          if (!issue_found) {
+            return yield* switches.comments_unbound
+              ? payloadInvalid
+              : notFound("No such issue in this project.")
+          }
           if (existing_id !== null && switches.dedupe_external) {
             return yield* alreadyExists("Work item comment", existing_id)
           }
@@ -98,7 +107,10 @@ export class Comments extends Context.Service<
       const list: Comments["Service"]["list"] = Effect.fn("Comments.list")(
         function* (issueId, query, switches) {
           const [issue] = yield* Effect.flatMap(findIssue(issueId, query.project_id), decodeIds)
-          if (issue === undefined) return yield* notFound("No such issue in this project.")
+          if (issue === undefined) {
+            if (switches.comments_unbound) return { results: [], next_cursor: null }
+            return yield* notFound("No such issue in this project.")
+          }
           const { after, limit, next, offset } = yield* pagingOf(query, switches)
           const order = sql.literal(switches.newest_comments_first ? "desc" : "asc")
           const beyond = sql.literal(switches.newest_comments_first ? "<" : ">")

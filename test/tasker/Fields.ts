@@ -17,8 +17,8 @@ export const UserId = Text.check(Schema.isBetweenLength(1, 128))
 export const Name = Text.pipe(
   Schema.decodeTo(
     Schema.String.check(
-      Schema.isMinCodePoints(1, { message: "Expected a name that is not blank" }),
-      Schema.isMaxCodePoints(255, { message: "Expected at most 255 characters" })
+      Schema.isMinCodePoints(1, { message: "This field may not be blank." }),
+      Schema.isMaxCodePoints(255, { message: "Ensure this field has no more than 255 characters." })
     ),
     SchemaTransformation.trim()
   )
@@ -34,7 +34,9 @@ const isCalendarDate = (text: string) =>
   new Date(text).toISOString().startsWith(text)
 
 export const CalendarDate = Schema.String.check(
-  Schema.makeFilter(isCalendarDate, { message: "Expected a date such as 2026-11-24" })
+  Schema.makeFilter(isCalendarDate, {
+    message: "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."
+  })
 )
 
 export const Instant = Schema.String.check(

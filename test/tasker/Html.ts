@@ -4,7 +4,7 @@ import rehypeSanitize, { type Options } from "rehype-sanitize"
 import rehypeStringify from "rehype-stringify"
 import { unified } from "unified"
 import { respell } from "../plane/Html.ts"
-import { invalidField, type Refusal } from "./Refusal.ts"
+import { invalidField, invalidTogether, mayNotBeNull, type Refusal } from "./Refusal.ts"
 import type { Switches } from "./Switches.ts"
 
 /** Elements of the editor that HTML does not know: people, pictures, files and other pages in a text. */
@@ -82,8 +82,7 @@ export const sanitise = (field: string, html: string): Effect.Effect<string, Ref
 
 export const emptyHtml = "<p></p>"
 
-const message = "Invalid HTML passed"
-const invalidHtml = invalidField("description_html", message, { non_field_errors: [message] })
+const invalidHtml = invalidTogether("description_html", "Invalid HTML passed")
 
 /** Makes what is stored of a description. */
 export const description = Effect.fnUntraced(function* (
@@ -91,6 +90,7 @@ export const description = Effect.fnUntraced(function* (
   { refuse_empty_html, respell_html }: Pick<Switches, "refuse_empty_html" | "respell_html">
 ): Effect.fn.Return<string, Refusal> {
   const respelled = html === null ? undefined : yield* respelling(html)
+  if (refuse_empty_html && html === null) return yield* invalidField("description_html", mayNotBeNull)
   if (refuse_empty_html && respelled === undefined) return yield* invalidHtml
   if (html === null) return emptyHtml
   return respell_html ? (respelled ?? emptyHtml) : yield* sanitise("description_html", html)

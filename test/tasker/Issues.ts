@@ -2,27 +2,14 @@ import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Random, Schema } from "effect"
 import type { CardChange, CreateBody, ListQuery } from "./Calls.ts"
 import { Card, cardColumns, decodeCards } from "./Card.ts"
-import { description, emptyHtml } from "./Html.ts"
+import { emptyHtml } from "./Html.ts"
 import { type IssuePage, listing } from "./Listing.ts"
 import type { StoreError } from "./Once.ts"
 import { fold } from "./Projects.ts"
+import { type Manner, References, referencing, requireOrder, settle } from "./References.ts"
 import { alreadyExists, changedSince, invalidField, noSuchProject, notFound } from "./Refusal.ts"
 import type { Switches } from "./Switches.ts"
 
-/** How a write is carried out. */
-export interface Manner {
-  /** Labels, assignees and state don't take. */
-  readonly drop: boolean
-  readonly switches: Switches
-}
-
-const References = Schema.Struct({
-  default_state_id: Schema.NullOr(Schema.String),
-  state_found: Schema.Boolean,
-  parent_found: Schema.Boolean,
-  labels_found: Schema.Array(Schema.String),
-  assignees_found: Schema.Array(Schema.String)
-})
 const decodeLook = Schema.decodeUnknownEffect(
   Schema.Tuple([
     Schema.Struct({
@@ -43,18 +30,9 @@ type NewCard = Omit<
   "id" | "sequence_id" | "identifier" | "external_id" | "created_at" | "updated_at" | "workspace_slug"
 >
 
-/** In the order in which they were asked for, each once, without those that are not there. */
-const known = (asked: ReadonlyArray<string>, found: ReadonlyArray<string>) =>
-  [...new Set(asked)].filter((id) => found.includes(id))
-
 /** Plane answers a create before the moment of its creation is final. */
 const earlier = (instant: string, millis: number) =>
   `${new Date(Date.parse(instant) - millis).toISOString().slice(0, -1)}${instant.slice(-4)}`
-
-const requireOrder = (start: string | null, target: string | null) =>
-  start !== null && target !== null && start > target
-    ? Effect.fail(invalidField("start_date", "Start date cannot exceed target date"))
-    : Effect.void
 
 /** The cards. Everything that writes has to run inside a transaction. */
 export class Issues extends Context.Service<
@@ -75,17 +53,7 @@ export class Issues extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* PgClient.PgClient
       const columns = sql.literal(cardColumns)
-
-      /** What a change refers to, as far as it is there: columns for a `select`. */
-      const references = (projectId: string, change: Partial<CreateBody>) => sql`
-        (select id from states where project_id = ${projectId} and is_default) as default_state_id,
-        exists (select from states where project_id = ${projectId} and id = ${change.state_id ?? null}) as state_found,
-        exists (select from issues where project_id = ${projectId} and id = ${change.parent_id ?? null})
-          as parent_found,
-        array(select id from labels
-          where project_id = ${projectId} and id = any(${change.label_ids ?? []}::uuid[])) as labels_found,
-        array(select id from members where project_id = ${projectId} and active and role >= 15
-          and id = any(${change.assignee_ids ?? []}::text[])) as assignees_found`
+      const references = referencing(sql)
 
       const look = (body: CreateBody) => sql`
         select ${references(body.project_id, body)},
@@ -141,35 +109,6 @@ export class Issues extends Context.Service<
         )
         select ${columns} from saved i join projects p on p.id = i.project_id`
 
-      /** What a change makes of the fields it names, given what it refers to. */
-      const settle = Effect.fnUntraced(function* (
-        change: Partial<CreateBody>,
-        found: typeof References.Type,
-        { drop, switches }: Manner
-      ) {
-        if (change.state_id != null && !found.state_found) {
-          return yield* invalidField("state_id", "State is not valid please pass a valid state_id")
-        }
-        if (change.parent_id != null && !found.parent_found) {
-          return yield* invalidField("parent_id", "Parent is not valid issue_id please pass a valid issue_id")
-        }
-        const html = change.description_html
-        const { name, priority, start_date, target_date, parent_id, state_id, label_ids, assignee_ids } =
-          change
-        return {
-          ...(name !== undefined && { name }),
-          ...(html !== undefined && { description_html: yield* description(html, switches) }),
-          ...(priority !== undefined && { priority }),
-          ...(start_date !== undefined && { start_date }),
-          ...(target_date !== undefined && { target_date }),
-          ...(parent_id !== undefined && { parent_id }),
-          ...(state_id != null && !drop && { state_id }),
-          ...(label_ids !== undefined && !drop && { label_ids: known(label_ids, found.labels_found) }),
-          ...(assignee_ids !== undefined &&
-            !drop && { assignee_ids: known(assignee_ids, found.assignees_found) })
-        }
-      })
-
       const create = Effect.fn("Issues.create")(function* (body: CreateBody, manner: Manner) {
         const [found] = yield* Effect.flatMap(look(body), decodeLook)
         const { switches } = manner
@@ -198,7 +137,7 @@ export class Issues extends Context.Service<
           project_id: body.project_id,
           state_id
         }
-        yield* requireOrder(made.start_date, made.target_date)
+        yield* requireOrder(body, made, switches)
         const [row] = yield* Effect.flatMap(insert(made, body), decodeCards)
         if (row === undefined) return yield* noSuchProject
         return switches.early_created_at
@@ -225,7 +164,7 @@ export class Issues extends Context.Service<
           return yield* invalidField("parent_id", "An issue can't be its own parent")
         }
         const after: Card = { ...found, ...(yield* settle(asked, found, manner)) }
-        yield* requireOrder(after.start_date, after.target_date)
+        yield* requireOrder(asked, after, switches)
         const [row] = yield* Effect.flatMap(save(after), decodeCards)
         return row ?? (yield* notFound("No such issue in this project."))
       })

@@ -1,4 +1,4 @@
-import { Effect, Schema, SchemaIssue } from "effect"
+import { Effect, Predicate, Schema, SchemaIssue } from "effect"
 import { type Answer, answer } from "./Answer.ts"
 import type { Switches } from "./Switches.ts"
 
@@ -78,6 +78,16 @@ export const invalidField = (field: string, message: string, planeBody: unknown 
     plane: { status: 400, body: planeBody }
   })
 
+export const mayNotBeNull = "This field may not be null."
+
+/** Refuses a field in which Plane sees a fault of the whole request. */
+export const invalidTogether = (field: string, message: string) =>
+  invalidField(field, message, { non_field_errors: [message] })
+
+/** Refuses ids that no project has, by the field and the position in which they were asked for. */
+export const unknownIds = (faults: ReadonlyArray<readonly [path: ReadonlyArray<string>, id: string]>) =>
+  refusedFields(faults.map(([path, id]) => [path, `Invalid pk "${id}" - object does not exist.`]))
+
 export const notJson = new Refusal({
   status: 400,
   error: "invalid",
@@ -109,6 +119,13 @@ export const alreadyExists = (kind: "Issue" | "Work item comment", id: string | 
       body: { error: `${kind} with the same external id and external source already exists`, id }
     }
   })
+
+export const payloadInvalid = new Refusal({
+  status: 404,
+  error: "not_found",
+  detail: "No such issue.",
+  plane: { status: 400, body: { error: "The payload is not valid" } }
+})
 
 /** Without an id, so that it can't be taken for `alreadyExists`. */
 export const changedSince = (expected: string, actual: string) =>
@@ -142,24 +159,53 @@ export const refusedOnPurpose = new Refusal({
   plane: { status: 400, body: { non_field_errors: ["Refused on purpose."] } }
 })
 
+type FieldFault = readonly [path: ReadonlyArray<string>, message: string]
+
+/** Puts each message under its field; of a list, under the position in it. */
+const planeFields = (faults: ReadonlyArray<FieldFault>) => {
+  const body: Record<string, Array<string> | Record<string, Array<string>>> = {}
+  for (const [[field = "non_field_errors", ...within], message] of faults) {
+    const at = within.join(".")
+    const held = body[field]
+    if (at === "") body[field] = [...(Array.isArray(held) ? held : []), message]
+    else if (!Array.isArray(held)) body[field] = { ...held, [at]: [...(held?.[at] ?? []), message] }
+  }
+  return body
+}
+
+const refusedFields = (faults: ReadonlyArray<FieldFault>, planeFaults = faults) => {
+  const fields: Record<string, Array<string>> = {}
+  for (const [path, message] of faults) {
+    const field = path.join(".") || "body"
+    fields[field] = [...(fields[field] ?? []), message]
+  }
+  return new Refusal({
+    status: 400,
+    error: "invalid",
+    detail: "The call is not valid.",
+    fields,
+    plane: { status: 400, body: planeFields(planeFaults) }
+  })
+}
+
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const valueAt = (input: unknown, path: ReadonlyArray<string>) =>
+  path.reduce<unknown>((value, name) => (Predicate.hasProperty(value, name) ? value[name] : undefined), input)
 
 /** Decodes what a client sent, or refuses it with every fault named field by field. */
 export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
   const decode = Schema.decodeUnknownEffect(schema, { errors: "all" })
   return (input: unknown): Effect.Effect<S["Type"], Refusal> =>
     Effect.mapError(decode(input), (failure) => {
-      const fields: Record<string, Array<string>> = {}
-      for (const { path, message } of format(failure.issue).issues) {
-        const field = (path ?? []).map(String).join(".") || "body"
-        fields[field] = [...(fields[field] ?? []), message]
-      }
-      return new Refusal({
-        status: 400,
-        error: "invalid",
-        detail: "The call is not valid.",
-        fields,
-        plane: { status: 400, body: fields }
+      const faults = format(failure.issue).issues.map(
+        ({ path, message }): FieldFault => [(path ?? []).map(String), message]
+      )
+      const inPlanesWords = faults.map(([path, message]): FieldFault => {
+        const value = valueAt(input, path)
+        if (path.length === 0 || (value !== undefined && value !== null)) return [path, message]
+        return [path, value === null ? mayNotBeNull : "This field is required."]
       })
+      return refusedFields(faults, inPlanesWords)
     })
 }

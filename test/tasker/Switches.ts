@@ -38,6 +38,12 @@ export const Switches = Schema.Struct({
   accept_own_parent: Schema.Boolean,
   /** The response to a create has an earlier `created_at` than every later response. */
   early_created_at: Schema.Boolean,
+  /** Labels, assignees, a state or a parent that no project has are refused. False: labels and assignees are dropped. */
+  refuse_unknown_ids: Schema.Boolean,
+  /** Start and target date are compared only if the request has both. False: as the card would have them. */
+  dates_by_request: Schema.Boolean,
+  /** A comment's card is not looked for in the project. False: a card of another project is not found. */
+  comments_unbound: Schema.Boolean,
   /** Cards are listed by `project_id` alone, all of them in one response. */
   only_by_project: Schema.Boolean,
   /** Cards and comments carry their `external_id`. */
@@ -65,6 +71,9 @@ const strict: Switches = {
   plane_errors: false,
   accept_own_parent: false,
   early_created_at: false,
+  refuse_unknown_ids: false,
+  dates_by_request: false,
+  comments_unbound: false,
   only_by_project: false,
   external_ids_shown: true
 }
@@ -94,6 +103,9 @@ export const profiles = {
     plane_errors: true,
     accept_own_parent: true,
     early_created_at: true,
+    refuse_unknown_ids: true,
+    dates_by_request: true,
+    comments_unbound: true,
     only_by_project: false,
     external_ids_shown: true
   },

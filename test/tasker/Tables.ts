@@ -63,8 +63,7 @@ const tables = [
     draft boolean not null default false,
     created_at timestamptz not null,
     updated_at timestamptz not null,
-    unique (project_id, sequence_id),
-    check (start_date <= target_date)
+    unique (project_id, sequence_id)
   )`,
   `create index if not exists issues_newest on issues (project_id, created_at desc, id desc)`,
   `create index if not exists issues_external on issues (project_id, external_id)`,

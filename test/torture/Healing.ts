@@ -1,6 +1,6 @@
-import { isOpen } from "./check/Checker.ts"
 import { explain } from "./check/Open.ts"
 import { readRecords } from "./check/Records.ts"
+import { isOpen } from "./check/Seen.ts"
 import { tell } from "./check/Story.ts"
 import type { History } from "./History.ts"
 import { mayLinger } from "./HoldUps.ts"

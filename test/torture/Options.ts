@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
 import { kindsBefore } from "./Plan.ts"
-import { sabotages, tellingFaults } from "./sabotage/Sabotages.ts"
+import { focusOf, sabotages } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
@@ -33,7 +33,8 @@ export const usage = `npm run torture -- [options]
   --profile <name>     of the reference Tasker: ${profiles.join(", ")} (plane-like)
   --plane-limit <n>    requests a minute that the reference Plane grants, 0 for any number (0)
   --sabotage <name>    builds a fault into them: ${Object.keys(sabotages).join(", ")};
-                       all: each in turn, which ends well where each was found and none where there is none
+                       several by commas, or all: each in turn, which ends well if each was found, and none where
+                       there is none
   --lease <ms>         how long a lease lasts, instead of as long as the product's (with a sabotage 500)
   --focus <kind,…>     kinds of faults that strike more often (with a sabotage: those under which one shows)
   --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage)
@@ -42,7 +43,11 @@ export const usage = `npm run torture -- [options]
 /** Of sabotaged runs, in milliseconds. */
 const shortLease = 500
 
-export const everySabotage = "all"
+const everySabotage = "all"
+
+/** The sabotages that `--sabotage` names: one, several by commas, or all. */
+export const sabotagesIn = (text: string): ReadonlyArray<string> =>
+  text === everySabotage ? Object.keys(sabotages) : text.split(",")
 
 /** Throws with words for whoever called where an option is not what it should be. */
 export const optionsOf = (args: ReadonlyArray<string>): Options => {
@@ -70,7 +75,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return value
   }
   const { sabotage } = values
-  if (sabotage !== undefined && sabotage !== everySabotage && !Object.hasOwn(sabotages, sabotage)) {
+  if (sabotage !== undefined && !sabotagesIn(sabotage).every((name) => Object.hasOwn(sabotages, name))) {
     throw new Error(`--sabotage: expected one of ${Object.keys(sabotages).join(", ")}`)
   }
   const one = <Name extends string>(name: string, text: string, all: ReadonlyArray<Name>): Name => {
@@ -82,7 +87,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??
-    (sabotage === undefined ? [] : tellingFaults.filter((kind) => everyKind.includes(kind)))
+    (sabotage === undefined ? [] : focusOf(sabotage, everyKind))
   const unknown = focus.find((kind) => !everyKind.includes(kind))
   if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)
@@ -99,7 +104,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     lease:
       values.lease !== undefined
         ? number("lease", values.lease, 100, 60_000)
-        : sabotage === undefined
+        : sabotage === undefined || sabotages[sabotage]?.usualLease === true
           ? undefined
           : shortLease,
     out: values.out ?? `.torture/${seed}${sabotage === undefined ? "" : `-${sabotage}`}`

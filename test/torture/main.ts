@@ -12,10 +12,10 @@ import { histories, report } from "./check/Report.ts"
 import { counterpartOf } from "./counterparts/Counterpart.ts"
 import { historyIn } from "./History.ts"
 import { inFlightAfter, mayLinger } from "./HoldUps.ts"
-import { everySabotage, type Options, optionsOf, usage } from "./Options.ts"
+import { type Options, optionsOf, sabotagesIn, usage } from "./Options.ts"
 import { kindOf, planOf } from "./Plan.ts"
 import { play } from "./Play.ts"
-import { everySabotageFound, type WrittenVerdict } from "./sabotage/found.ts"
+import { sabotagesFound, type WrittenVerdict } from "./sabotage/found.ts"
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -111,5 +111,6 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${usage}\n`)
   process.exit(2)
 }
-const well = options.sabotage === everySabotage ? await everySabotageFound(options) : await torture(options)
+const named = options.sabotage === undefined ? [] : sabotagesIn(options.sabotage)
+const well = named.length > 1 ? await sabotagesFound(options, named) : await torture(options)
 process.exit(well ? 0 : 1)

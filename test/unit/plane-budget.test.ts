@@ -9,19 +9,23 @@ import type { Purpose } from "../../src/services/TaskerAdapter.ts"
 const limit = 20
 
 /** Rows in memory, by the test's clock. */
-const counterOf = (rows: { windows: ReadonlyArray<KeyWindow> }): Counter => ({
+interface Rows {
+  windows: ReadonlyArray<KeyWindow>
+  counts: number
+}
+
+const counterOf = (rows: Rows): Counter => ({
   update: (change) =>
     Effect.map(Clock.currentTimeMillis, (millis) => {
       const [changed, result] = change(rows.windows, Math.floor(millis / 1000))
       rows.windows = changed
+      rows.counts += 1
       return result
     })
 })
 
 const begin = Effect.fnUntraced(function* (keys = 1) {
-  const rows: { windows: ReadonlyArray<KeyWindow> } = {
-    windows: Array.from({ length: keys }, () => emptyWindow)
-  }
+  const rows: Rows = { windows: Array.from({ length: keys }, () => emptyWindow), counts: 0 }
   yield* TestClock.setTime(1_800_000_000_000)
   const budget = yield* PlaneBudget.make(counterOf(rows), limit, () => true)
   const take = (purpose: Purpose, requests: number, agent = "agent") =>
@@ -39,7 +43,7 @@ const begin = Effect.fnUntraced(function* (keys = 1) {
   const used = Effect.map(Clock.currentTimeMillis, (millis) =>
     rows.windows.reduce((sum, window) => sum + usedIn(window, Math.floor(millis / 1000)), 0)
   )
-  return { budget, spend, take, used }
+  return { budget, spend, take, used, counts: Effect.sync(() => rows.counts) }
 })
 
 /** Lets every fiber go as far as it can. */
@@ -56,6 +60,16 @@ describe("the budget of requests", () => {
       }
       yield* spend("settle", 10)
       assert.strictEqual((yield* Effect.flip(take("settle", 1))).because, "budget")
+    })
+  )
+
+  it.effect("calls that wait at the same time are counted together", () =>
+    Effect.gen(function* () {
+      const { counts, take, used } = yield* begin(3)
+      const agents = Array.from({ length: 40 }, (_, at) => `agent-${at}`)
+      yield* Effect.forEach(agents, (agent) => take("write", 1, agent), { concurrency: "unbounded" })
+      assert.strictEqual(yield* used, 40)
+      assert.isAtMost(yield* counts, 3)
     })
   )
 

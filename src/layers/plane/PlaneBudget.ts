@@ -2,7 +2,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Latch, type Scope } from "effect"
 import { storage } from "../database/storage.ts"
 import type { NotAsked } from "../tasker/TaskerGate.ts"
 import type { Counter } from "./planeCounter.ts"
-import { type Asking, next, type Waiter } from "./planeLine.ts"
+import { type Asking, inOrder, type Waiter } from "./planeLine.ts"
 import { allot, corrected, freeIn, type KeyWindow, secondsUntil, withRequests } from "./planeWindow.ts"
 
 /**
@@ -77,25 +77,43 @@ export const make = Effect.fnUntraced(function* (
       return [changed, result]
     })
 
-  const attempt = ({ purpose, requests }: Asking) =>
+  /** Counts requests for calls in their order, up to the first for which there are too few. */
+  const attempt = (all: ReadonlyArray<Asking>) =>
     Effect.flatMap(monotonicMillis, (atMillis) =>
-      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, Taken | Short] => {
-        const terms = { limit, keptBack: purpose === "settle" ? 0 : keptForSettling }
-        const usable = windows.map((window, key) =>
-          isUsable(key) ? window : { ...window, heldUntil: Number.POSITIVE_INFINITY }
-        )
-        const counts = allot(usable, requests, terms, now)
-        if (counts === undefined) {
-          const total = usable.reduce((sum, window) => sum + freeIn(window, limit, now), 0)
-          const seconds = secondsUntil(usable, requests, terms, now)
-          return [windows, { _tag: "Short", by: requests - (total - terms.keptBack), millis: seconds * 1000 }]
+      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, ReadonlyArray<Taken | Short>] => {
+        let standing = windows
+        const outcomes: Array<Taken | Short> = []
+        for (const asking of all) {
+          const [changed, outcome] = taken(standing, asking, now, atMillis)
+          standing = changed
+          outcomes.push(outcome)
+          if ("_tag" in outcome) break
         }
-        const changed = windows.map((window, key) =>
-          counts[key] ? withRequests(window, now, counts[key], now) : window
-        )
-        return [changed, { second: now, counts, atMillis }]
+        return [standing, outcomes]
       })
     )
+
+  const taken = (
+    windows: ReadonlyArray<KeyWindow>,
+    { purpose, requests }: Asking,
+    now: number,
+    atMillis: number
+  ): readonly [ReadonlyArray<KeyWindow>, Taken | Short] => {
+    const terms = { limit, keptBack: purpose === "settle" ? 0 : keptForSettling }
+    const usable = windows.map((window, key) =>
+      isUsable(key) ? window : { ...window, heldUntil: Number.POSITIVE_INFINITY }
+    )
+    const counts = allot(usable, requests, terms, now)
+    if (counts === undefined) {
+      const total = usable.reduce((sum, window) => sum + freeIn(window, limit, now), 0)
+      const seconds = secondsUntil(usable, requests, terms, now)
+      return [windows, { _tag: "Short", by: requests - (total - terms.keptBack), millis: seconds * 1000 }]
+    }
+    const changed = windows.map((window, key) =>
+      counts[key] ? withRequests(window, now, counts[key], now) : window
+    )
+    return [changed, { second: now, counts, atMillis }]
+  }
 
   const refuse = (
     waiter: Waiter<Taken, NotAsked>,
@@ -107,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
     return Deferred.fail(waiter.done, refusal)
   }
 
-  /** Serves the line's first, or waits until that may be possible. */
+  /** Serves the line by one count, as far as there are requests, or waits until its first can be served. */
   const serve = Effect.gen(function* () {
     // Before the line is looked at, so that no arrival goes unnoticed.
     yield* arrival.close
@@ -115,26 +133,39 @@ export const make = Effect.fnUntraced(function* (
     for (const waiter of line) {
       if (waiter.deadline <= now) yield* refuse(waiter, "budget", waiter.advisedMillis)
     }
-    const first = next(line, served)
+    const order = inOrder(line, served, turns)
+    const [first] = order
     if (first === undefined) return yield* arrival.await
-    const attempted = yield* Effect.exit(storage(attempt(first.asking)))
+    const attempted = yield* Effect.exit(storage(attempt(order.map(({ asking }) => asking))))
     if (Exit.isFailure(attempted)) {
       if (Cause.hasDies(attempted.cause)) yield* Effect.logError("Failed to count requests", attempted.cause)
       return yield* refuse(first, "uncounted", uncountedMillis)
     }
-    const outcome = attempted.value
-    if (!("_tag" in outcome)) {
-      served.set(first.asking.agent, ++turns)
-      outstanding += first.asking.requests
-      return yield* line.delete(first) ? Deferred.succeed(first.done, outcome) : settle(outcome, [])
+    for (const [at, outcome] of attempted.value.entries()) {
+      const waiter = order[at]
+      if (waiter === undefined) continue
+      yield* "_tag" in outcome ? short(waiter, outcome, now) : grant(waiter, outcome)
     }
-    first.advisedMillis = outcome.millis
-    if (now + outcome.millis > first.deadline && outcome.by > outstanding) {
-      return yield* refuse(first, "budget", outcome.millis)
-    }
-    const pause = Math.min(outcome.millis, first.deadline - now)
-    yield* Effect.raceFirst(Effect.sleep(pause), arrival.await)
   })
+
+  const grant = (waiter: Waiter<Taken, NotAsked>, requests: Taken): Effect.Effect<unknown> =>
+    Effect.suspend((): Effect.Effect<unknown> => {
+      served.set(waiter.asking.agent, ++turns)
+      outstanding += waiter.asking.requests
+      return line.delete(waiter) ? Deferred.succeed(waiter.done, requests) : settle(requests, [])
+    })
+
+  /** Refuses a call for which requests will not be free in time, or waits until they may be. */
+  const short = (
+    waiter: Waiter<Taken, NotAsked>,
+    { by, millis }: Short,
+    now: number
+  ): Effect.Effect<unknown> =>
+    Effect.suspend((): Effect.Effect<unknown> => {
+      waiter.advisedMillis = millis
+      if (now + millis > waiter.deadline && by > outstanding) return refuse(waiter, "budget", millis)
+      return Effect.raceFirst(Effect.sleep(Math.min(millis, waiter.deadline - now)), arrival.await)
+    })
 
   const settle: Budget["settle"] = ({ atMillis, counts, second }, sent) =>
     Effect.suspend(() => {

@@ -103,7 +103,8 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
       const page = yield* pageOf(query)
       // Only a search reads texts, which make a page many times as long.
       const listed = yield* ask(Calls.listCards(who, place, page, query.search !== undefined))
-      return hasFilters(query) ? { ...listed, total_count: null } : listed
+      const { total_count } = listed
+      return { ...listed, total_count: hasFilters(query) ? null : total_count, listed_count: total_count }
     }),
     listComments: Effect.fnUntraced(function* (who, query) {
       yield* entered(who, query.project_id)

@@ -1,8 +1,9 @@
-import { isDeepStrictEqual } from "node:util"
 import type { Event } from "../History.ts"
+import { agree, idIn, settledIn } from "./Answers.ts"
 import { untold } from "./Doubles.ts"
 import { explain } from "./Open.ts"
-import type { EventRow, KeyRow, Records, TaskerWrite } from "./Records.ts"
+import type { Records } from "./Records.ts"
+import { type Group, index, isOpen, nameOf, type Seen } from "./Seen.ts"
 import { overAnother, tooEarly } from "./Sends.ts"
 import {
   acknowledged,
@@ -177,62 +178,7 @@ const ofDoubles = (told: Told, seen: Seen, { repeatsChanges }: Facts, tally: Tal
   else find("doubled untold", `${told.tool} ${told.op} is ${times} writes in Tasker, and ${why}`, [told])
 }
 
-export const isOpen = ({ state }: Pick<KeyRow, "state">): boolean =>
-  state === "in_progress" || state === "unknown" || state === "unresolved"
-
 type Find = (rule: Rule, what: string, ops: ReadonlyArray<Told>) => void
-
-/** Everything under one key of one agent. */
-interface Group {
-  readonly ops: Array<Told>
-  readonly rows: Array<KeyRow>
-  readonly events: Array<EventRow>
-  executedEvents: number
-}
-
-interface Seen {
-  readonly groups: ReadonlyMap<string, Group>
-  readonly done: (told: Told) => ReadonlyArray<TaskerWrite>
-  readonly groupOf: (told: Told) => Group
-  readonly standing: (told: Told) => number
-  /** Request ids under which a success was put on record. */
-  readonly audited: ReadonlySet<string>
-}
-
-const nameOf = (agent: string, key: string): string => `${agent} ${key}`
-
-const index = (records: Records, story: Story): Seen => {
-  const groups = new Map<string, Group>()
-  const group = (agent: string, key: string): Group => {
-    const name = nameOf(agent, key)
-    const known = groups.get(name) ?? { ops: [], rows: [], events: [], executedEvents: 0 }
-    groups.set(name, known)
-    return known
-  }
-  for (const told of story.operations.values()) group(told.agent, told.key).ops.push(told)
-  for (const row of records.keys) group(row.agent_id, row.key).rows.push(row)
-  const audited = new Set<string>()
-  for (const event of records.events) {
-    if (event.agent_id === null || event.idempotency_key === null) continue
-    const known = group(event.agent_id, event.idempotency_key)
-    known.events.push(event)
-    if (event.outcome === "executed") known.executedEvents += 1
-    if (event.outcome === "executed" || event.outcome === "replayed") audited.add(event.request_id)
-  }
-  const writes = Map.groupBy(records.writes, ({ effect }) => effect)
-  return {
-    groups,
-    audited,
-    done: ({ effect }) => writes.get(effect) ?? [],
-    groupOf: ({ agent, key }) => group(agent, key),
-    standing: ({ effect }) => {
-      const [kind, mark = ""] = effect.split(" ")
-      return (kind === "create" ? records.cards : kind === "comment" ? records.comments : none).get(mark) ?? 0
-    }
-  }
-}
-
-const none: ReadonlyMap<string, number> = new Map()
 
 const ofOperation = (told: Told, seen: Seen, find: Find): void => {
   const done = seen.done(told)
@@ -285,29 +231,6 @@ const ofKey = (group: Group, seen: Seen, find: Find): void => {
     find("unaudited", `key ${first.key} is executed without an event`, ops)
   }
 }
-
-const idIn = (answer: Readonly<Record<string, unknown>>): unknown => {
-  const { comment, issue } = answer as { comment?: { id?: unknown }; issue?: { id?: unknown } }
-  return comment?.id ?? issue?.id
-}
-
-/** The parts of an answer that stay as they were first given. */
-const settledIn = (answer: Readonly<Record<string, unknown>> | null | undefined): unknown => {
-  if (answer === null || answer === undefined) return answer
-  const { warnings: _, ...rest } = answer
-  return rest
-}
-
-/** Whether two answers say the same where both say something: what is shown depends on the scopes of the moment. */
-const agree = (one: unknown, other: unknown): boolean => {
-  if (!isObject(one) || !isObject(other)) return isDeepStrictEqual(one, other)
-  return Object.keys(one).every(
-    (name) => name === "replayed" || !(name in other) || agree(one[name], other[name])
-  )
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Effects that cards have from their making: a create that was carried out in part is completed with them. */
 const madeWith = (records: Records, { operations }: Story): ReadonlySet<string> => {

@@ -4,7 +4,7 @@ import type { WriteRow } from "../../support/writes.ts"
 import { type Gateway, startGateway } from "./Gateway.ts"
 import { type Holding, look, mayLinger, operationIdOf, runOut, settleAfter } from "./Holding.ts"
 import type { Place } from "./Place.ts"
-import { callOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
+import { callOf, patientCallOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
 import { until } from "./until.ts"
 import { type Point, pointName, type Trace } from "./Watch.ts"
 
@@ -175,18 +175,18 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     })
 
     const calledAgain = Effect.fnUntraced(function* (scene: Scene) {
-      const atOnce = yield* callOf(gateway, scene)
+      const atOnce = yield* patientCallOf(gateway, scene)
       yield* runOut(place, scene)
-      const told = yield* callOf(gateway, scene)
+      const told = yield* patientCallOf(gateway, scene)
       const early: Early = {
         told,
         mayLinger: yield* mayLinger(place, scene),
         holding: yield* look(place, scene)
       }
       yield* settleAfter(place, scene)
-      const first = yield* callOf(gateway, scene)
+      const first = yield* patientCallOf(gateway, scene)
       const settled = yield* look(place, scene)
-      const second = yield* callOf(gateway, scene)
+      const second = yield* patientCallOf(gateway, scene)
       return {
         atOnce: atOnce as Told | undefined,
         early: early as Early | undefined,
@@ -203,8 +203,8 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
       )
       yield* until(`a call of ${scene.tool} is settled without its caller`, isSettled)
       const settled = yield* look(place, scene)
-      const first = yield* callOf(gateway, scene)
-      const second = yield* callOf(gateway, scene)
+      const first = yield* patientCallOf(gateway, scene)
+      const second = yield* patientCallOf(gateway, scene)
       return {
         atOnce: undefined as Told | undefined,
         early: undefined as Early | undefined,

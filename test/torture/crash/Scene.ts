@@ -112,3 +112,16 @@ export const callOf = (
     }),
     Effect.catch(() => Effect.succeed<Told>({ _tag: "Cut" }))
   )
+
+/** Repeats a call for as long as it is refused for want of requests to Tasker: such a refusal takes no key. */
+export const patientCallOf = Effect.fnUntraced(function* (gateway: Gateway, scene: Scene) {
+  let told = yield* callOf(gateway, scene)
+  for (let left = mostRepeats; left > 0 && isRateLimited(told); left--) {
+    yield* Effect.sleep("1 second")
+    told = yield* callOf(gateway, scene)
+  }
+  return told
+})
+
+const isRateLimited = (told: Told): boolean => told._tag === "Refused" && told.code === "tasker.rate_limited"
+const mostRepeats = 30

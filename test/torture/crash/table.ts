@@ -102,7 +102,8 @@ const cellsOf = (
 const inDatabase = ({ after: { events, key, leased } }: Crash): string =>
   [
     key === "free" ? "nothing" : key === "in_progress" && !leased ? "in_progress, lease run out" : key,
-    ...(events.length === 0 ? [] : [`event ${events.join(", ")}`])
+    // If `updated_at` has moved by then is a matter of milliseconds.
+    ...(events.length === 0 ? [] : [`event ${events.join(", ").replaceAll(" operation.resent", "")}`])
   ].join(", ")
 
 const writes = (count: number): string =>

@@ -11,6 +11,10 @@ export interface Sabotage {
   readonly what: string
   /** What the checker says of it: one of these at least. */
   readonly shows: ReadonlyArray<Rule>
+  /** True if leases have their usual length: with short ones `TASKER_SETTLE_AFTER_MS` is longer than Tasker lives. */
+  readonly usualLease?: boolean
+  /** Kinds of faults under which it shows, if they are others than `tellingFaults`. */
+  readonly focus?: ReadonlyArray<string>
   readonly edits: ReadonlyArray<Edit>
 }
 
@@ -22,11 +26,10 @@ export interface Edit {
 }
 
 /** Kinds of faults (`Plan.ts`) that strike more often in a sabotaged run, since these sabotages show under them. */
-export const tellingFaults: ReadonlyArray<string> = [
+const tellingFaults: ReadonlyArray<string> = [
   ...Array<string>(3).fill("tasker.answers.foreign"),
   "tasker.answers.cut_after",
   "tasker.answers.cut_before",
-  "tasker.straggles",
   "link.database.delay",
   "link.database.cut",
   "postgres.backends"
@@ -177,6 +180,8 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "double-not-told": {
     what: "Looks for a double never find one.",
     shows: ["doubled untold"],
+    usualLease: true,
+    focus: ["tasker.straggles", "tasker.straggles", "tasker.answers.cut_before"],
     edits: [
       edit("src/calls/settleMaking.ts", "look.others.length === 0 ? undefined :", "look ? undefined :"),
       edit(
@@ -195,6 +200,11 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
         "src/calls/settleChange.ts",
         "planned === undefined\n    ? card.updated_at === seen_updated_at",
         "planned !== null\n    ? card.updated_at === seen_updated_at"
+      ),
+      edit(
+        "src/calls/conflict.ts",
+        "const shown = Option.getOrUndefined(yield* answered(updatedAt))",
+        "const shown = Option.getOrUndefined(Option.filter(yield* answered(updatedAt), () => false))"
       )
     ]
   },
@@ -215,3 +225,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     ]
   }
 }
+
+/** Kinds of faults that strike more often in a run with a sabotage, of those that there are. */
+export const focusOf = (sabotage: string | undefined, kinds: ReadonlyArray<string>): ReadonlyArray<string> =>
+  (sabotages[sabotage ?? ""]?.focus ?? tellingFaults).filter((kind) => kinds.includes(kind))
