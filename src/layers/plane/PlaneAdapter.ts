@@ -53,7 +53,7 @@ export const layer: Layer.Layer<TaskerAdapter, never, Settings | PgClient> = Lay
       ...makeAdapter(exchange, boards, {
         webUrl: Option.getOrElse(planeWebUrl, () => ""),
         viaLine: planeViaLine,
-        spare: admissions.spare
+        requests: admissions
       }),
       ...state,
       available: Effect.zipWith(

@@ -15,7 +15,9 @@ import type { Budget, Sent, Taken } from "./PlaneBudget.ts"
  */
 export interface Admissions {
   readonly admit: Admit
-  /** Gives back what a call does not need any more, if its write was sent and the whole project is known. */
+  /** Ends the sending of a call's write, whether anything was sent or not. */
+  readonly finish: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
+  /** Gives back what a call does not need any more, if its write is over and the whole project is known. */
   readonly spare: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
 }
 
@@ -199,15 +201,22 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
+  const spare: Admissions["spare"] = Effect.fnUntraced(function* (who, projectId) {
+    const known = leases.get(idOf(who))
+    if (known === undefined || known.open > 0 || known.awaitsWrite) return
+    // The names that the response is worded with may still have to be read.
+    if ((yield* missing(who, projectId)) === 0) yield* later(release(known))
+  })
+
   return {
     admit,
-    spare: Effect.fnUntraced(function* (who, projectId) {
-      const id = idOf(who)
-      const known = leases.get(id)
-      if (known === undefined || known.open > 0 || known.awaitsWrite) return
-      // What the response is worded with may still have to be read.
-      if ((yield* missing(who, projectId)) === 0) yield* later(release(known))
-    })
+    spare,
+    finish: (who, projectId) =>
+      Effect.suspend(() => {
+        const known = leases.get(idOf(who))
+        if (known !== undefined) known.awaitsWrite = false
+        return spare(who, projectId)
+      })
   }
 })
 

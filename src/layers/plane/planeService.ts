@@ -5,6 +5,7 @@ import type { CommentQuery, IssueQuery, Mark, TaskerCapabilities } from "../../d
 import type { IssueChange } from "../../domain/Write.ts"
 import { NotSent, type WriteFailed } from "../../domain/WriteFailed.ts"
 import type { Made, OnBehalf, TaskerAdapter, TaskerError, WriteTicket } from "../../services/TaskerAdapter.ts"
+import type { Admissions } from "./planeAdmission.ts"
 import type { Age, Boards } from "./planeBoards.ts"
 import * as Calls from "./planeCalls.ts"
 import type { Exchange } from "./planeExchange.ts"
@@ -21,8 +22,7 @@ interface Options {
   readonly webUrl: string
   /** True if a comment ends with a line that names its agent. */
   readonly viaLine: boolean
-  /** Called when a call may hold requests that it does not need any more. */
-  readonly spare: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<void>
+  readonly requests: Pick<Admissions, "finish" | "spare">
 }
 
 /** Where a write goes, and whose it is. */
@@ -33,7 +33,7 @@ interface Prepared {
 
 /** The calls of the gateway in Plane's terms. */
 export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options): Adapter => {
-  const { spare, viaLine, webUrl } = options
+  const { requests, viaLine, webUrl } = options
   const { ask } = exchange
 
   const placeOf = (who: OnBehalf, projectId: ProjectId): Effect.Effect<Place, TaskerError> =>
@@ -55,7 +55,7 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
 
   const context = (age: Age) => (who: OnBehalf, projectId: ProjectId) =>
     Effect.andThen(entered(who, projectId), boards.context(who, projectId, age)).pipe(
-      Effect.ensuring(spare(who, projectId))
+      Effect.ensuring(requests.spare(who, projectId))
     )
 
   /** What a write needs is read first: a failure then shows that nothing was sent. */
@@ -68,7 +68,7 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
     return Effect.all({ place: placeOf(who, projectId), owner: boards.owner(who, projectId, "writes") }).pipe(
       Effect.mapError((failure): WriteFailed => new NotSent({ failure })),
       Effect.flatMap(send),
-      Effect.ensuring(spare(who, projectId))
+      Effect.ensuring(requests.finish(who, projectId))
     )
   }
 
