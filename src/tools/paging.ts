@@ -58,7 +58,7 @@ export interface Reading<P extends Listed> {
   readonly latest: P | undefined
   /** True if `items` is the whole list. */
   readonly complete: boolean
-  /** What stands beside the first `count` items. */
+  /** Fields of the answer beside the first `count` items. */
   readonly upTo: (count: number) => Continuation
 }
 

@@ -50,7 +50,7 @@ export const resolveProject = sessionTool({
     const project = yield* tasker
       .resolveProject({ ...who, workspaceSlug: workspace }, { workspace_slug: workspace, ...by })
       .pipe(
-        // Whether a project is not there or its owner may not enter it is nobody's business who has no grant for it.
+        // An agent without a grant must not learn if a project exists or if its owner may enter it.
         Effect.catch((failure) =>
           Effect.fail(
             failure._tag === "GrantDenied"

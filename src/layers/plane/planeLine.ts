@@ -14,7 +14,7 @@ export interface Waiter<A, E> {
   readonly order: number
   /** Monotonic clock, milliseconds. */
   readonly deadline: number
-  /** What a refusal advises to wait. */
+  /** Milliseconds that a refusal advises to wait. */
   advisedMillis: number
   readonly done: Deferred.Deferred<A, E>
 }

@@ -58,7 +58,7 @@ export const makeAdapter = (exchange: Exchange, boards: Boards, options: Options
       Effect.ensuring(requests.spare(who, projectId))
     )
 
-  /** What a write needs is read first: a failure then shows that nothing was sent. */
+  /** Reads the owner and the project first, so that a failure there is `NotSent`. */
   const sending = <A>(
     ticket: WriteTicket,
     projectId: ProjectId,

@@ -136,7 +136,7 @@ export const makeFor = (pausing: ReadonlyArray<number>): Effect.Effect<Gate> =>
       return told.length === 0 ? Effect.void : announce(told)
     }
 
-    /** Who waits for a Tasker that is not asked any more waits for nothing. */
+    /** Fails every queued call when calls to Tasker are no longer admitted. */
     const refuseLine = (now: number): void => {
       const shut = breaker.shut(now)
       if (shut === undefined) return

@@ -37,7 +37,7 @@ export type Broken =
   | { readonly _tag: "Cut"; readonly sentAt: bigint }
   /** The response is longer than 8 MiB. */
   | { readonly _tag: "TooLong"; readonly sentAt: bigint }
-  /** What came back is not HTTP. */
+  /** The response is not HTTP. */
   | { readonly _tag: "Unreadable"; readonly because: string; readonly sentAt: bigint }
 
 export interface Transport {

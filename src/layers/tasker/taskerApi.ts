@@ -200,7 +200,7 @@ export interface Endpoint {
   readonly parameters?: Fields
   readonly query?: Fields
   readonly body?: Fields
-  /** Of a success. Any other 2xx is read as well. */
+  /** Documented status of a success; the adapter reads any other 2xx as well. */
   readonly status: 200 | 201
   readonly response: Fields
 }

@@ -190,7 +190,7 @@ export const mostCards = 2000
 /** A response that is no success, read. */
 export interface Answered {
   readonly reply: Reply
-  /** What the closed table makes of it; undefined if it is no document of Tasker's. */
+  /** Meaning by the closed table of error documents; undefined if the body is none of Tasker's. */
   readonly means: Exclude<Meaning, "exists"> | undefined
   readonly spoken: Spoken | undefined
   /** Name of the setting that holds the gateway's credential. */
