@@ -39,6 +39,15 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
     } satisfies Holding as Holding
   }).pipe(Effect.orDie)
 
+/** Returns how many of these calls have a key that has still to be settled. */
+export const undecided = ({ sql }: Place, scenes: ReadonlyArray<Scene>): Effect.Effect<number> =>
+  sql<{ count: number }>`
+    select count(*)::int as count from idempotency_keys
+    where state in ('in_progress', 'unknown') and key in ${sql.in(scenes.map(({ key }) => key))}`.pipe(
+    Effect.map(([row]) => row?.count ?? 0),
+    Effect.orDie
+  )
+
 /** What the database keeps the call under, if it has come that far. */
 export const operationIdOf = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<string | undefined> =>
   sql<{ id: string }>`
