@@ -66,8 +66,8 @@ export const runOut = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<v
 export const settleAfter = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
   sql`
     update idempotency_keys
-    set lease_until = lease_until - ${settleAfterMillis}::integer * interval '1 millisecond',
-        sent_until = sent_until - ${settleAfterMillis}::integer * interval '1 millisecond'
+    set lease_until = lease_until - ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond',
+        sent_until = sent_until - ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond'
     where agent_id = ${agentId} and key = ${key} and state in ('in_progress', 'unknown')`.pipe(
     Effect.asVoid,
     Effect.orDie
@@ -78,7 +78,7 @@ export const mayLinger = ({ sql }: Place, { agentId, key }: Scene): Effect.Effec
   sql`
     select from idempotency_keys
     where agent_id = ${agentId} and key = ${key}
-      and greatest(sent_until, lease_until) + ${settleAfterMillis}::integer * interval '1 millisecond' > now()`.pipe(
+      and greatest(sent_until, lease_until) + ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond' > now()`.pipe(
     Effect.map((rows) => rows.length > 0),
     Effect.orDie
   )
