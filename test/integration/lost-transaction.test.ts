@@ -1,11 +1,12 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { GatewayUnavailable } from "../../src/domain/Failure.ts"
 import { storage } from "../../src/layers/database/storage.ts"
 import * as PlaneBudget from "../../src/layers/plane/PlaneBudget.ts"
 import * as PlaneCounter from "../../src/layers/plane/planeCounter.ts"
+import { eventually } from "../support/evidence.ts"
 import { freshDatabase } from "../support/gateway.ts"
 import { postgresProxy } from "../support/postgres-proxy.ts"
 
@@ -21,7 +22,7 @@ const setUp = Effect.gen(function* () {
   )
   const budget = yield* PlaneBudget.make(counter, 60, () => true)
   const take = budget.take({ agent: "one", purpose: "write", requests: 3 }, 5000)
-  return { proxy, sql, take }
+  return { budget, proxy, sql, take, url }
 })
 
 /** The statement of a count that stands within its transaction. */
@@ -56,5 +57,38 @@ it.effect("a call is refused as uncounted if the connection of the repeated coun
     yield* proxy.breakOn({ ...counting, times: 2 })
     assert.strictEqual((yield* Effect.flip(take)).because, "uncounted")
     assert.deepStrictEqual((yield* take).counts, [3])
+  }).pipe(Effect.scoped, Effect.orDie)
+)
+
+it.effect("calls that end keep one connection at a time to give requests back", () =>
+  Effect.gen(function* () {
+    const { budget, sql, take, url } = yield* setUp
+    yield* take
+    const other = yield* PgClient.make({ url: Redacted.make(url), maxConnections: 2 }).pipe(
+      Effect.provide(Reactivity.layer)
+    )
+    const waiting = Effect.map(
+      other<{ count: number }>`
+        select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`,
+      ([row]) => row?.count
+    )
+    const given = { second: 0, counts: [1], atMillis: 0 }
+    const ending = yield* other.withTransaction(
+      Effect.gen(function* () {
+        yield* other`select from plane_budgets for update`
+        const fibers = yield* Effect.forEach(Array.from({ length: 20 }), () =>
+          Effect.forkChild(budget.settle(given, []))
+        )
+        yield* eventually(
+          "a count waits for the lock",
+          Effect.map(waiting, (count) => count !== 0)
+        )
+        for (let n = 0; n < 20; n++) yield* Effect.timeout(sql`select 1`, "2 seconds")
+        assert.strictEqual(yield* waiting, 1)
+        return fibers
+      })
+    )
+    yield* Effect.forEach(ending, Fiber.join)
   }).pipe(Effect.scoped, Effect.orDie)
 )

@@ -43,6 +43,12 @@ export const longestWaitMillis = 5000
 /** A wait for the database's count before it is asked again, if it is not there. */
 const uncountedMillis = 2000
 
+/** What a call, or Plane, says of the windows beside a count. */
+interface Correction {
+  readonly change: (windows: ReadonlyArray<KeyWindow>, now: number) => ReadonlyArray<KeyWindow>
+  readonly done: Deferred.Deferred<void>
+}
+
 interface Short {
   readonly _tag: "Short"
   /** Requests that are too few. */
@@ -58,6 +64,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Budget, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const line = new Set<Waiter<Taken, NotAsked>>()
+  let corrections: Array<Correction> = []
   const served = new Map<string, number>()
   const arrival = yield* Latch.make(false)
   /** Free requests of each key as this process saw them last. */
@@ -68,20 +75,11 @@ export const make = Effect.fnUntraced(function* (
 
   const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-  const counted = <A>(
-    change: (windows: ReadonlyArray<KeyWindow>, now: number) => readonly [ReadonlyArray<KeyWindow>, A]
-  ) =>
-    counter.update((windows, now) => {
-      const [changed, result] = change(windows, now)
-      for (const [key, window] of changed.entries()) free[key] = freeIn(window, limit, now)
-      return [changed, result]
-    })
-
-  /** Counts requests for calls in their order, up to the first for which there are too few. */
-  const attempt = (all: ReadonlyArray<Asking>) =>
+  /** Corrects the windows, and counts requests for calls in their order, up to the first for which there are too few. */
+  const attempt = (all: ReadonlyArray<Asking>, due: ReadonlyArray<Correction>) =>
     Effect.flatMap(monotonicMillis, (atMillis) =>
-      counted((windows, now): readonly [ReadonlyArray<KeyWindow>, ReadonlyArray<Taken | Short>] => {
-        let standing = windows
+      counter.update((windows, now): readonly [ReadonlyArray<KeyWindow>, ReadonlyArray<Taken | Short>] => {
+        let standing = due.reduce((sofar, { change }) => change(sofar, now), windows)
         const outcomes: Array<Taken | Short> = []
         for (const asking of all) {
           const [changed, outcome] = taken(standing, asking, now, atMillis)
@@ -89,6 +87,7 @@ export const make = Effect.fnUntraced(function* (
           outcomes.push(outcome)
           if ("_tag" in outcome) break
         }
+        for (const [key, window] of standing.entries()) free[key] = freeIn(window, limit, now)
         return [standing, outcomes]
       })
     )
@@ -125,7 +124,10 @@ export const make = Effect.fnUntraced(function* (
     return Deferred.fail(waiter.done, refusal)
   }
 
-  /** Serves the line by one count, as far as there are requests, or waits until its first can be served. */
+  /**
+   * Serves the line by one count, as far as there are requests, or waits until its first can be served. Only this
+   * counts: the rows are under a lock, and each count that waited for it would keep a connection from other calls.
+   */
   const serve = Effect.gen(function* () {
     // Before the line is looked at, so that no arrival goes unnoticed.
     yield* arrival.close
@@ -135,12 +137,22 @@ export const make = Effect.fnUntraced(function* (
     }
     const order = inOrder(line, served, turns)
     const [first] = order
-    if (first === undefined) return yield* arrival.await
-    // A count that was carried out twice is too high for a minute.
-    const attempted = yield* Effect.exit(storage(repeatable(attempt(order.map(({ asking }) => asking)))))
+    let due = corrections
+    corrections = []
+    if (first === undefined && due.length === 0) return yield* arrival.await
+    const done = due.map((one) => one.done)
+    // A count that was carried out twice is too high for a minute; a correction may happen once at most.
+    const asked = order.map(({ asking }) => asking)
+    const count = Effect.suspend(() => {
+      const once = due
+      due = []
+      return attempt(asked, once)
+    })
+    const attempted = yield* Effect.exit(storage(repeatable(count)))
+    yield* Effect.forEach(done, (one) => Deferred.succeed(one, undefined), { discard: true })
     if (Exit.isFailure(attempted)) {
       if (Cause.hasDies(attempted.cause)) yield* Effect.logError("Failed to count requests", attempted.cause)
-      return yield* refuse(first, "uncounted", uncountedMillis)
+      return first === undefined ? undefined : yield* refuse(first, "uncounted", uncountedMillis)
     }
     for (const [at, outcome] of attempted.value.entries()) {
       const waiter = order[at]
@@ -164,7 +176,8 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.Effect<unknown> =>
     Effect.suspend((): Effect.Effect<unknown> => {
       waiter.advisedMillis = millis
-      if (now + millis > waiter.deadline && by > outstanding) return refuse(waiter, "budget", millis)
+      const isOver = by > outstanding && corrections.length === 0
+      if (now + millis > waiter.deadline && isOver) return refuse(waiter, "budget", millis)
       return Effect.raceFirst(Effect.sleep(Math.min(millis, waiter.deadline - now)), arrival.await)
     })
 
@@ -189,15 +202,14 @@ export const make = Effect.fnUntraced(function* (
       )
     })
 
-  /** A count that could not be corrected is off by a few requests for a minute. */
-  const recorded = (
-    change: (windows: ReadonlyArray<KeyWindow>, now: number) => ReadonlyArray<KeyWindow>
-  ): Effect.Effect<void> =>
-    storage(counted((windows, now) => [change(windows, now), undefined])).pipe(
-      Effect.ignore,
-      Effect.andThen(arrival.open),
-      Effect.asVoid
-    )
+  /** Corrects the windows together with the next count. One that fails leaves them off by a few requests for a minute. */
+  const recorded = (change: Correction["change"]): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const done = yield* Deferred.make<void>()
+      corrections.push({ change, done })
+      yield* arrival.open
+      yield* Deferred.await(done)
+    })
 
   const ofKey =
     (key: number, change: (window: KeyWindow, now: number) => KeyWindow) =>
