@@ -9,12 +9,8 @@ import type { Rule } from "../check/Checker.ts"
 export interface Sabotage {
   /** What is wrong with a gateway of this kind. */
   readonly what: string
-  /** What the checker says of it: one of these at least. */
+  /** The rules that it breaks. Whatever else a run finds does not count as found. */
   readonly shows: ReadonlyArray<Rule>
-  /** True if leases have their usual length: with short ones `TASKER_SETTLE_AFTER_MS` is longer than Tasker lives. */
-  readonly usualLease?: boolean
-  /** Kinds of faults under which it shows, if they are others than `tellingFaults`. */
-  readonly focus?: ReadonlyArray<string>
   readonly edits: ReadonlyArray<Edit>
 }
 
@@ -26,13 +22,14 @@ export interface Edit {
 }
 
 /** Kinds of faults (`Plan.ts`) that strike more often in a sabotaged run, since these sabotages show under them. */
-const tellingFaults: ReadonlyArray<string> = [
+export const tellingFaults: ReadonlyArray<string> = [
   ...Array<string>(3).fill("tasker.answers.foreign"),
   "tasker.answers.cut_after",
   "tasker.answers.cut_before",
   "link.database.delay",
   "link.database.cut",
-  "postgres.backends"
+  "postgres.backends",
+  ...Array<string>(2).fill("tasker.straggles")
 ]
 
 const edit = (file: string, snippet: string, instead: string): Edit => ({ file, snippet, instead })
@@ -40,7 +37,7 @@ const edit = (file: string, snippet: string, instead: string): Edit => ({ file, 
 export const sabotages: Readonly<Record<string, Sabotage>> = {
   "reserve-after-write": {
     what: "A write is sent to Tasker first, and reserved when that is done.",
-    shows: ["refused but done", "unaudited", "done though nobody asked"],
+    shows: ["refused but done"],
     edits: [
       edit(
         "src/calls/Writer.ts",
@@ -96,7 +93,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "no-fence": {
     what: "An outcome is written by whoever comes, whether or not the lease has changed hands.",
-    shows: ["audited twice", "acknowledged but not on record", "unaudited"],
+    shows: ["audited twice"],
     edits: [
       edit(
         "src/layers/calls/leases.ts",
@@ -180,8 +177,6 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   "double-not-told": {
     what: "Looks for a double never find one.",
     shows: ["doubled untold"],
-    usualLease: true,
-    focus: ["tasker.straggles", "tasker.straggles", "tasker.answers.cut_before"],
     edits: [
       edit("src/calls/settleMaking.ts", "look.others.length === 0 ? undefined :", "look ? undefined :"),
       edit(
@@ -210,7 +205,7 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
   },
   "doubt-taken-for-refusal": {
     what: "A write whose reply got lost is taken for not done, and its key is freed.",
-    shows: ["refused but done", "unaudited"],
+    shows: ["refused but done"],
     edits: [
       edit(
         "src/calls/settle.ts",
@@ -225,7 +220,3 @@ export const sabotages: Readonly<Record<string, Sabotage>> = {
     ]
   }
 }
-
-/** Kinds of faults that strike more often in a run with a sabotage, of those that there are. */
-export const focusOf = (sabotage: string | undefined, kinds: ReadonlyArray<string>): ReadonlyArray<string> =>
-  (sabotages[sabotage ?? ""]?.focus ?? tellingFaults).filter((kind) => kinds.includes(kind))

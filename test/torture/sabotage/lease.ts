@@ -1,8 +1,8 @@
 import type { Edit } from "./Sabotages.ts"
 
 /**
- * No fault, but a lease that ends while calls are still at work, so that keys change hands all the time. The
- * promise must not rest on a lease's length, only on the fence.
+ * Shortens the lease, which is no fault: calls outlast it, so that keys change hands all the time. The promise
+ * rests on the fence, and not on a lease's length.
  */
 export const leaseOf = (milliseconds: number): Edit => ({
   file: "src/layers/calls/leases.ts",
