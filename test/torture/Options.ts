@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
 import { shortLease, taskerTimeout } from "./HoldUps.ts"
 import { kindsBefore } from "./Plan.ts"
-import { sabotages, tellingFaults } from "./sabotage/Sabotages.ts"
+import { isSabotage, type SabotageName, sabotageNames, tellingFaults } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
@@ -14,9 +14,9 @@ export interface Options {
   /** Requests a minute and key that the reference Plane grants; 0: any number. */
   readonly planeLimit: number
   /** The fault that is built into the gateways of this run. */
-  readonly sabotage: string | undefined
+  readonly sabotage: SabotageName | undefined
   /** Sabotages each of which has to be found, in a run of its own. */
-  readonly judged: ReadonlyArray<string>
+  readonly judged: ReadonlyArray<SabotageName>
   /** Milliseconds that a lease lasts; undefined: as the product has it. */
   readonly lease: number | undefined
   /** Kinds of faults that strike more often than the others. */
@@ -38,7 +38,7 @@ export const usage = `npm run torture -- [options]
   --plane-limit <n>    requests a minute that the reference Plane grants, 0 for any number (0)
   --sabotage <name,…>  plays one plan without a fault in the gateways and one with each of these, or with all: ends
                        well if the first is clean and each fault is found by its rule. The faults are
-                       ${Object.keys(sabotages).join(", ")}
+                       ${sabotageNames.join(", ")}
   --inject <name>      plays one run with such a fault in the gateways, and reports it as any other
   --lease <ms>         how long a lease lasts (as the product has it; with a sabotage ${shortLease})
   --focus <kind,…>     kinds of faults that strike more often (with a sabotage: those under which one shows)
@@ -47,8 +47,13 @@ export const usage = `npm run torture -- [options]
 
 const everySabotage = "all"
 
-const sabotagesIn = (text: string | undefined): ReadonlyArray<string> =>
-  text === undefined ? [] : text === everySabotage ? Object.keys(sabotages) : text.split(",")
+const sabotageOf = (name: string): SabotageName => {
+  if (isSabotage(name)) return name
+  throw new Error(`There is no sabotage called ${name}: expected one of ${sabotageNames.join(", ")}`)
+}
+
+const sabotagesIn = (text: string | undefined): ReadonlyArray<SabotageName> =>
+  text === undefined ? [] : text === everySabotage ? sabotageNames : text.split(",").map(sabotageOf)
 
 /** Throws, with words for the caller, if an option is not what it should be. */
 export const optionsOf = (args: ReadonlyArray<string>): Options => {
@@ -77,14 +82,8 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return value
   }
   const judged = sabotagesIn(values.sabotage)
-  const sabotage = values.inject
+  const sabotage = values.inject === undefined ? undefined : sabotageOf(values.inject)
   const isSabotaged = judged.length > 0 || sabotage !== undefined
-  const unheard = [...judged, ...sabotagesIn(sabotage)].find((name) => !Object.hasOwn(sabotages, name))
-  if (unheard !== undefined) {
-    throw new Error(
-      `There is no sabotage called ${unheard}: expected one of ${Object.keys(sabotages).join(", ")}`
-    )
-  }
   const one = <Name extends string>(name: string, text: string, all: ReadonlyArray<Name>): Name => {
     const found = all.find((each) => each === text)
     if (found === undefined) throw new Error(`--${name}: expected one of ${all.join(", ")}`)

@@ -1,6 +1,6 @@
 import { administration } from "./Administration.ts"
 import type { TorturedAgent } from "./Agents.ts"
-import type { Finding } from "./check/Checker.ts"
+import type { Finding, Rule } from "./check/Checker.ts"
 import type { Records } from "./check/Records.ts"
 import { standing } from "./check/Standing.ts"
 import { markOf } from "./Effects.ts"
@@ -64,7 +64,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     folder,
     history,
     opened,
-    preload: sabotaged ? ["sabotage/hook.ts"] : [],
+    gateway: sabotaged ? "test/torture/sabotage/gateway.ts" : "src/main.ts",
     environment: {
       ...(options.sabotage === undefined ? {} : { TORTURE_SABOTAGE: options.sabotage }),
       ...(options.lease === undefined ? {} : { TORTURE_LEASE_MS: String(options.lease) })
@@ -132,7 +132,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
     phase("waiting for what is undecided")
     const foundEarly = new Map<string, Finding>()
-    const shows = sabotages[options.sabotage ?? ""]?.shows ?? []
+    const shows: ReadonlyArray<Rule> = options.sabotage === undefined ? [] : sabotages[options.sabotage].shows
     const isShown = () => [...foundEarly.values()].some(({ rule }) => shows.includes(rule))
     const isSabotaged = options.sabotage !== undefined
     const healing = {

@@ -44,8 +44,8 @@ export interface StageOptions {
   readonly plan: Plan
   readonly folder: string
   readonly history: History
-  /** Preloaded into the instances, besides the clock. */
-  readonly preload: ReadonlyArray<string>
+  /** The program of the instances, within the project. */
+  readonly gateway: string
   readonly environment: Readonly<Record<string, string>>
   /** Told, as soon as there is something to close, how everything that is up is closed. */
   readonly opened: (close: () => Promise<void>) => void
@@ -123,13 +123,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       auditKeys.push(signing.publicKey)
       const program = startProgram({
         name: `instance ${at}`,
-        args: [
-          ...["clock.ts", ...options.preload].flatMap((file) => [
-            "--import",
-            join(import.meta.dirname, file)
-          ]),
-          join(root, "src/main.ts")
-        ],
+        args: ["--import", join(import.meta.dirname, "clock.ts"), join(root, options.gateway)],
         environment: {
           NODE_ENV: "development",
           LOG_LEVEL: "warn",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Rule } from "../check/Checker.ts"
 import type { Options } from "../Options.ts"
-import { sabotages } from "./Sabotages.ts"
+import { type SabotageName, sabotages } from "./Sabotages.ts"
 
 /** What a run leaves in `verdict.json`. */
 export interface WrittenVerdict {
@@ -35,7 +35,7 @@ export const sabotagesFound = async (options: Options): Promise<boolean> => {
   let well = isClean(sound)
   say("none", well ? "clean" : `NOT CLEAN: ${told(sound, [])}`, sound)
   for (const name of options.judged) {
-    const shows = sabotages[name]?.shows ?? []
+    const shows: ReadonlyArray<Rule> = sabotages[name].shows
     let found = false
     for (let plan = 0; plan < mostPlans && !found; plan++) {
       const seed = options.seed + plan
@@ -69,7 +69,7 @@ const say = (name: string, words: string, { seconds, verdict }: Ran) =>
   )
 
 /** Plays one run as a process of its own. */
-const run = async (options: Options, sabotage: string | undefined): Promise<Ran> => {
+const run = async (options: Options, sabotage: SabotageName | undefined): Promise<Ran> => {
   const begun = performance.now()
   const out = join(options.out, sabotage ?? "none")
   const args = {
