@@ -28,7 +28,7 @@ export const settleAfter = Math.max(mayLinger, longestFreeze)
  * Length of a lease in sabotaged runs: calls outlast it, so that keys change hands all the time. It is longer than
  * `TASKER_TIMEOUT_MS`, because a holder sends only as long before its lease ends.
  */
-export const shortLease = taskerTimeout + 500
+export const shortLease = taskerTimeout + 1000
 
 /** A straggler is carried out so long after `TASKER_SETTLE_AFTER_MS`: beside a resend, and before the second look. */
 export const straggling = { least: 1200, most: 4000 }
