@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
 import { shortLease, taskerTimeout } from "./HoldUps.ts"
 import { kindsBefore } from "./Plan.ts"
-import { isSabotage, type SabotageName, sabotageNames, tellingFaults } from "./sabotage/Sabotages.ts"
+import { focusOf, isSabotage, type SabotageName, sabotageNames } from "./sabotage/Sabotages.ts"
 
 export interface Options {
   readonly seconds: number
@@ -93,7 +93,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??
-    (isSabotaged ? tellingFaults.filter((kind) => everyKind.includes(kind)) : [])
+    (sabotage === undefined ? [] : focusOf(sabotage).filter((kind) => everyKind.includes(kind)))
   const unknown = focus.find((kind) => !everyKind.includes(kind))
   if (unknown !== undefined) throw new Error(`--focus: expected some of ${everyKind.join(", ")}`)
   const seed = number("seed", values.seed, 0, 2 ** 31)

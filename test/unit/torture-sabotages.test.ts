@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { shortLease, taskerTimeout } from "../torture/HoldUps.ts"
 import { optionsOf } from "../torture/Options.ts"
 import { kindsBefore } from "../torture/Plan.ts"
-import { sabotageNames, tellingFaults } from "../torture/sabotage/Sabotages.ts"
+import { focusOf, sabotageNames } from "../torture/sabotage/Sabotages.ts"
 
 describe("the options of a sabotaged run", () => {
   it("all names every sabotage, and a name that there is not is refused", () => {
@@ -23,6 +23,9 @@ describe("the options of a sabotaged run", () => {
   })
 
   it("the faults under which sabotages show are faults that there are", () => {
-    assert.includeMembers([...kindsBefore("nodedc")], [...tellingFaults])
+    for (const name of sabotageNames) {
+      assert.includeMembers([...kindsBefore("nodedc")], [...focusOf(name)], name)
+      assert.isNotEmpty(focusOf(name), name)
+    }
   })
 })

@@ -6,17 +6,25 @@ export interface Sabotage {
   readonly what: string
   /** The rules that it breaks. Whatever else a run finds does not count as found. */
   readonly shows: ReadonlyArray<Rule>
+  /** Kinds of faults (`Plan.ts`) under which it shows: they strike more often. Left out: `tellingFaults`. */
+  readonly focus?: ReadonlyArray<string>
 }
 
-/** Kinds of faults (`Plan.ts`) that strike more often in a sabotaged run, since these sabotages show under them. */
-export const tellingFaults: ReadonlyArray<string> = [
+/** Kinds of faults under which most sabotages show. */
+const tellingFaults: ReadonlyArray<string> = [
   ...Array<string>(3).fill("tasker.answers.foreign"),
   "tasker.answers.cut_after",
   "tasker.answers.cut_before",
   "link.database.delay",
   "link.database.cut",
-  "postgres.backends",
-  ...Array<string>(2).fill("tasker.straggles")
+  "postgres.backends"
+]
+
+/** Creates and comments that Tasker carries out late or not at all. */
+const lateMakings: ReadonlyArray<string> = [
+  "tasker.straggles",
+  "tasker.straggles",
+  "tasker.answers.cut_before"
 ]
 
 export const sabotages = {
@@ -58,11 +66,13 @@ export const sabotages = {
   },
   "resend-without-waiting": {
     what: "A create or comment is sent again as soon as a look does not show it.",
-    shows: ["resent too early"]
+    shows: ["resent too early"],
+    focus: lateMakings
   },
   "double-not-told": {
     what: "Looks for a double never find one.",
-    shows: ["doubled untold"]
+    shows: ["doubled untold"],
+    focus: lateMakings
   },
   "updated-at-taken-for-version": {
     what: "A card whose `updated_at` moved is taken for one that another hand changed.",
@@ -79,3 +89,8 @@ export type SabotageName = keyof typeof sabotages
 export const isSabotage = (name: string): name is SabotageName => Object.hasOwn(sabotages, name)
 
 export const sabotageNames = Object.keys(sabotages).filter(isSabotage)
+
+export const focusOf = (name: SabotageName): ReadonlyArray<string> => {
+  const { focus = tellingFaults }: Sabotage = sabotages[name]
+  return focus
+}

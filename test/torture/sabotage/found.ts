@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Rule } from "../check/Checker.ts"
 import type { Options } from "../Options.ts"
-import { type SabotageName, sabotages } from "./Sabotages.ts"
+import { kindsBefore } from "../Plan.ts"
+import { focusOf, type SabotageName, sabotages } from "./Sabotages.ts"
 
 /** What a run leaves in `verdict.json`. */
 export interface WrittenVerdict {
@@ -26,15 +27,27 @@ const mostPlans = 3
 const fewestWrites = 20
 
 /**
- * Runs one plan against sound gateways, and then against gateways with each sabotage in turn. Returns true if the
- * first run is clean and each of the others finds a rule broken that its sabotage breaks.
+ * Runs each plan against sound gateways, and then against gateways with each sabotage that shows under it. Returns
+ * true if the former runs are clean and each of the others finds a rule broken that its sabotage breaks.
  */
 export const sabotagesFound = async (options: Options): Promise<boolean> => {
   const begun = performance.now()
+  let well = true
+  for (const [focus, names] of Map.groupBy(options.judged, focusOf)) {
+    const kinds = kindsBefore(options.tasker)
+    const focused = { ...options, focus: focus.filter((kind) => kinds.includes(kind)) }
+    if (!(await allFound(focused, names))) well = false
+  }
+  const seconds = Math.round((performance.now() - begun) / 1000)
+  process.stdout.write(`${well ? "all found" : "NOT ALL WELL"}, in ${seconds} s\n`)
+  return well
+}
+
+const allFound = async (options: Options, names: ReadonlyArray<SabotageName>): Promise<boolean> => {
   const sound = await run(options, undefined)
   let well = isClean(sound)
   say("none", well ? "clean" : `NOT CLEAN: ${told(sound, [])}`, sound)
-  for (const name of options.judged) {
+  for (const name of names) {
     const shows: ReadonlyArray<Rule> = sabotages[name].shows
     let found = false
     for (let plan = 0; plan < mostPlans && !found; plan++) {
@@ -46,8 +59,6 @@ export const sabotagesFound = async (options: Options): Promise<boolean> => {
     }
     well &&= found
   }
-  const seconds = Math.round((performance.now() - begun) / 1000)
-  process.stdout.write(`${well ? "all found" : "NOT ALL WELL"}, in ${seconds} s\n`)
   return well
 }
 
