@@ -39,6 +39,8 @@ export interface Played {
 
 const agentCount = 12
 const workersEach = 3
+/** In a short run each worker has to get as far as changing the cards that it made. */
+const workersEachSabotaged = 1
 const owners = 2
 /** When, as a part of the run, one agent is disabled for good. */
 const retirement = 0.6
@@ -105,7 +107,9 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       goesOn
     })
     const workers = agents.flatMap((agent, at) =>
-      Array.from({ length: workersEach }, (_, each) => working(agent, `${at}.${each}`))
+      Array.from({ length: sabotaged ? workersEachSabotaged : workersEach }, (_, each) =>
+        working(agent, `${at}.${each}`)
+      )
     )
 
     const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)
