@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
+import { namedPlane } from "./counterparts/realPlane.ts"
 import { kindsBefore } from "./Plan.ts"
 import { focusOf, sabotages } from "./sabotage/Sabotages.ts"
 
@@ -29,7 +30,9 @@ export const usage = `npm run torture -- [options]
   --seconds <n>        how long the faults last (60)
   --seed <n>           of the plan and the workload (a random one, which is printed)
   --instances <n>      gateways (3)
-  --tasker <kind>      nodedc or plane (nodedc)
+  --tasker <kind>      nodedc, plane, or real-plane: the one that PLANE_BASE_URL, PLANE_API_KEY and
+                       SMOKE_WORKSPACE_SLUG name, and PLANE_REQUESTS_PER_MINUTE its limit; the run makes projects
+                       there and deletes them (nodedc)
   --profile <name>     of the reference Tasker: ${profiles.join(", ")} (plane-like)
   --plane-limit <n>    requests a minute that the reference Plane grants, 0 for any number (0)
   --sabotage <name>    builds a fault into them: ${Object.keys(sabotages).join(", ")};
@@ -84,6 +87,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return found
   }
   const tasker = one("tasker", values.tasker, taskerKinds)
+  if (tasker === "real-plane") namedPlane(process.env)
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??

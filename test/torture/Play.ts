@@ -29,7 +29,6 @@ export interface Played {
 }
 
 const agentCount = 12
-const workersEach = 3
 const owners = 2
 /** When, as a part of the run, one agent is disabled for good. */
 const retirement = 0.6
@@ -72,10 +71,20 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     const randomFor = (name: string) => randomOf(plan.seed, `work.${name}`)
     const isUp = (instance: number) => stage.instances[instance]?.program.isUp() === true
     const working = (agent: TorturedAgent, name: string): Worker =>
-      workerOf(agent, { history, ports, isUp, nextId, nextMark, goesOn, random: randomFor(name) })
+      workerOf(agent, {
+        history,
+        ports,
+        isUp,
+        nextId,
+        nextMark,
+        goesOn,
+        patience: stage.holdUps.patience,
+        random: randomFor(name)
+      })
 
     const owner = ownerOf({
       history,
+      owner: stage.owner,
       internalToken: stage.internalToken,
       ports,
       random: randomFor("owner"),
@@ -96,7 +105,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       goesOn
     })
     const workers = agents.flatMap((agent, at) =>
-      Array.from({ length: workersEach }, (_, each) => working(agent, `${at}.${each}`))
+      Array.from({ length: stage.counterpart.workersEach }, (_, each) => working(agent, `${at}.${each}`))
     )
 
     const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)

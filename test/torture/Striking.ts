@@ -27,7 +27,7 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
   const tell = (): Promise<boolean> => {
     telling = telling.then(async () => {
       return stage.taskerApi
-        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.settleAfter))
+        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.holdUps))
         .then(
           () => true,
           () => false

@@ -7,11 +7,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { join, resolve } from "node:path"
 import { verifyChain } from "./check/Chain.ts"
 import { check, type Verdict } from "./check/Checker.ts"
-import { readRecords } from "./check/Records.ts"
 import { histories, report } from "./check/Report.ts"
 import { counterpartOf } from "./counterparts/Counterpart.ts"
 import { historyIn } from "./History.ts"
-import { inFlightAfter, mayLinger } from "./HoldUps.ts"
 import { type Options, optionsOf, sabotagesIn, usage } from "./Options.ts"
 import { kindOf, planOf } from "./Plan.ts"
 import { play } from "./Play.ts"
@@ -43,14 +41,13 @@ const torture = async (options: Options): Promise<boolean> => {
       opened: closeWhenTold
     })
     try {
-      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
+      const records = await stage.records()
       const verdict = check({
         events: history.events,
         records,
         begun: history.begun,
         retired,
-        mayLinger,
-        inFlight: inFlightAfter(stage.settleAfter),
+        ...stage.holdUps,
         repeatsChanges: stage.counterpart.repeatsChanges
       })
       const chain = await verifyChain(stage.databaseUrl, stage.auditKeys)
@@ -60,7 +57,7 @@ const torture = async (options: Options): Promise<boolean> => {
         records,
         chain,
         healedInSeconds,
-        tasker: options.tasker
+        counterpart: stage.counterpart
       }
       say(`\n${report(told)}`)
       const clean = verdict.findings.length === 0 && chain?.verified !== false
