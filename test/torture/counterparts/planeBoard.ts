@@ -7,8 +7,6 @@ export interface Board {
   readonly comments: ReadonlyArray<BoardComment>
   /** Changes that Plane's background tasks have noted down. */
   readonly activities: ReadonlyArray<Activity>
-  /** True if comments and activities of all cards were read. */
-  readonly isWhole: boolean
 }
 
 interface Made {
@@ -93,5 +91,5 @@ export const readBoard = async (
     }
   }
   await Promise.all(Array.from({ length: atOnce }, read))
-  return { cards, comments, activities, isWhole: only === undefined }
+  return { cards, comments, activities }
 }

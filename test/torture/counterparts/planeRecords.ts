@@ -53,29 +53,22 @@ export const recordsOf = (journal: ReadonlyArray<Entry>, board: Board): TaskerRe
     }
   }
   const standing = new Map(board.cards.map((card) => [card.id, effectsShown(card)]))
-  // What no success was seen of, from the surest evidence to the least exact in time.
-  const seen = [
-    ...board.activities.flatMap((activity) =>
-      effectsNoted(activity).map((effect) => ({
-        effect,
-        issue: activity.issue,
-        at: Date.parse(activity.created_at)
-      }))
-    ),
-    ...journal.flatMap((entry) =>
-      entry.ev === "shown"
-        ? effectsShown(entry.card).map((effect) => ({ effect, issue: entry.card.id, at: entry.at }))
-        : []
-    ),
-    ...[...standing].flatMap(([issue, effects]) =>
-      effects.map((effect) => ({ effect, issue, at: wanted.get(effect) ?? 0 }))
-    )
-  ]
-  for (const { at, effect, issue } of seen) {
-    if (answered.has(effect) || !wanted.has(effect)) continue
+  const seen = (effect: string, issue: string, at: number) => {
+    if (answered.has(effect)) return
     answered.add(effect)
     add("update", issue, null, Math.max(at, wanted.get(effect) ?? 0), effect)
   }
+  for (const activity of board.activities) {
+    for (const effect of effectsNoted(activity)) seen(effect, activity.issue, Date.parse(activity.created_at))
+  }
+  // A card's fields may have come with its making: only what was sent as a change is one.
+  const show = (issue: string, effects: ReadonlyArray<string>, at: number) => {
+    for (const effect of effects) if (wanted.has(effect)) seen(effect, issue, at)
+  }
+  for (const entry of journal) {
+    if (entry.ev === "shown") show(entry.card.id, effectsShown(entry.card), entry.at)
+  }
+  for (const [issue, effects] of standing) show(issue, effects, 0)
   const times = (op: string) => {
     const counted = new Map<string, number>()
     for (const write of writes) {

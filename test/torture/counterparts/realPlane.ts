@@ -31,19 +31,34 @@ export const namedPlane = (all: Readonly<Record<string, string | undefined>>): N
 
 /** The workspace that a run works in, and the projects that it has made there. */
 export interface Workspace {
-  readonly ask: ReturnType<typeof sender>
+  // biome-ignore lint/suspicious/noExplicitAny: of whatever shape Plane answers
+  readonly ask: (method: string, path: string, body?: unknown) => Promise<any>
   readonly root: string
   readonly projects: Array<Project>
 }
 
-const workspaceOf = ({ apiKey, url, workspace }: NamedPlane): Workspace => {
-  const send = sender(url)
-  return {
-    ask: (method, path, body) => send(method, path, body, { "x-api-key": apiKey }),
-    root: `/api/v1/workspaces/${workspace}`,
-    projects: []
+const triesOfReads = 10
+
+/** Sends a request as the key's user. Reads and deletions are repeated if Plane's server breaks the connection off. */
+const askAs =
+  ({ apiKey, url }: NamedPlane): Workspace["ask"] =>
+  async (method, path, body) => {
+    const send = sender(url)
+    for (let left = method === "GET" || method === "DELETE" ? triesOfReads : 1; ; left--) {
+      try {
+        return await send(method, path, body, { "x-api-key": apiKey })
+      } catch (error) {
+        if (left <= 1 || !(error instanceof TypeError)) throw error
+        await new Promise((wake) => setTimeout(wake, 500))
+      }
+    }
   }
-}
+
+const workspaceOf = (named: NamedPlane): Workspace => ({
+  ask: askAs(named),
+  root: `/api/v1/workspaces/${named.workspace}`,
+  projects: []
+})
 
 const memberRole = 15
 
