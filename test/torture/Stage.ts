@@ -62,7 +62,7 @@ export interface StageOptions {
   readonly opened: (close: () => Promise<void>) => void
 }
 
-/** Shared by all runs: an instance that was killed is back the sooner. */
+/** Shared by all runs: a program that was killed is back the sooner. */
 const compiled = join(tmpdir(), "gateway-torture-compiled")
 
 const root = join(import.meta.dirname, "../..")
@@ -101,7 +101,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     const tasker = startProgram({
       name: "tasker",
       args: [join(root, counterpart.script)],
-      environment: counterpart.environment(taskerPlace),
+      environment: { NODE_COMPILE_CACHE: compiled, ...counterpart.environment(taskerPlace) },
       cwd: folder,
       log: join(folder, "tasker.log"),
       healthUrl: `http://127.0.0.1:${taskerPort}/control/requests?since=999999999`,
