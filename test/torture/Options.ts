@@ -53,7 +53,10 @@ export const sabotagesIn = (text: string): ReadonlyArray<string> =>
   text === everySabotage ? Object.keys(sabotages) : text.split(",")
 
 /** Throws with words for whoever called where an option is not what it should be. */
-export const optionsOf = (args: ReadonlyArray<string>): Options => {
+export const optionsOf = (
+  args: ReadonlyArray<string>,
+  variables: Readonly<Record<string, string | undefined>> = process.env
+): Options => {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -87,7 +90,7 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return found
   }
   const tasker = one("tasker", values.tasker, taskerKinds)
-  if (tasker === "real-plane") namedPlane(process.env)
+  if (tasker === "real-plane") namedPlane(variables)
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??
