@@ -40,7 +40,8 @@ export const usage = `npm run torture -- [options]
                        there is none
   --lease <ms>         how long a lease lasts, instead of as long as the product's (with a sabotage 500)
   --focus <kind,…>     kinds of faults that strike more often (with a sabotage: those under which one shows)
-  --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage)
+  --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage, and
+                       before a real Plane, where the run ends when its seconds are over)
   --out <folder>       where the history and the logs go (.torture/<seed>)`
 
 /** Of sabotaged runs, in milliseconds. */

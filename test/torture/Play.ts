@@ -38,6 +38,10 @@ const askedAgain = 150
 /** Where a start takes longer than on a quiet machine, a plan is played the slower, so that as much is up as is meant to. */
 const paceOf = ({ startTook }: Stage): number => Math.min(5, Math.max(1, startTook / 4000))
 
+/** Before a real Plane a run lasts as long as it was told to, whatever of its plan that is. */
+const isUnhurried = ({ sabotage, tasker, unhurried }: Options): boolean =>
+  sabotage !== undefined || unhurried || tasker === "real-plane"
+
 const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
 
 /** One run from its beginning to where there is nothing left but to compare. The stage is left up. */
@@ -108,7 +112,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       Array.from({ length: stage.counterpart.workersEach }, (_, each) => working(agent, `${at}.${each}`))
     )
 
-    const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)
+    const pace = isUnhurried(options) ? paceOf(stage) : 1
     phase(`the plan begins${pace > 1 ? `, ${pace.toFixed(1)} times slower than written` : ""}`)
     const strikes = striking(plan, stage, history, pace)
     strikes.start()
@@ -117,7 +121,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       ...Array.from({ length: owners }, () => administrated.work()),
       personAt(stage.taskerApi, { history, random: randomFor("person"), goesOn })
     ]
-    const length = plan.seconds * 1000 * pace
+    const length = plan.seconds * 1000 * (options.tasker === "real-plane" ? 1 : pace)
     await pause(length * retirement)
     const leaving = agents.at(-1)
     const leave = leaving === undefined ? undefined : administrated.retire(leaving)
