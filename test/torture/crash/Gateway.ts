@@ -22,8 +22,9 @@ export interface Gateway {
   readonly kill: Effect.Effect<void>
 }
 
-/** What recovery, which runs in every gateway, takes writes over by. */
-const takesWhatIsDue = /for update skip locked[^;]*update idempotency_keys/i
+/** What recovery, which runs in every gateway, takes writes over by. Each held statement keeps a connection. */
+const takesWhatIsDue =
+  /for update skip locked[^;]*update idempotency_keys k\s+set (state = 'in_progress'|check_at)/i
 
 const listening = /Listening on (http:\/\/[\w.:[\]]+)/
 
