@@ -96,6 +96,16 @@ export const keyInProgress = (): IdempotencyRefused =>
     details: { retry_after_seconds: 1 }
   })
 
+/** An owner settled the key's earlier write as not made, and a request of it can still arrive. */
+export const keyResting = (millis: number): IdempotencyRefused =>
+  new IdempotencyRefused({
+    reason: "in_progress",
+    message:
+      "An earlier call with this idempotency_key was settled as not made, but its request may still be on its way to Tasker. Nothing was changed. Repeat the same call with the same key when it is assumed dead.",
+    retryable: true,
+    details: { retry_after_seconds: Math.max(1, Math.ceil(millis / 1000)) }
+  })
+
 const keyReused = (operation: Operation): IdempotencyRefused =>
   new IdempotencyRefused({
     reason: "key_reused",

@@ -11,6 +11,7 @@ import { type AgentId, IssueId, OperationId, type ProjectId } from "../../domain
 import {
   type Answer,
   keyInProgress,
+  keyResting,
   type Lease,
   type Operation,
   upstreamKey
@@ -146,6 +147,7 @@ export const layer = Layer.effect(
       if (row.titled && intent.repetition !== undefined && taken !== undefined)
         yield* giveTitle(id, intent, taken)
       if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
+      if (row.restless > 0) return yield* keyResting(row.restless)
       if (row.titled || intent.repetition === undefined) return yield* keyInProgress()
       const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
       return yield* possibleDuplicate(Option.getOrNull(made))
