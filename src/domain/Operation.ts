@@ -66,6 +66,8 @@ export interface Tries {
   readonly reused: boolean
   /** True if an earlier holder may have sent it again: whoever took it over after the first holder may. */
   readonly resent: boolean
+  /** True if an earlier holder sent a change again, or may have, after its card's `updated_at` had moved. */
+  readonly moved: boolean
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
