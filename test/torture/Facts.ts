@@ -1,12 +1,11 @@
 import type { Facts } from "./check/Checker.ts"
 import type { Records } from "./check/Records.ts"
 import type { History } from "./History.ts"
-import { inFlightAfter, mayLinger } from "./HoldUps.ts"
 import type { Stage } from "./Stage.ts"
 
 /** Puts together what the checker compares. */
 export const factsOf = (
-  { counterpart }: Pick<Stage, "counterpart">,
+  { counterpart, holdUps }: Pick<Stage, "counterpart" | "holdUps">,
   { begun, events }: History,
   retired: ReadonlySet<string>,
   records: Records
@@ -15,7 +14,7 @@ export const factsOf = (
   records,
   begun,
   retired,
-  mayLinger,
-  inFlight: inFlightAfter,
+  mayLinger: holdUps.mayLinger,
+  inFlight: holdUps.inFlight,
   repeatsChanges: counterpart.repeatsChanges
 })

@@ -1,9 +1,8 @@
 import { explain } from "./check/Open.ts"
-import { type Records, readRecords } from "./check/Records.ts"
-import { isOpen } from "./check/Seen.ts"
-import { tell } from "./check/Story.ts"
+import type { Records } from "./check/Records.ts"
+import { isOpen, nameOf } from "./check/Seen.ts"
+import { type Story, tell } from "./check/Story.ts"
 import type { History } from "./History.ts"
-import { mayLinger, settleAfter } from "./HoldUps.ts"
 import { patientRows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
@@ -32,10 +31,9 @@ export const settled = async (
 ): Promise<void> => {
   const begun = performance.now()
   const story = tell(history.events)
-  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * settleAfter
-  const read = () => readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
+  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * stage.holdUps.settleAfter
   while (performance.now() - begun < longest) {
-    if (watch?.(await read()) === true) return
+    if (watch?.(await stage.records()) === true) return
     const [row] = await patientRows<{ open: number; checks: number }>(
       stage.databaseUrl,
       `select count(*) filter (where state in ('in_progress', 'unknown'))::integer as open,
@@ -45,14 +43,28 @@ export const settled = async (
     const { checks, open } = row ?? { checks: 0, open: 0 }
     if (open + checks === 0) return
     if (checks === 0 && open < 60) {
-      const records = await read()
+      const records = await stage.records(await openCards(stage.databaseUrl, story))
       const waiting = records.keys.filter(
         (key) =>
           isOpen(key) &&
-          explain(key, { records, story, retired, mayLinger, begun: history.begun }) === undefined
+          explain(key, { records, story, retired, begun: history.begun, ...stage.holdUps }) === undefined
       )
       if (waiting.length === 0) return
     }
     await new Promise((wake) => setTimeout(wake, 1000))
   }
+}
+
+/** The cards that keys in doubt are about, as far as they are known. */
+const openCards = async (databaseUrl: string, { operations }: Story): Promise<ReadonlySet<string>> => {
+  const open = await patientRows<{ agent_id: string; key: string }>(
+    databaseUrl,
+    "select agent_id, key from idempotency_keys where state in ('in_progress', 'unknown', 'unresolved')"
+  )
+  const names = new Set(open.map(({ agent_id, key }) => nameOf(agent_id, key)))
+  return new Set(
+    [...operations.values()].flatMap(({ agent, issue, key }) =>
+      issue !== null && names.has(nameOf(agent, key)) ? [issue] : []
+    )
+  )
 }

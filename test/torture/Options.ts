@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util"
 import { type TaskerKind, taskerKinds } from "./counterparts/Counterpart.ts"
-import { shortLease, taskerTimeout } from "./HoldUps.ts"
+import { namedPlane } from "./counterparts/realPlane.ts"
+import { holdUpsOf, shortLeaseOf } from "./HoldUps.ts"
 import { kindsBefore } from "./Plan.ts"
 import { focusOf, isSabotage, type SabotageName, sabotageNames } from "./sabotage/Sabotages.ts"
 
@@ -33,16 +34,19 @@ export const usage = `npm run torture -- [options]
   --seconds <n>        how long the faults last (60; with a sabotage 20)
   --seed <n>           of the plan and the workload (a random one, which is printed)
   --instances <n>      gateways (3; with a sabotage 2)
-  --tasker <kind>      nodedc or plane (nodedc)
+  --tasker <kind>      nodedc, plane, or real-plane: the one that PLANE_BASE_URL, PLANE_API_KEY and
+                       SMOKE_WORKSPACE_SLUG name, and PLANE_REQUESTS_PER_MINUTE its limit; the run makes projects
+                       there and deletes them (nodedc)
   --profile <name>     of the reference Tasker: ${profiles.join(", ")} (plane-like)
   --plane-limit <n>    requests a minute that the reference Plane grants, 0 for any number (0)
   --sabotage <name,…>  plays one plan without a fault in the gateways and one with each of these, or with all: ends
                        well if the first is clean and each fault is found by its rule. The faults are
                        ${sabotageNames.join(", ")}
   --inject <name>      plays one run with such a fault in the gateways, and reports it as any other
-  --lease <ms>         how long a lease lasts (as the product has it; with a sabotage ${shortLease})
+  --lease <ms>         how long a lease lasts (as the product has it; with a sabotage ${shortLeaseOf(holdUpsOf("nodedc"))})
   --focus <kind,…>     kinds of faults that strike more often (with a sabotage: those under which one shows)
-  --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage)
+  --unhurried          plays the plan the slower, the slower this machine is just now (always with a sabotage, and
+                       before a real Plane, where the run ends when its seconds are over)
   --out <folder>       where the history and the logs go (.torture/<seed>)`
 
 const everySabotage = "all"
@@ -56,7 +60,10 @@ const sabotagesIn = (text: string | undefined): ReadonlyArray<SabotageName> =>
   text === undefined ? [] : text === everySabotage ? sabotageNames : text.split(",").map(sabotageOf)
 
 /** Throws, with words for the caller, if an option is not what it should be. */
-export const optionsOf = (args: ReadonlyArray<string>): Options => {
+export const optionsOf = (
+  args: ReadonlyArray<string>,
+  variables: Readonly<Record<string, string | undefined>> = process.env
+): Options => {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -90,6 +97,8 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     return found
   }
   const tasker = one("tasker", values.tasker, taskerKinds)
+  if (tasker === "real-plane") namedPlane(variables)
+  const holdUps = holdUpsOf(tasker)
   const everyKind = kindsBefore(tasker)
   const focus =
     values.focus?.split(",").filter((kind) => kind !== "") ??
@@ -110,9 +119,9 @@ export const optionsOf = (args: ReadonlyArray<string>): Options => {
     unhurried: values.unhurried,
     lease:
       values.lease !== undefined
-        ? number("lease", values.lease, taskerTimeout + 1, 60_000)
+        ? number("lease", values.lease, holdUps.taskerTimeout + 1, 60_000)
         : isSabotaged
-          ? shortLease
+          ? shortLeaseOf(holdUps)
           : undefined,
     out:
       values.out ??

@@ -38,7 +38,6 @@ export interface Played {
 }
 
 const agentCount = 12
-const workersEach = 3
 /** In a short run each worker has to get as far as changing the cards that it made. */
 const workersEachSabotaged = 1
 const owners = 2
@@ -49,6 +48,10 @@ const askedAgain = 150
 
 /** Where a start takes longer than on a quiet machine, a plan is played the slower, so that as much is up as is meant to. */
 const paceOf = ({ startTook }: Stage): number => Math.min(5, Math.max(1, startTook / 4000))
+
+/** Before a real Plane a run lasts as long as it was told to, whatever of its plan that is. */
+const isUnhurried = ({ sabotage, tasker, unhurried }: Options): boolean =>
+  sabotage !== undefined || unhurried || tasker === "real-plane"
 
 const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
 
@@ -83,10 +86,20 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     const randomFor = (name: string) => randomOf(plan.seed, `work.${name}`)
     const isUp = (instance: number) => stage.instances[instance]?.program.isUp() === true
     const working = (agent: TorturedAgent, name: string): Worker =>
-      workerOf(agent, { history, ports, isUp, nextId, nextMark, goesOn, random: randomFor(name) })
+      workerOf(agent, {
+        history,
+        ports,
+        isUp,
+        nextId,
+        nextMark,
+        goesOn,
+        patience: stage.holdUps.patience,
+        random: randomFor(name)
+      })
 
     const owner = ownerOf({
       history,
+      owner: stage.owner,
       internalToken: stage.internalToken,
       ports,
       random: randomFor("owner"),
@@ -107,12 +120,12 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       goesOn
     })
     const workers = agents.flatMap((agent, at) =>
-      Array.from({ length: sabotaged ? workersEachSabotaged : workersEach }, (_, each) =>
+      Array.from({ length: sabotaged ? workersEachSabotaged : stage.counterpart.workersEach }, (_, each) =>
         working(agent, `${at}.${each}`)
       )
     )
 
-    const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)
+    const pace = isUnhurried(options) ? paceOf(stage) : 1
     phase(`the plan begins${pace > 1 ? `, ${pace.toFixed(1)} times slower than written` : ""}`)
     const strikes = striking(plan, stage, history, pace)
     strikes.start()
@@ -121,7 +134,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       ...Array.from({ length: owners }, () => administrated.work()),
       personAt(stage.taskerApi, { history, random: randomFor("person"), goesOn })
     ]
-    const length = plan.seconds * 1000 * pace
+    const length = plan.seconds * 1000 * (options.tasker === "real-plane" ? 1 : pace)
     await pause(length * retirement)
     const leaving = agents.at(-1)
     const leave = leaving === undefined ? undefined : administrated.retire(leaving)

@@ -3,9 +3,16 @@ import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Api, type Counterpart, counterpartOf, type Project } from "./counterparts/Counterpart.ts"
+import { type Records, readRecords } from "./check/Records.ts"
+import {
+  type Api,
+  type Counterpart,
+  counterpartOf,
+  type Owner,
+  type Project
+} from "./counterparts/Counterpart.ts"
 import type { History } from "./History.ts"
-import { callDeadline, settleAfter, taskerTimeout } from "./HoldUps.ts"
+import { type HoldUps, holdUpsOf } from "./HoldUps.ts"
 import type { Options } from "./Options.ts"
 import { type Link, links, type Plan } from "./Plan.ts"
 import { type Postgres, redirected, rows, startPostgres } from "./Postgres.ts"
@@ -17,12 +24,16 @@ import { type Hearing, hear } from "./Wire.ts"
 /** Everything that a run is played on: one PostgreSQL, one Tasker, the instances, and what stands between. */
 export interface Stage {
   readonly postgres: Postgres
-  /** The gateways' database and Tasker's, past every proxy. */
+  /** The gateways' database, past every proxy. */
   readonly databaseUrl: string
-  readonly taskerDatabaseUrl: string
+  /** Reads what the gateways and Tasker have put on record, of Tasker as far as these cards are concerned or all. */
+  readonly records: (only?: ReadonlySet<string>) => Promise<Records>
   readonly tasker: Program
   readonly counterpart: Counterpart
   readonly taskerApi: Api
+  /** In whose name the agents act. */
+  readonly owner: Owner
+  readonly holdUps: HoldUps
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
@@ -51,18 +62,18 @@ export interface StageOptions {
   readonly opened: (close: () => Promise<void>) => void
 }
 
-/** Shared by all runs: an instance that was killed is back the sooner. */
+/** Shared by all runs: a program that was killed is back the sooner. */
 const compiled = join(tmpdir(), "gateway-torture-compiled")
 
 const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
-const timing = {
+const timing = ({ callDeadline, settleAfter, taskerTimeout }: HoldUps) => ({
   TASKER_TIMEOUT_MS: String(taskerTimeout),
   CALL_DEADLINE_MS: String(callDeadline),
   TASKER_SETTLE_AFTER_MS: String(settleAfter),
   SHUTDOWN_GRACE_SECONDS: "4"
-}
+})
 
 /** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
 const unlimited = {
@@ -74,6 +85,7 @@ const unlimited = {
 export const setStage = async (options: StageOptions): Promise<Stage> => {
   const { folder, history, plan } = options
   const counterpart = counterpartOf(options.options)
+  const holdUps = holdUpsOf(counterpart.kind)
   const postgres = await startPostgres()
   const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
   const close = async () => {
@@ -85,10 +97,11 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     const taskerDatabaseUrl = redirected(postgres.url, { database: "reference_tasker" })
     const internalToken = secret()
     const taskerPort = await freePort()
+    const taskerPlace = { port: taskerPort, databaseUrl: taskerDatabaseUrl, folder }
     const tasker = startProgram({
       name: "tasker",
       args: [join(root, counterpart.script)],
-      environment: counterpart.environment(taskerPort, taskerDatabaseUrl),
+      environment: { NODE_COMPILE_CACHE: compiled, ...counterpart.environment(taskerPlace) },
       cwd: folder,
       log: join(folder, "tasker.log"),
       healthUrl: `http://127.0.0.1:${taskerPort}/control/requests?since=999999999`,
@@ -136,7 +149,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
           AUDIT_SIGNING_KEY: signing.privateKey,
           NODE_COMPILE_CACHE: compiled,
           TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
-          ...timing,
+          ...timing(holdUps),
           ...unlimited,
           ...options.environment
         },
@@ -155,15 +168,21 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     }
     await Promise.all(instances.map(({ program }) => program.up()))
     const taskerApi = counterpart.api(`http://127.0.0.1:${taskerPort}`)
+    closers.push(async () => {
+      const left = await taskerApi.discard()
+      if (left !== undefined) process.stderr.write(`${left}\n`)
+    })
     const projects: Array<Project> = []
     for (let at = 1; at <= projectCount; at++) projects.push(await taskerApi.project(at))
     return {
       postgres,
       databaseUrl: postgres.url,
-      taskerDatabaseUrl,
+      records: (only) => readRecords(postgres.url, () => counterpart.records(taskerPlace, only)),
       tasker,
       counterpart,
       taskerApi,
+      owner: await taskerApi.owner(),
+      holdUps,
       instances,
       projects,
       internalToken,

@@ -36,10 +36,12 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
   let telling: Promise<boolean> = Promise.resolve(true)
   const tell = (): Promise<boolean> => {
     telling = telling.then(async () => {
-      return stage.taskerApi.misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects)).then(
-        () => true,
-        () => false
-      )
+      return stage.taskerApi
+        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.holdUps))
+        .then(
+          () => true,
+          () => false
+        )
     })
     return telling
   }

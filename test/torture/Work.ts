@@ -13,6 +13,8 @@ export interface WorkOptions {
   readonly random: Random
   readonly nextId: () => string
   readonly nextMark: () => string
+  /** Milliseconds for which a reply is waited for. */
+  readonly patience: number
   readonly goesOn: () => boolean
 }
 
@@ -66,7 +68,15 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     })
     const port = ports[instance] as number
     const sent = op === null ? args : { ...args, idempotency_key: op.key }
-    const outcome = await callTool({ id: call, port, edge, token: token.secret, tool, args: sent })
+    const outcome = await callTool({
+      id: call,
+      port,
+      edge,
+      token: token.secret,
+      tool,
+      args: sent,
+      patience: options.patience
+    })
     if (outcome._tag === "Lost") {
       history.write({ ev: "lost", call, why: outcome.why })
     } else {

@@ -7,7 +7,6 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { join, resolve } from "node:path"
 import { verifyChain } from "./check/Chain.ts"
 import { check, type Finding, type Verdict } from "./check/Checker.ts"
-import { readRecords } from "./check/Records.ts"
 import { histories, report } from "./check/Report.ts"
 import { counterpartOf } from "./counterparts/Counterpart.ts"
 import { factsOf } from "./Facts.ts"
@@ -43,7 +42,7 @@ const torture = async (options: Options): Promise<boolean> => {
       opened: closeWhenTold
     })
     try {
-      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
+      const records = await stage.records()
       const all = check(factsOf(stage, history, retired, records))
       // A run that was ended early still has keys that the gateways would settle.
       const verdict = isShown ? { ...all, findings: foundEarly } : withEarly(all, foundEarly)
@@ -54,7 +53,7 @@ const torture = async (options: Options): Promise<boolean> => {
         records,
         chain,
         healedInSeconds,
-        tasker: options.tasker
+        counterpart: stage.counterpart
       }
       say(`\n${report(told)}`)
       const isIdle = verdict.counts["acknowledged writes"] === 0

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { shortLease, taskerTimeout } from "../torture/HoldUps.ts"
+import { holdUpsOf, shortLeaseOf } from "../torture/HoldUps.ts"
 import { optionsOf } from "../torture/Options.ts"
 import { kindsBefore } from "../torture/Plan.ts"
 import { focusOf, sabotageNames } from "../torture/sabotage/Sabotages.ts"
@@ -17,6 +17,8 @@ describe("the options of a sabotaged run", () => {
   })
 
   it("a lease that ends before its holder may send is refused", () => {
+    const { taskerTimeout } = holdUpsOf("nodedc")
+    const shortLease = shortLeaseOf({ taskerTimeout })
     assert.throws(() => optionsOf(["--lease", String(taskerTimeout)]), "--lease")
     assert.strictEqual(optionsOf(["--inject", "no-fence"]).lease, shortLease)
     assert.isAbove(shortLease, taskerTimeout)
