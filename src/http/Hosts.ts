@@ -1,8 +1,8 @@
-import { isIPv4 } from "node:net"
 import { Context, Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { Settings } from "../Config.ts"
 import { RequestRefused } from "../domain/Failure.ts"
+import { isLoopback } from "../domain/Network.ts"
 import { Addresses } from "./Addresses.ts"
 
 /**
@@ -76,10 +76,3 @@ const readHost = (header: string | undefined): Host | undefined => {
   if (name === undefined) return undefined
   return { name, full: match?.[2] === undefined ? name : `${name}:${match[2]}` }
 }
-
-/** A name or address that leads nowhere but to the machine itself (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3). */
-const isLoopback = (name: string): boolean =>
-  name === "localhost" ||
-  name.endsWith(".localhost") ||
-  name === "[::1]" ||
-  (isIPv4(name) && name.startsWith("127."))
