@@ -1,4 +1,4 @@
-import { BlockList, isIPv4 } from "node:net"
+import { BlockList, isIP, isIPv4 } from "node:net"
 
 /** Whom an address stands for. All take an address as `http/ClientAddress.ts` spells it. */
 
@@ -47,6 +47,23 @@ export const isLoopback = (host: string): boolean =>
   host === "::1" ||
   (isIPv4(host) && host.startsWith("127."))
 
+/**
+ * Returns a test of whether an address lies in one of these networks. Takes addresses and networks in CIDR notation;
+ * an IPv4 address lies in an IPv6 network that holds its mapped form (RFC 4291 section 2.5.5.2).
+ */
+export const within = (networks: ReadonlyArray<string>): ((address: string) => boolean) => {
+  const rules = new BlockList()
+  for (const network of networks) {
+    const [address = "", prefix] = network.split("/")
+    const family = isIPv4(address) ? "ipv4" : "ipv6"
+    if (prefix === undefined) rules.addAddress(address, family)
+    else rules.addSubnet(address, Number(prefix), family)
+  }
+  // Mapped, an IPv4 address is held against the rules of both families.
+  return (address) =>
+    isIP(address) !== 0 && rules.check(isIPv4(address) ? `::ffff:${address}` : address, "ipv6")
+}
+
 /** The widest networks that a site has of its own: 10.0.0.0/8 and fc00::/7 (RFC 1918, RFC 4193). */
 const widest = { ipv4: 8, ipv6: 7 } as const
 
@@ -60,10 +77,6 @@ export const isWide = (network: string): boolean => {
   if (prefix === undefined) return false
   const length = Number(prefix)
   if (isIPv4(address)) return length < widest.ipv4
-  const rules = new BlockList()
-  rules.addSubnet(address, length, "ipv6")
-  const mapped = new BlockList()
-  mapped.addSubnet("::ffff:0:0", 96, "ipv6")
-  const holdsMapped = rules.check("::ffff:0.0.0.0", "ipv6") || mapped.check(address, "ipv6")
+  const holdsMapped = within([network])("0.0.0.0") || within(["::ffff:0:0/96"])(address)
   return length < (holdsMapped ? 96 + widest.ipv4 : widest.ipv6)
 }

@@ -6,10 +6,13 @@ export interface Connections {
   /** From now on every reply says `Connection: close`. Nothing is closed, and new ones are taken. */
   readonly release: () => void
   /**
-   * Takes no new ones and closes those on which nothing is under way, neither a reply nor a part of a
-   * request; `done` is called once the last is closed.
+   * Takes no new ones, and closes those that have had a reply and on which nothing is under way. Those that have
+   * sent nothing yet are kept: a proxy opens one for the request that it is about to send. `done` is called once
+   * the last is closed.
    */
   readonly close: (done: () => void) => void
+  /** Closes those that have sent nothing yet. */
+  readonly closeSilent: () => void
   /** Has a reply written, by `answer`, to every request that has none yet, and cuts what else there is. */
   readonly abandon: (answer: (request: IncomingMessage, response: ServerResponse) => void) => void
 }
@@ -89,10 +92,14 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
       }
     },
     close: (done) => {
-      closing = true
-      server.close(() => done())
-      server.closeIdleConnections()
-      // Node does not count those as idle on which nothing was ever sent.
+      whenCaughtUp(() => {
+        closing = true
+        server.close(() => done())
+        // Those on which nothing was ever sent are not idle to Node.
+        server.closeIdleConnections()
+      })
+    },
+    closeSilent: () => {
       for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
     },
     abandon: (answer) => {
@@ -106,4 +113,27 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
       for (const socket of [...quiet, ...underWay.keys()]) if (!answered.has(socket)) socket.destroy()
     }
   }
+}
+
+/** A turn of the event loop that is shorter, in milliseconds, found hardly anything to do. */
+const shortTurn = 0.2
+const mostTurns = 200
+
+/**
+ * Calls `then` right after a short turn of the event loop. Closing a listener resets the connections that the kernel
+ * has accepted and the process has not taken over. One full turn takes over all that were there before; after a
+ * short one, others have had less than its time to arrive.
+ */
+const whenCaughtUp = (then: () => void): void => {
+  let before: number | undefined
+  let turns = 0
+  const look = (): void => {
+    const now = performance.now()
+    turns += 1
+    const isCaughtUp = before !== undefined && (now - before < shortTurn || turns > mostTurns)
+    before = now
+    if (isCaughtUp) then()
+    else setImmediate(look)
+  }
+  setImmediate(look)
 }

@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
+import { OwnPages } from "./Access.ts"
 import { AgentApi } from "./AgentApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { Operator, Owner } from "./Lifecycle.ts"
@@ -12,7 +13,6 @@ import { OperatorTimeline, OwnerTimeline } from "./TimelineApi.ts"
 /** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
 export const Api = HttpApi.make("tasker-codex-api")
   .add(
-    MetaApi,
     AgentApi,
     AuditApi,
     Operator,
@@ -23,6 +23,9 @@ export const Api = HttpApi.make("tasker-codex-api")
     OwnerTimeline
   )
   .add(PairingApi, OperatorPairing, OwnerPairing)
+  .middleware(OwnPages)
+  // Open to all, and to links in pages of other sites.
+  .add(MetaApi)
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({
