@@ -1,0 +1,77 @@
+import { randomUUID } from "node:crypto"
+import { mustRun, type Project } from "./engine.ts"
+
+/** Writers that create one card after another through the proxy and never repeat a call. */
+
+export interface Load {
+  /** Waits until so many more cards were acknowledged. */
+  readonly more: (count: number) => Promise<void>
+  /** Ends the load, and tells what came of each call. */
+  readonly end: () => Promise<{ readonly made: number; readonly failed: ReadonlyArray<string> }>
+}
+
+export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<string>): Load => {
+  let made = 0
+  let ending = false
+  const failed: Array<string> = []
+
+  const create = async (token: string) => {
+    const key = randomUUID()
+    const at = new Date().toISOString()
+    try {
+      const response = await fetch(`${url}/api/v1/tools/tasker_create_issue`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ project_id: projectId, name: `Card ${key}`, idempotency_key: key })
+      })
+      const text = await response.text()
+      if (response.status === 200) made += 1
+      else failed.push(`${at} ${response.status} ${text.slice(0, 300)}`)
+    } catch (error) {
+      failed.push(`${at} no reply: ${error instanceof Error ? String(error.cause ?? error.message) : error}`)
+    }
+  }
+  const writers = tokens.map(async (token) => {
+    while (!ending) await create(token)
+  })
+
+  return {
+    more: async (count) => {
+      const goal = made + count
+      const until = performance.now() + 180_000
+      while (made < goal) {
+        if (performance.now() > until)
+          throw new Error(`The load stands still:\n${failed.slice(-5).join("\n")}`)
+        await new Promise((wake) => setTimeout(wake, 50))
+      }
+    },
+    end: async () => {
+      ending = true
+      await Promise.all(writers)
+      return { made, failed }
+    }
+  }
+}
+
+const healthy = async (id: string): Promise<void> => {
+  const until = performance.now() + 180_000
+  for (;;) {
+    const status = await mustRun(["docker", "inspect", id, "--format", "{{.State.Health.Status}}"])
+    if (status === "healthy") return
+    if (performance.now() > until) throw new Error(`A gateway is ${status} three minutes after its start`)
+    await new Promise((wake) => setTimeout(wake, 200))
+  }
+}
+
+/** Stops and starts each container of a service in turn, with load before, between and after. */
+export const restartEach = async (project: Project, service: string, load: Load): Promise<number> => {
+  const ids = await project.containers(service)
+  for (const id of ids) {
+    await load.more(30)
+    await mustRun(["docker", "stop", id])
+    await load.more(30)
+    await mustRun(["docker", "start", id])
+    await healthy(id)
+  }
+  return ids.length
+}
