@@ -1,22 +1,32 @@
 import { randomUUID } from "node:crypto"
 import { mustRun, type Project } from "./engine.ts"
 
-/** Writers that create one card after another through the proxy and never repeat a call. */
+/**
+ * Writers that create one card after another through the proxy. They repeat a call only if PostgreSQL did not keep up
+ * with the machine's load, which is no instance's doing: 503 that names the database.
+ */
+
+export interface Outcome {
+  readonly made: number
+  /** Calls that PostgreSQL was too slow for, and that were repeated with their key. */
+  readonly repeated: number
+  readonly failed: ReadonlyArray<string>
+}
 
 export interface Load {
   /** Waits until so many more cards were acknowledged. */
   readonly more: (count: number) => Promise<void>
   /** Ends the load, and tells what came of each call. */
-  readonly end: () => Promise<{ readonly made: number; readonly failed: ReadonlyArray<string> }>
+  readonly end: () => Promise<Outcome>
 }
 
 export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<string>): Load => {
   let made = 0
+  let repeated = 0
   let ending = false
   const failed: Array<string> = []
 
-  const create = async (token: string) => {
-    const key = randomUUID()
+  const create = async (token: string, key: string = randomUUID()): Promise<void> => {
     const at = new Date().toISOString()
     try {
       const response = await fetch(`${url}/api/v1/tools/tasker_create_issue`, {
@@ -26,7 +36,10 @@ export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<
       })
       const text = await response.text()
       if (response.status === 200) made += 1
-      else failed.push(`${at} ${response.status} ${text.slice(0, 300)}`)
+      else if (response.status === 503 && /"detail":"[^"]*database/.test(text)) {
+        repeated += 1
+        return create(token, key)
+      } else failed.push(`${at} ${response.status} ${text.slice(0, 300)}`)
     } catch (error) {
       failed.push(`${at} no reply: ${error instanceof Error ? String(error.cause ?? error.message) : error}`)
     }
@@ -48,7 +61,7 @@ export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<
     end: async () => {
       ending = true
       await Promise.all(writers)
-      return { made, failed }
+      return { made, repeated, failed }
     }
   }
 }

@@ -96,14 +96,15 @@ export const local = Effect.fnUntraced(function* (place: Place, stops: number) {
       const load = startLoad(url, ops, tokens)
       let stopped = 0
       while (stopped < stops) stopped += await restartEach(made, "agent-gateway", load)
-      return { stopped, writes: 0, ...(await load.end()) }
+      return { stopped, ...(await load.end()) }
     },
-    ({ failed, made: cards, stopped }) => {
+    ({ failed, made: cards, repeated, stopped }) => {
       must(
         failed.length === 0,
         `${failed.length} of ${cards + failed.length} calls failed:\n${failed.join("\n")}`
       )
-      return `${stopped} stops, ${cards} cards, every call answered 200`
+      const slow = repeated === 0 ? "" : `; ${repeated} repeated because PostgreSQL did not keep up`
+      return `${stopped} stops, ${cards} cards, none lost or refused${slow}`
     }
   ).pipe(
     Effect.tap(({ made: cards }) =>
