@@ -20,6 +20,10 @@ export interface Load {
   readonly end: () => Promise<Outcome>
 }
 
+/** Also while the call before it, which was not waited for any longer, is still being carried out. */
+const isSlowDatabase = (status: number, text: string): boolean =>
+  (status === 503 && /"detail":"[^"]*database/.test(text)) || text.includes('"idempotency.in_progress"')
+
 export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<string>): Load => {
   let made = 0
   let repeated = 0
@@ -36,8 +40,10 @@ export const startLoad = (url: string, projectId: string, tokens: ReadonlyArray<
       })
       const text = await response.text()
       if (response.status === 200) made += 1
-      else if (response.status === 503 && /"detail":"[^"]*database/.test(text)) {
+      else if (isSlowDatabase(response.status, text)) {
         repeated += 1
+        const seconds = Number(response.headers.get("retry-after") ?? 1)
+        await new Promise((wake) => setTimeout(wake, 1000 * seconds))
         return create(token, key)
       } else failed.push(`${at} ${response.status} ${text.slice(0, 300)}`)
     } catch (error) {

@@ -9,7 +9,7 @@ import { must, step } from "../quickstart/screen.ts"
 import { openToContainers } from "./checkout.ts"
 import { mustRun, project } from "./engine.ts"
 import { restartEach, startLoad } from "./load.ts"
-import { agents, confined, type Place, portsFile, scopes, takenDown } from "./place.ts"
+import { agents, confined, errorsOf, type Place, portsFile, scopes, takenDown } from "./place.ts"
 
 const file = "docker-compose.local.yml"
 
@@ -96,12 +96,14 @@ export const local = Effect.fnUntraced(function* (place: Place, stops: number) {
       const load = startLoad(url, ops, tokens)
       let stopped = 0
       while (stopped < stops) stopped += await restartEach(made, "agent-gateway", load)
-      return { stopped, ...(await load.end()) }
+      const outcome = await load.end()
+      const errors = outcome.failed.length === 0 ? "" : await errorsOf(made)
+      return { stopped, errors, ...outcome }
     },
-    ({ failed, made: cards, repeated, stopped }) => {
+    ({ errors, failed, made: cards, repeated, stopped }) => {
       must(
         failed.length === 0,
-        `${failed.length} of ${cards + failed.length} calls failed:\n${failed.join("\n")}`
+        `${failed.length} of ${cards + failed.length} calls failed:\n${failed.join("\n")}\n${errors}`
       )
       const slow = repeated === 0 ? "" : `; ${repeated} repeated because PostgreSQL did not keep up`
       return `${stopped} stops, ${cards} cards, none lost or refused${slow}`

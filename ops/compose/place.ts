@@ -58,6 +58,16 @@ export const agents = async (
 
 export const scopes = ["project:read", "issue:read", "issue:create"]
 
+/** The last lines of a project's logs that tell of errors. */
+export const errorsOf = async ({ compose }: Project): Promise<string> => {
+  const log = await compose("logs", "--timestamps", "proxy", "agent-gateway")
+  return log
+    .split("\n")
+    .filter((text) => /"level":"error"| ERROR | WARN /.test(text))
+    .slice(-30)
+    .join("\n")
+}
+
 /** Fails unless each container runs without root, privileges and a file system to write to, and within bounds. */
 export const confined = async (project: Project, services: ReadonlyArray<string>): Promise<string> => {
   for (const service of services) {

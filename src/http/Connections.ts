@@ -7,11 +7,11 @@ export interface Connections {
   readonly release: () => void
   /**
    * Takes no new ones, and closes those that have had a reply and on which nothing is under way. Those that have
-   * sent nothing yet are kept: a proxy opens one for the request that it is about to send. `done` is called once
-   * the last is closed.
+   * sent nothing yet are kept: a proxy opens one for the request that it is about to send. `closed` is called once
+   * no new ones are taken, `done` once the last is closed.
    */
-  readonly close: (done: () => void) => void
-  /** Closes those that have sent nothing yet. */
+  readonly close: (on: { readonly closed: () => void; readonly done: () => void }) => void
+  /** Closes those that have sent nothing yet, once all that has arrived is read. */
   readonly closeSilent: () => void
   /** Has a reply written, by `answer`, to every request that has none yet, and cuts what else there is. */
   readonly abandon: (answer: (request: IncomingMessage, response: ServerResponse) => void) => void
@@ -91,16 +91,19 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
         if (!response.headersSent) response.shouldKeepAlive = false
       }
     },
-    close: (done) => {
+    close: ({ closed, done }) => {
       whenCaughtUp(() => {
         closing = true
         server.close(() => done())
         // Those on which nothing was ever sent are not idle to Node.
         server.closeIdleConnections()
+        closed()
       })
     },
     closeSilent: () => {
-      for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
+      whenCaughtUp(() => {
+        for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
+      })
     },
     abandon: (answer) => {
       const answered = new Set<Socket>()
@@ -117,23 +120,21 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
 
 /** A turn of the event loop that is shorter, in milliseconds, found hardly anything to do. */
 const shortTurn = 0.2
-const mostTurns = 200
+/** How long a short turn is waited for, in milliseconds: a busy process has few. */
+const longestWait = 100
 
 /**
- * Calls `then` right after a short turn of the event loop. Closing a listener resets the connections that the kernel
- * has accepted and the process has not taken over. One full turn takes over all that were there before; after a
- * short one, others have had less than its time to arrive.
+ * Calls `then` after a whole turn of the event loop, which takes over every connection and reads all bytes that the
+ * kernel had before, and right after a short one if there is one in time. Closing a listener resets the connections
+ * that arrived since: few in the time of a short turn.
  */
 const whenCaughtUp = (then: () => void): void => {
-  let before: number | undefined
-  let turns = 0
-  const look = (): void => {
+  const began = performance.now()
+  const look = (before: number, turns: number): void => {
     const now = performance.now()
-    turns += 1
-    const isCaughtUp = before !== undefined && (now - before < shortTurn || turns > mostTurns)
-    before = now
-    if (isCaughtUp) then()
-    else setImmediate(look)
+    const isShort = now - before < shortTurn
+    if (turns > 0 && (isShort || now - began > longestWait)) then()
+    else setImmediate(look, now, turns + 1)
   }
-  setImmediate(look)
+  setImmediate(look, began, 0)
 }

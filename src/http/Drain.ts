@@ -12,7 +12,7 @@ import type { Connections } from "./Connections.ts"
  *    quarter of the grace, five seconds at most, and not at all where nobody asked for `/readyz` in the
  *    last half minute: then nobody would see it.
  * 2. Nothing listens any more, so a proxy's connection is refused before it has sent anything and it may go
- *    on to another instance. What has connected before is still served, for a quarter of the grace, two
+ *    on to another instance. What has connected before is still served, for a quarter of the grace, five
  *    seconds at most: a proxy sends its request right after it has connected.
  * 3. `refusing`: a request that arrives even later is told to come back (503 `gateway.unavailable`), and a
  *    connection on which none has begun is closed. What was begun is finished.
@@ -35,7 +35,7 @@ const lookout = Duration.seconds(30)
 const longestNotice = Duration.seconds(5)
 
 /** The longest that a connection from before is waited for to send its request. */
-const longestArrival = Duration.seconds(2)
+const longestArrival = Duration.seconds(5)
 
 export const make = (
   connections: Connections,
@@ -59,9 +59,14 @@ export const make = (
     connections.release()
     yield* Effect.sleep(notice)
     const closed = yield* Deferred.make<void>()
-    connections.close(() => Deferred.doneUnsafe(closed, Effect.void))
+    const done = yield* Deferred.make<void>()
+    connections.close({
+      closed: () => Deferred.doneUnsafe(closed, Effect.void),
+      done: () => Deferred.doneUnsafe(done, Effect.void)
+    })
+    yield* Deferred.await(closed)
     const endWithin = (time: Duration.Duration) =>
-      Effect.timeoutOption(Effect.interruptible(Deferred.await(closed)), time)
+      Effect.timeoutOption(Effect.interruptible(Deferred.await(done)), time)
     const early = yield* endWithin(arrival)
     stage = "refusing"
     if (Option.isSome(early)) return

@@ -164,20 +164,38 @@ const clientWhileBusy = (port: number) =>
   })
 
 describe("a server that is being closed", () => {
+  it.live("reads what has arrived on a connection before it closes those that sent nothing", () =>
+    Effect.gen(function* () {
+      const { connections, port, sockets } = yield* server()
+      const late = yield* client(port)
+      yield* until(() => sockets.length === 1)
+      late.get("/")
+      connections.closeSilent()
+      yield* answered(late)
+    })
+  )
+
   it.live("serves what had connected before, and sends its request afterwards", () =>
     Effect.gen(function* () {
       const { connections, node, port, sockets } = yield* server()
       const early = yield* client(port)
       yield* until(() => sockets.length === 1)
       let closed = false
+      let done = false
       connections.release()
-      connections.close(() => {
-        closed = true
+      connections.close({
+        closed: () => {
+          closed = true
+        },
+        done: () => {
+          done = true
+        }
       })
-      yield* until(() => !node.listening)
+      yield* until(() => closed)
+      assert.isFalse(node.listening)
       early.get("/")
       yield* answered(early)
-      yield* until(() => closed)
+      yield* until(() => done)
     })
   )
 
@@ -185,7 +203,7 @@ describe("a server that is being closed", () => {
     Effect.gen(function* () {
       const { connections, port } = yield* server()
       const early = yield* clientWhileBusy(port)
-      connections.close(() => {})
+      connections.close({ closed: () => {}, done: () => {} })
       yield* until(() => early.received() !== "")
       assert.match(early.received(), /^HTTP\/1\.1 200 OK/)
     })
@@ -193,17 +211,23 @@ describe("a server that is being closed", () => {
 
   it.live("keeps a connection that has sent nothing until it is told to close those", () =>
     Effect.gen(function* () {
-      const { connections, node, port, sockets } = yield* server()
+      const { connections, port, sockets } = yield* server()
       const silent = yield* client(port)
       yield* until(() => sockets.length === 1)
       let closed = false
-      connections.close(() => {
-        closed = true
+      let done = false
+      connections.close({
+        closed: () => {
+          closed = true
+        },
+        done: () => {
+          done = true
+        }
       })
-      yield* until(() => !node.listening)
-      assert.isFalse(closed)
+      yield* until(() => closed)
+      assert.isFalse(done)
       connections.closeSilent()
-      yield* until(() => closed && silent.socket.closed)
+      yield* until(() => done && silent.socket.closed)
       assert.strictEqual(silent.received(), "")
     })
   )
