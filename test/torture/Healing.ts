@@ -1,16 +1,24 @@
 import { explain } from "./check/Open.ts"
-import { readRecords } from "./check/Records.ts"
+import { type Records, readRecords } from "./check/Records.ts"
 import { isOpen } from "./check/Seen.ts"
 import { tell } from "./check/Story.ts"
 import type { History } from "./History.ts"
-import { mayLinger } from "./HoldUps.ts"
+import { mayLinger, settleAfter } from "./HoldUps.ts"
 import { patientRows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
 /** A lease, the looks after it, and room for a busy machine; twice `TASKER_SETTLE_AFTER_MS` besides. */
 const bound = 170_000
 /** Of a sabotaged run, in which things may stay open that a sound gateway settles. */
-const sabotagedBound = 45_000
+const sabotagedBound = 20_000
+
+export interface Healing {
+  readonly isSabotaged: boolean
+  /** Agents that were disabled for good. */
+  readonly retired: ReadonlySet<string>
+  /** Called once a second with what is on record. Returns true to end the waiting. */
+  readonly watch?: ((records: Records) => boolean) | undefined
+}
 
 /**
  * Waits, without calling anything, until the gateways have settled by themselves whatever can be settled and
@@ -20,12 +28,14 @@ const sabotagedBound = 45_000
 export const settled = async (
   stage: Stage,
   history: History,
-  { isSabotaged, retired }: { readonly isSabotaged: boolean; readonly retired: ReadonlySet<string> }
+  { isSabotaged, retired, watch }: Healing
 ): Promise<void> => {
   const begun = performance.now()
   const story = tell(history.events)
-  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * stage.settleAfter
+  const longest = (isSabotaged ? sabotagedBound : bound) + 2 * settleAfter
+  const read = () => readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
   while (performance.now() - begun < longest) {
+    if (watch?.(await read()) === true) return
     const [row] = await patientRows<{ open: number; checks: number }>(
       stage.databaseUrl,
       `select count(*) filter (where state in ('in_progress', 'unknown'))::integer as open,
@@ -35,7 +45,7 @@ export const settled = async (
     const { checks, open } = row ?? { checks: 0, open: 0 }
     if (open + checks === 0) return
     if (checks === 0 && open < 60) {
-      const records = await readRecords(stage.databaseUrl, stage.taskerDatabaseUrl, stage.counterpart)
+      const records = await read()
       const waiting = records.keys.filter(
         (key) =>
           isOpen(key) &&

@@ -21,17 +21,17 @@ const execution = 1600
 /** Longest time from a request's leaving a gateway to its end in Tasker. */
 export const mayLinger = linkDelay.most + taskerDelay + execution
 
+/** `TASKER_SETTLE_AFTER_MS`. */
+export const settleAfter = Math.max(mayLinger, longestFreeze)
+
 /**
- * `TASKER_SETTLE_AFTER_MS`. A holder of a lease that ends while it is still at work may send after its lease: for
- * as long as a call lasts, and as long as its process may be frozen.
+ * Length of a lease in sabotaged runs: calls outlast it, so that keys change hands all the time. It is longer than
+ * `TASKER_TIMEOUT_MS`, because a holder sends only as long before its lease ends.
  */
-export const settleAfterOf = (lease: number | undefined): number =>
-  Math.max(mayLinger, longestFreeze) +
-  (lease === undefined ? 0 : callDeadline + taskerTimeout + longestFreeze)
+export const shortLease = taskerTimeout + 1000
 
 /** A straggler is carried out so long after `TASKER_SETTLE_AFTER_MS`: beside a resend, and before the second look. */
 export const straggling = { least: 1200, most: 4000 }
 
 /** How much later than a disabling of its agent a write may be carried out: a call that had begun may straggle. */
-export const inFlightAfter = (settleAfter: number): number =>
-  callDeadline + settleAfter + straggling.most + execution + 1000
+export const inFlightAfter = callDeadline + settleAfter + straggling.most + execution + 1000

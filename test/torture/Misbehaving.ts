@@ -1,5 +1,5 @@
 import type { Counterpart, Fault, Misbehaviour, Project } from "./counterparts/Counterpart.ts"
-import { brokerDelay, taskerDelay } from "./HoldUps.ts"
+import { brokerDelay, settleAfter, taskerDelay } from "./HoldUps.ts"
 import type { Strike } from "./Plan.ts"
 
 export type Answering = Extract<Strike, { kind: "tasker.answers" }>
@@ -10,8 +10,7 @@ export type Straggling = Extract<Strike, { kind: "tasker.straggles" }>
 export const misbehaviourOf = (
   counterpart: Counterpart,
   strikes: Iterable<Answering | Lacking | Straggling>,
-  projects: ReadonlyArray<Project>,
-  settleAfter: number
+  projects: ReadonlyArray<Project>
 ): Misbehaviour => {
   const faults: Array<Fault> = []
   let switches: Misbehaviour["switches"] = {}

@@ -1,5 +1,5 @@
 import type { TaskerKind } from "./counterparts/Counterpart.ts"
-import { longestFreeze, mayLinger, settleAfterOf, straggling } from "./HoldUps.ts"
+import { longestFreeze, mayLinger, settleAfter, straggling } from "./HoldUps.ts"
 import { deckOf, type Random, randomOf } from "./Random.ts"
 
 /**
@@ -180,7 +180,7 @@ export const planOf = (options: PlanOptions): Plan => {
     seconds,
     instances,
     clocks: Array.from({ length: instances }, () => random.between(-mostShift, mostShift)),
-    strikes: withoutLies(strikes, settleAfterOf(options.lease)).toSorted((one, other) => one.at - other.at)
+    strikes: withoutLies(strikes).toSorted((one, other) => one.at - other.at)
   }
 }
 
@@ -249,7 +249,7 @@ const isApart = (strike: Strike, lie: Strike, lingers: number): boolean =>
  * untrue that nobody could find out. So Tasker does not refuse for no reason while a request may straggle, and
  * around the moments in which it does nothing holds a request up.
  */
-const withoutLies = (strikes: ReadonlyArray<Strike>, settleAfter: number): ReadonlyArray<Strike> => {
+const withoutLies = (strikes: ReadonlyArray<Strike>): ReadonlyArray<Strike> => {
   const stragglers = strikes.filter((strike) => strike.kind === "tasker.straggles")
   const truer = strikes.filter(
     (strike) =>

@@ -1,6 +1,10 @@
 import { administration } from "./Administration.ts"
 import type { TorturedAgent } from "./Agents.ts"
+import type { Finding, Rule } from "./check/Checker.ts"
+import type { Records } from "./check/Records.ts"
+import { standing } from "./check/Standing.ts"
 import { markOf } from "./Effects.ts"
+import { factsOf } from "./Facts.ts"
 import { settled } from "./Healing.ts"
 import type { History } from "./History.ts"
 import type { Options } from "./Options.ts"
@@ -11,6 +15,7 @@ import { patientRows } from "./Postgres.ts"
 import { randomOf } from "./Random.ts"
 import { type Stage, setStage } from "./Stage.ts"
 import { striking } from "./Striking.ts"
+import { sabotages } from "./sabotage/Sabotages.ts"
 import { type Worker, workerOf } from "./Work.ts"
 
 export interface Playing {
@@ -26,6 +31,10 @@ export interface Played {
   readonly stage: Stage
   readonly retired: ReadonlySet<string>
   readonly healedInSeconds: number
+  /** Of a run that is watched: what was found while keys were still being settled. */
+  readonly foundEarly: ReadonlyArray<Finding>
+  /** True if that shows the sabotage, so that the run was ended. */
+  readonly isShown: boolean
 }
 
 const agentCount = 12
@@ -55,7 +64,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     folder,
     history,
     opened,
-    preload: sabotaged ? ["sabotage/hook.ts"] : [],
+    gateway: sabotaged ? "test/torture/sabotage/gateway.ts" : "src/main.ts",
     environment: {
       ...(options.sabotage === undefined ? {} : { TORTURE_SABOTAGE: options.sabotage }),
       ...(options.lease === undefined ? {} : { TORTURE_LEASE_MS: String(options.lease) })
@@ -122,8 +131,35 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await administrated.restore()
     const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
     phase("waiting for what is undecided")
-    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
+    const foundEarly = new Map<string, Finding>()
+    const shows: ReadonlyArray<Rule> = options.sabotage === undefined ? [] : sabotages[options.sabotage].shows
+    const isShown = () => [...foundEarly.values()].some(({ rule }) => shows.includes(rule))
+    const isSabotaged = options.sabotage !== undefined
+    const healing = {
+      isSabotaged,
+      retired,
+      // A run without a sabotage is watched in the same way, to show that nothing is found too early.
+      watch:
+        isSabotaged || options.unhurried
+          ? (records: Records) => {
+              for (const finding of standing(factsOf(stage, history, retired, records))) {
+                foundEarly.set(`${finding.rule}: ${finding.what}`, finding)
+              }
+              return isShown()
+            }
+          : undefined
+    }
+    await settled(stage, history, healing)
     const healedInSeconds = Math.round((performance.now() - begun) / 1000)
+
+    const played = () => ({
+      stage,
+      retired,
+      healedInSeconds,
+      foundEarly: [...foundEarly.values()],
+      isShown: isShown()
+    })
+    if (isShown()) return played()
 
     phase("asking once more")
     const doubled = await patientRows<{ key: string }>(
@@ -134,9 +170,9 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await Promise.all(
       workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length), always))
     )
-    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
+    await settled(stage, history, healing)
     phase("checking")
-    return { stage, retired, healedInSeconds }
+    return played()
   } catch (error) {
     await stage.close()
     throw error

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Api, type Counterpart, counterpartOf, type Project } from "./counterparts/Counterpart.ts"
 import type { History } from "./History.ts"
-import { callDeadline, settleAfterOf, taskerTimeout } from "./HoldUps.ts"
+import { callDeadline, settleAfter, taskerTimeout } from "./HoldUps.ts"
 import type { Options } from "./Options.ts"
 import { type Link, links, type Plan } from "./Plan.ts"
 import { type Postgres, redirected, rows, startPostgres } from "./Postgres.ts"
@@ -23,8 +23,6 @@ export interface Stage {
   readonly tasker: Program
   readonly counterpart: Counterpart
   readonly taskerApi: Api
-  /** `TASKER_SETTLE_AFTER_MS` of the instances. */
-  readonly settleAfter: number
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
@@ -46,8 +44,8 @@ export interface StageOptions {
   readonly plan: Plan
   readonly folder: string
   readonly history: History
-  /** Preloaded into the instances, besides the clock. */
-  readonly preload: ReadonlyArray<string>
+  /** The program of the instances, within the project. */
+  readonly gateway: string
   readonly environment: Readonly<Record<string, string>>
   /** Told, as soon as there is something to close, how everything that is up is closed. */
   readonly opened: (close: () => Promise<void>) => void
@@ -59,12 +57,12 @@ const compiled = join(tmpdir(), "gateway-torture-compiled")
 const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
-const timing = (settleAfter: number) => ({
+const timing = {
   TASKER_TIMEOUT_MS: String(taskerTimeout),
   CALL_DEADLINE_MS: String(callDeadline),
   TASKER_SETTLE_AFTER_MS: String(settleAfter),
   SHUTDOWN_GRACE_SECONDS: "4"
-})
+}
 
 /** What these agents do in a minute no agent does: limits and suspension have tests of their own. */
 const unlimited = {
@@ -76,7 +74,6 @@ const unlimited = {
 export const setStage = async (options: StageOptions): Promise<Stage> => {
   const { folder, history, plan } = options
   const counterpart = counterpartOf(options.options)
-  const settleAfter = settleAfterOf(options.options.lease)
   const postgres = await startPostgres()
   const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
   const close = async () => {
@@ -126,13 +123,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       auditKeys.push(signing.publicKey)
       const program = startProgram({
         name: `instance ${at}`,
-        args: [
-          ...["clock.ts", ...options.preload].flatMap((file) => [
-            "--import",
-            join(import.meta.dirname, file)
-          ]),
-          join(root, "src/main.ts")
-        ],
+        args: ["--import", join(import.meta.dirname, "clock.ts"), join(root, options.gateway)],
         environment: {
           NODE_ENV: "development",
           LOG_LEVEL: "warn",
@@ -145,7 +136,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
           AUDIT_SIGNING_KEY: signing.privateKey,
           NODE_COMPILE_CACHE: compiled,
           TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
-          ...timing(settleAfter),
+          ...timing,
           ...unlimited,
           ...options.environment
         },
@@ -173,7 +164,6 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       tasker,
       counterpart,
       taskerApi,
-      settleAfter,
       instances,
       projects,
       internalToken,

@@ -109,6 +109,14 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     return { ...operation, wanted }
   }
 
+  /** Waits; once the run has ended, for half a second at most. */
+  const rest = async (milliseconds: number) => {
+    const until = performance.now() + milliseconds
+    for (let left = milliseconds; left > 0; left = options.goesOn() ? until - performance.now() : 0) {
+      await pause(Math.min(left, 500))
+    }
+  }
+
   /** Until it is known, or for as long as this client has patience; `racers` calls at once to begin with. */
   const carry = async (op: Underway, racers = 1): Promise<Ending> => {
     const patience = random.between(1, 8)
@@ -122,7 +130,7 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
         ...outcomes.map((each) => (each._tag === "Replied" ? (each.retryAfter ?? 0) : 0))
       )
       // Most clients come back too early, which must do no harm.
-      await pause(told > 0 && random.chance(obedience) ? told * 1000 : random.between(30, 500))
+      await rest(told > 0 && random.chance(obedience) ? told * 1000 : random.between(30, 500))
     }
     history.write({ ev: "give_up", op: op.op })
     return { _tag: "GivenUp" }

@@ -22,6 +22,8 @@ export interface KeyRow {
   readonly issue_id: string | null
   /** True if the gateway found that the write is in Tasker more than once. */
   readonly doubled: boolean
+  /** True if the gateway still has something to do under it: to settle it, or to look for a double. */
+  readonly pending: boolean
 }
 
 export interface EventRow {
@@ -51,19 +53,22 @@ export interface TaskerWrite {
 type LoggedWrite = Omit<TaskerWrite, "effect"> & Pick<Written, "body">
 
 const keysStatement = `
-  select agent_id, key, tool, state, reason, fence, issue_id, doubled from idempotency_keys order by created_at`
+  select agent_id, key, tool, state, reason, fence, issue_id, doubled,
+    state in ('in_progress', 'unknown') or check_at is not null as pending
+  from idempotency_keys order by created_at`
 
 const eventsStatement = `
   select agent_id, idempotency_key, action, outcome, reason, request_id, via
   from audit_events where idempotency_key is not null order by position`
 
+/** Reads the keys first: whatever is no longer pending there is whole in what is read after it. */
 export const readRecords = async (
   gatewayUrl: string,
   taskerUrl: string,
   { effectsOf, statements }: Pick<Counterpart, "effectsOf" | "statements">
 ): Promise<Records> => {
-  const [keys, events, writes, cards, comments] = await Promise.all([
-    patientRows<KeyRow>(gatewayUrl, keysStatement),
+  const keys = await patientRows<KeyRow>(gatewayUrl, keysStatement)
+  const [events, writes, cards, comments] = await Promise.all([
     patientRows<EventRow>(gatewayUrl, eventsStatement),
     patientRows<LoggedWrite>(taskerUrl, statements.writes),
     patientRows<Marked>(taskerUrl, statements.cards),
