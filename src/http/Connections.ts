@@ -118,23 +118,27 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
   }
 }
 
-/** A turn of the event loop that is shorter, in milliseconds, found hardly anything to do. */
-const shortTurn = 0.2
-/** How long a short turn is waited for, in milliseconds: a busy process has few. */
-const longestWait = 100
+/** A look at the kernel's queues that is shorter, in milliseconds, found nothing in them. */
+const shortLook = 0.2
+/** How long such a look is waited for, in milliseconds. */
+const longestWait = 2000
 
 /**
- * Calls `then` after a whole turn of the event loop, which takes over every connection and reads all bytes that the
- * kernel had before, and right after a short one if there is one in time. Closing a listener resets the connections
- * that arrived since: few in the time of a short turn.
+ * Calls `then` once the event loop has taken over every connection and read all bytes that the kernel had before.
+ * Closing a listener resets the connections that arrived since, so it waits for a moment in which the kernel has
+ * nothing more: few connections arrive in the 0.2 ms after it. A timer comes before each look, because a process that
+ * has slept is scheduled at once, also on a busy machine.
  */
 const whenCaughtUp = (then: () => void): void => {
-  const began = performance.now()
-  const look = (before: number, turns: number): void => {
-    const now = performance.now()
-    const isShort = now - before < shortTurn
-    if (turns > 0 && (isShort || now - began > longestWait)) then()
-    else setImmediate(look, now, turns + 1)
+  const until = performance.now() + longestWait
+  const look = (): void => {
+    const before = performance.now()
+    // Polled for connections and bytes in between.
+    setImmediate(() => {
+      const now = performance.now()
+      if (now - before < shortLook || now > until) then()
+      else setTimeout(look, 1)
+    })
   }
-  setImmediate(look, began, 0)
+  setTimeout(look, 1)
 }

@@ -10,8 +10,8 @@ import { OperatorPairing, OwnerPairing, PairingApi } from "./PairingApi.ts"
 import { Problems } from "./Problems.ts"
 import { OperatorTimeline, OwnerTimeline } from "./TimelineApi.ts"
 
-/** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
-export const Api = HttpApi.make("tasker-codex-api")
+/** What web pages of other sites may not reach, whatever credential they have. */
+const guarded = HttpApi.make("guarded")
   .add(
     AgentApi,
     AuditApi,
@@ -24,8 +24,11 @@ export const Api = HttpApi.make("tasker-codex-api")
   )
   .add(PairingApi, OperatorPairing, OwnerPairing)
   .middleware(OwnPages)
-  // Open to all, and to links in pages of other sites.
+
+/** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
+export const Api = HttpApi.make("tasker-codex-api")
   .add(MetaApi)
+  .addHttpApi(guarded)
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({
