@@ -86,6 +86,11 @@ const isOverwritten = (write: IssueChange, card: TaskerIssue): boolean => {
   )
 }
 
+/** True if the set that a change replaces is empty: Plane removes the old members first, then adds the new ones. */
+const isEmptied = (write: IssueChange, card: TaskerIssue): boolean =>
+  (write._tag === "SetLabels" && card.label_ids.length === 0) ||
+  (write._tag === "SetAssignees" && card.assignee_ids.length === 0)
+
 /**
  * Checks the response to a change. One that is no newer than the card that the change was planned on may
  * be a repeat of an earlier write's response: the card itself decides.
@@ -119,6 +124,7 @@ export const settleChange = Effect.fnUntraced(function* (
   const resentBefore: Pick<Done, "resent"> = { resent: tries.moved ? "moved" : undefined }
   if (holds(write, card)) return done({ _tag: "Issue", issue: card }, { found: true, ...resentBefore })
   if (!isAsPlanned(write, card)) {
+    if (tries.restless > 0 && isEmptied(write, card)) return waiting(tries)
     return isOverwritten(write, card)
       ? unresolvable("A field of the card is neither as it was before this change nor as it asked.")
       : lookedInVain("The card holds this change only in part, or another hand changed it meanwhile.")

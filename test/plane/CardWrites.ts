@@ -111,13 +111,16 @@ export class CardWrites extends Context.Service<
       const replace = (
         table: "labels" | "assignees",
         issueId: string,
-        ids: ReadonlyArray<string> | undefined
+        ids: ReadonlyArray<string> | undefined,
+        { set_gap_ms }: Settings
       ) =>
         ids === undefined
           ? Effect.void
-          : Effect.andThen(
-              sql`delete from ${sql(`issue_${table}`)} where issue_id = ${issueId}`,
-              sql`insert into ${sql(`issue_${table}`)} select ${issueId}, unnest(${ids}::uuid[]) on conflict do nothing`
+          : sql`delete from ${sql(`issue_${table}`)} where issue_id = ${issueId}`.pipe(
+              Effect.andThen(Effect.sleep(set_gap_ms)),
+              Effect.andThen(
+                sql`insert into ${sql(`issue_${table}`)} select ${issueId}, unnest(${ids}::uuid[]) on conflict do nothing`
+              )
             )
 
       const takes = ({ drop, settings }: CardWrite, change: Change): Change => {
@@ -147,8 +150,13 @@ export class CardWrites extends Context.Service<
           })
         )
         if (write.dieBetween) return yield* Effect.fail(new Died())
-        yield* replace("assignees", id, change.assignees?.length ? change.assignees : standIn(write))
-        yield* replace("labels", id, change.labels)
+        yield* replace(
+          "assignees",
+          id,
+          change.assignees?.length ? change.assignees : standIn(write),
+          settings
+        )
+        yield* replace("labels", id, change.labels, settings)
         const answered = yield* stored(id)
         if (!isDated(write.body)) return yield* invalidDetail
         // Measured: what is answered has neither the body's author nor the `created_at` that is stored.
@@ -215,8 +223,8 @@ export class CardWrites extends Context.Service<
           )
         )
         if (write.dieBetween) return yield* Effect.fail(new Died())
-        yield* replace("assignees", issueId, change.assignees)
-        yield* replace("labels", issueId, change.labels)
+        yield* replace("assignees", issueId, change.assignees, settings)
+        yield* replace("labels", issueId, change.labels, settings)
         return yield* stored(issueId)
       })
 

@@ -22,6 +22,8 @@ export const Settings = Schema.Struct({
   race_changes: Schema.Boolean,
   /** A card, its assignees and its labels are separate commits. */
   commits_apart: Schema.Boolean,
+  /** Time for which a set of labels or assignees that is replaced shows as empty, if it is in commits of its own. */
+  set_gap_ms: Milliseconds,
   /** The response to a create has an earlier `created_at` than every later response. */
   early_created_at: Schema.Boolean,
   honour_created_by: Schema.Boolean,
@@ -61,6 +63,7 @@ export const measured: Settings = {
   page_by_request: true,
   race_changes: true,
   commits_apart: true,
+  set_gap_ms: 20,
   early_created_at: true,
   honour_created_by: true,
   default_assignee: true,
