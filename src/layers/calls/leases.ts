@@ -5,7 +5,7 @@ import type { Settings } from "../../Config.ts"
 import type { Lease, Tries } from "../../domain/Operation.ts"
 
 /** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
-const margin = Duration.seconds(30)
+export const margin = Duration.seconds(30)
 
 /** How long a key is held, in milliseconds, by the database's clock. */
 export const leaseMillis = ({ callDeadline }: Settings["Service"]): number =>
