@@ -53,6 +53,22 @@ describe("the table of Tasker's error documents", () => {
     assert.isUndefined(documentOf(422, body, asked))
   })
 
+  /** As they were measured, whatever the table says. */
+  it.each([
+    [400, { error: "The payload is not valid" }, making, "unclear"],
+    [400, { error: "The payload is not valid" }, asked, undefined],
+    [413, { error: "REQUEST_BODY_TOO_LARGE", detail: "Too large." }, asked, "rejected"],
+    [401, { detail: "Given API token is not valid" }, asked, "unauthorized"],
+    [403, { detail: "Given API token is not valid" }, asked, "unauthorized"],
+    [401, { detail: "Authentication credentials were not provided." }, asked, "unauthorized"],
+    [403, { detail: "You do not have permission to perform this action." }, asked, "no_access"],
+    [404, { error: "The requested resource does not exist." }, asked, "not_found"],
+    [404, { error: "Page not found." }, asked, "no_such_call"],
+    [429, { error_code: 5900, error_message: "RATE_LIMIT_EXCEEDED" }, asked, "rate_limited"]
+  ] as const)("Plane's reply %i %j is read as measured", (status, body, request, means) =>
+    assert.strictEqual(documentOf(status, body, request)?.means, means)
+  )
+
   it("a 409 to a create or a comment is a document only with the UUID of what exists", () => {
     const id = "33333333-3333-4333-8333-33333333333A"
     assert.deepStrictEqual(documentOf(409, { error: "x", id }, making), {

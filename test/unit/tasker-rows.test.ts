@@ -53,6 +53,13 @@ describe("A long reply that is read row by row", () => {
       )
     ))
 
+  it.effect("has the last of several arrays under one key, as when it is parsed at once", () =>
+    Effect.gen(function* () {
+      const text = `{"results":[1,2],"padding":"${padding}","results":[3]}`
+      assert.deepStrictEqual(yield* readValue(replyOf(text), anyRows), Result.succeed(JSON.parse(text)))
+    })
+  )
+
   it("is refused if and only if it is no JSON, wherever it is broken", () =>
     fc.assert(
       fc.asyncProperty(
