@@ -2,7 +2,8 @@
  * `npm run compose:check`: builds and runs the Compose files on a Docker engine, each under a name and on ports of
  * its own, and takes down what it brought up. Where no engine is there it says so and ends with 0.
  *
- *   npm run compose:check -- --stops 9     stops of the rolling restart (default 9)
+ *   npm run compose:check -- --stops 9       stops of the rolling restart (default 9)
+ *   npm run compose:check -- --only plane    one of local, plane, synology
  */
 import { randomBytes } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
@@ -15,14 +16,28 @@ import * as EmbeddedPostgres from "../src/layers/database/EmbeddedPostgres.ts"
 import { checkout } from "./compose/checkout.ts"
 import { missing } from "./compose/engine.ts"
 import { local } from "./compose/local.ts"
+import type { Place } from "./compose/place.ts"
 import { plane } from "./compose/plane.ts"
 import { synology } from "./compose/synology.ts"
 import { bold, heading, line, red, StepFailed } from "./quickstart/screen.ts"
 
-const { values } = parseArgs({ options: { stops: { type: "string", default: "9" } } })
+const { values } = parseArgs({
+  options: { stops: { type: "string", default: "9" }, only: { type: "string" } }
+})
 const stops = Number(values.stops)
 if (!Number.isInteger(stops) || stops < 1) {
   process.stderr.write("--stops is a whole number from 1 on\n")
+  process.exit(2)
+}
+
+const parts = {
+  local: { heading: "docker-compose.local.yml", run: (place: Place) => local(place, stops) },
+  plane: { heading: "docker-compose.local.yml with docker-compose.plane.yml", run: plane },
+  synology: { heading: "docker-compose.synology.yml", run: synology }
+}
+const asked = Object.entries(parts).filter(([name]) => values.only === undefined || name === values.only)
+if (asked.length === 0) {
+  process.stderr.write(`--only is one of ${Object.keys(parts).join(", ")}\n`)
   process.exit(2)
 }
 
@@ -45,13 +60,11 @@ const check = Effect.gen(function* () {
   yield* line(bold("Compose files on a Docker engine"))
   const folder = yield* checkout
   const place = { folder, databaseUrl: yield* database, id: `tasker-check-${randomBytes(3).toString("hex")}` }
-  yield* heading("docker-compose.local.yml")
-  yield* Effect.scoped(local(place, stops))
-  yield* heading("docker-compose.local.yml with docker-compose.plane.yml")
-  yield* Effect.scoped(plane(place))
-  yield* heading("docker-compose.synology.yml")
-  yield* Effect.scoped(synology(place))
-})
+  for (const [, part] of asked) {
+    yield* heading(part.heading)
+    yield* Effect.scoped(part.run(place))
+  }
+}).pipe(Effect.onInterrupt(() => line("\n  interrupted; what was brought up is taken down")))
 
 Effect.scoped(check).pipe(
   Effect.catchDefect((defect) => Effect.fail(new StepFailed("the check itself", defect))),
