@@ -4,7 +4,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Predicate } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { Settings } from "../../src/Config.ts"
-import { linkOf } from "../../src/domain/AuditChain.ts"
+import { linkOf, noCheckpoint } from "../../src/domain/AuditChain.ts"
 import { asHex } from "../../src/domain/AuditExport.ts"
 import { type SigningKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
 import * as Database from "../../src/layers/database/Database.ts"
@@ -60,7 +60,8 @@ const forge = (sql: PgClient.PgClient, key: SigningKey, forged: Forged) =>
     const { signature } = signCheckpoint(key, {
       sequence: forged.sequence,
       link: asHex(link),
-      at: "2027-01-01T00:00:00.000Z"
+      at: "2027-01-01T00:00:00.000Z",
+      previous: noCheckpoint
     })
     yield* sql`
       with sealed as (

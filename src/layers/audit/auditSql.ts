@@ -41,17 +41,28 @@ export const shownEvent = (sql: PgClient): Fragment => sql`(
 )`
 
 /**
- * What an instance locks while it seals. Any constant serves, so long as nothing else in the database takes
- * the same.
+ * The bytes of an event's texts, before they are written as JSON. `client || '{}'` is a copy that is not
+ * compressed, so that its size is what it would be written from.
  */
-export const sealing = 7_305_402_612
+export const bulkOf = (sql: PgClient): Fragment => sql`(
+  coalesce(octet_length(e.reason), 0) + coalesce(octet_length(e.owner_user_id), 0)
+  + coalesce(octet_length(e.idempotency_key), 0) + octet_length(e.request_id)
+  + coalesce(pg_column_size(e.client || '{}'::jsonb), 0)
+)`
 
 /** The place up to which nothing is left to be sealed, as the last checkpoint says. */
 export const horizon = (sql: PgClient): Fragment => sql`
   coalesce((select horizon from audit_checkpoints order by sequence desc limit 1), 0)`
 
-/** Whether an event `e` after a place has no seal. Both sides are bounded, so that only what is after it is read. */
-export const isUnsealed = (sql: PgClient, after: Fragment): Fragment => sql`
-  e.position > ${after} and not exists (
-    select from audit_seals s where s.position = e.position and s.position > ${after}
+/** A checkpoint of the table `c` (or another name of it) as it is shown, with the link of its seal in the table `s`. */
+export const checkpointOf = (sql: PgClient, name = "c"): Fragment => {
+  const c = (column: string) => sql.literal(`${name}.${column}`)
+  return sql`(
+    jsonb_build_object(
+      'sequence', ${c("sequence")}, 'link', encode(s.link, 'hex'), 'at', iso(${c("at")}),
+      'key_id', ${c("key_id")}, 'signature', encode(${c("signature")}, 'hex')
+    )
+    || case when ${c("format")} = 1 then '{}'
+      else jsonb_build_object('format', ${c("format")}, 'previous', encode(${c("previous")}, 'hex')) end
   )`
+}
