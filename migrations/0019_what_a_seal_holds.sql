@@ -9,7 +9,9 @@ set local lock_timeout = '5s';
 alter table audit_events
   add constraint audit_event_has_bounds check (
     char_length(reason) <= 128
-    and char_length(owner_user_id) <= 128
+    -- As it is read, so that no row keeps the others of its agent from being shown.
+    and char_length(owner_user_id) between 1 and 128
+    and owner_user_id !~ '[\u0001-\u001f\u007f-\u009f]'
     and char_length(idempotency_key) <= 128
     and char_length(request_id) <= 128
     -- Years that RFC 3339 can spell.
@@ -26,7 +28,7 @@ alter table audit_seals
   -- The event can't be written as a line of an export; `event_hash` is its `audit_event_digest`.
   add column oversize boolean not null default false,
   add constraint audit_seal_stored_hash check (
-    octet_length(stored_hash) = 32 and stored_hash <> event_hash and not oversize
+    stored_hash is null or (octet_length(stored_hash) = 32 and stored_hash <> event_hash and not oversize)
   ) not valid;
 
 -- Checkpoints of format 2 name the one before them, so that none can be taken out between two others.

@@ -26,6 +26,7 @@ export class Settings extends Context.Service<
   {
     readonly databaseUrl: Option.Option<Redacted.Redacted<string>>
     readonly migrationDatabaseUrl: Option.Option<Redacted.Redacted<string>>
+    readonly sealerDatabaseUrl: Option.Option<Redacted.Redacted<string>>
     readonly dataDir: string
     readonly host: string
     readonly port: number
@@ -95,6 +96,7 @@ export type TaskerKind = (typeof taskerKinds)[number]
 export const variables = {
   databaseUrl: variable("DATABASE_URL", optional(postgresUrl)),
   migrationDatabaseUrl: variable("MIGRATION_DATABASE_URL", optional(postgresUrl)),
+  sealerDatabaseUrl: variable("SEALER_DATABASE_URL", optional(postgresUrl)),
   dataDir: variable("DATA_DIR", withDefault(".data", text)),
   host: variable("HOST", withDefault("127.0.0.1", text)),
   port: variable("PORT", withDefault(4100, integer(0, 65_535))),
@@ -166,6 +168,7 @@ const readAll = (environment: Environment) => {
   const results = {
     databaseUrl: read(variables.databaseUrl),
     migrationDatabaseUrl: read(variables.migrationDatabaseUrl),
+    sealerDatabaseUrl: read(variables.sealerDatabaseUrl),
     dataDir: read(variables.dataDir),
     host: read(variables.host),
     port: read(variables.port),
@@ -205,6 +208,8 @@ const readAll = (environment: Environment) => {
 
 type Values = Result.Result.Success<ReturnType<typeof readAll>>
 
+const userOf = (url: Redacted.Redacted<string>): string => new URL(Redacted.value(url)).username
+
 /** What is wrong between values that are each right by themselves. */
 const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
   const { auditSigningKey, databaseUrl, internalToken, migrationDatabaseUrl, pairingPepper } = variables
@@ -241,6 +246,15 @@ const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
       variable: databaseUrl.name,
       fault: `is required where ${migrationDatabaseUrl.name} is set`
     })
+  }
+  if (Option.isSome(values.sealerDatabaseUrl)) {
+    const { databaseUrl: calls, sealerDatabaseUrl: sealer } = values
+    const { name } = variables.sealerDatabaseUrl
+    if (Option.isNone(calls)) {
+      faults.push({ variable: databaseUrl.name, fault: `is required if ${name} is set` })
+    } else if (userOf(calls.value) === userOf(sealer.value)) {
+      faults.push({ variable: name, fault: `expected another user than that of ${databaseUrl.name}` })
+    }
   }
   if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
     faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })

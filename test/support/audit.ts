@@ -161,7 +161,7 @@ export const exportOf = (
             })
       )
     }
-    const at = new Date(Date.UTC(2027, 0, 1) + checkpoints.length * 2000).toISOString()
+    const at = new Date(Date.UTC(2027, 0, 1) + sequence * 2000).toISOString()
     const place = { sequence, link: asHex(link), at }
     const checkpoint =
       format === 1 ? signUnchained(key, place) : signCheckpoint(key, { ...place, previous: digest })

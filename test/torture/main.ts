@@ -53,7 +53,7 @@ const torture = async (options: Options): Promise<boolean> => {
         inFlight: inFlightAfter(stage.settleAfter),
         repeatsChanges: stage.counterpart.repeatsChanges
       })
-      const chain = await verifyChain(stage.databaseUrl, stage.auditKeys)
+      const chain = await verifyChain(stage)
       const told = {
         verdict,
         events: history.events,
@@ -63,7 +63,7 @@ const torture = async (options: Options): Promise<boolean> => {
         tasker: options.tasker
       }
       say(`\n${report(told)}`)
-      const clean = verdict.findings.length === 0 && chain?.verified !== false
+      const clean = verdict.findings.length === 0 && chain.verified
       writeFileSync(join(folder, "verdict.json"), JSON.stringify(verdictOf(clean, verdict)))
       if (!clean) say(`\nseed ${plan.seed}: not clean\n\n${histories(told)}`)
       say(`\nhistory: ${history.file}`)

@@ -232,7 +232,10 @@ describe("the verifier names the first place", () => {
   })
 
   it("where a checkpoint was removed or is another's", () => {
-    assert.match(fault(lines.toSpliced(5, 1)), /^sequence 1: a checkpoint before that of sequence 6 was removed/)
+    assert.match(
+      fault(lines.toSpliced(5, 1)),
+      /^sequence 1: a checkpoint before that of sequence 6 was removed/
+    )
     const checkpoint = lines[5] ?? ""
     assert.match(
       fault(lines.with(5, checkpoint.replace("2027", "2028"))),

@@ -202,6 +202,14 @@ export const layer = Layer.effectDiscard(
       return yield* Effect.logWarning("AUDIT_SIGNING_KEY is not set: the audit trail is not sealed")
     }
     const key = auditSigningKey.value
+    const lacks = yield* storage(
+      sql`select where not (has_table_privilege('audit_seals', 'insert') and has_table_privilege('audit_sealing', 'update'))`
+    ).pipe(Effect.orElseSucceed(() => []))
+    if (lacks.length > 0) {
+      return yield* Effect.logError(
+        "This gateway does not seal the audit trail: the user of DATABASE_URL may not. Set SEALER_DATABASE_URL (docs/AUDIT.md)"
+      )
+    }
     const sealer = makeSealer(sql, key)
     const failing = <A>(what: string, then: A) =>
       Effect.catchCause((cause: Cause.Cause<GatewayUnavailable | TrailRefused>) => {
