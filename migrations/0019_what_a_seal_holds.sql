@@ -4,7 +4,7 @@
 --
 -- Each table is locked for a moment only: new constraints are not checked against the rows that are there.
 -- A row of before may break one, and no row may be changed.
-set local lock_timeout = '5s';
+set local lock_timeout = '3s';
 
 alter table audit_events
   add constraint audit_event_has_bounds check (

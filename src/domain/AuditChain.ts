@@ -50,23 +50,28 @@ const domains = {
   oversize: Buffer.from("nodedc-audit/oversize/v1\0")
 }
 
-const eightBytes = (number: number): Buffer => {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigUInt64BE(BigInt(number))
-  return bytes
-}
-
 /**
  * The link of an event: SHA-256 over one of three words and a zero byte, the link before it, its sequence
  * number in eight bytes (big-endian) and its hash; then the stored hash, or the position in eight bytes, if
  * the seal has one. The word says which. Every part has a fixed length, so no two chains read alike.
  */
 export const linkOf = (previous: Digest, sequence: number, hash: Digest, irregular?: Irregular): Digest => {
-  const common = [previous, eightBytes(sequence), hash]
-  if (irregular === undefined) return sha256(Buffer.concat([domains.regular, ...common]))
-  return irregular.storedHash === undefined
-    ? sha256(Buffer.concat([domains.oversize, ...common, eightBytes(irregular.oversizeAt)]))
-    : sha256(Buffer.concat([domains.altered, ...common, irregular.storedHash]))
+  const domain =
+    irregular === undefined
+      ? domains.regular
+      : irregular.storedHash === undefined
+        ? domains.oversize
+        : domains.altered
+  const text = Buffer.alloc(
+    domain.length + 72 + (irregular === undefined ? 0 : (irregular.storedHash?.length ?? 8))
+  )
+  const at = domain.copy(text)
+  text.set(previous, at)
+  text.writeBigUInt64BE(BigInt(sequence), at + 32)
+  text.set(hash, at + 40)
+  if (irregular?.storedHash !== undefined) text.set(irregular.storedHash, at + 72)
+  if (irregular?.oversizeAt !== undefined) text.writeBigUInt64BE(BigInt(irregular.oversizeAt), at + 72)
+  return sha256(text)
 }
 
 const signed = {

@@ -5,7 +5,7 @@ import { asHex, writeEventLine, writeLine } from "../../domain/AuditExport.ts"
 import { InputInvalid } from "../../domain/Failure.ts"
 import { AuditProof, mostCounted, type Part, PublishedKey } from "../../services/AuditProof.ts"
 import { storage } from "../database/storage.ts"
-import { checkpointOf, horizon, shownEvent } from "./auditSql.ts"
+import { checkpointOf, eventColumns, horizon, shownEvent } from "./auditSql.ts"
 
 /** How many events an export reads at once. */
 const batch = 500
@@ -25,18 +25,20 @@ const Bounds = Schema.Struct({
 })
 const decodeBounds = rowsOf(Bounds)
 
-const SealedRow = Schema.Struct({
+const Sealed = Schema.Struct({
   sequence: Schema.Int,
   hash: Schema.Uint8Array,
   link: Schema.Uint8Array,
   stored_hash: Schema.NullOr(Schema.Uint8Array),
   position: Schema.Int,
   oversize: Schema.Boolean,
-  /** As it stands now, even if it was changed; null if it is gone or too large. */
-  event: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)),
+  /** Null if the event is gone or too large. */
+  id: Schema.NullOr(Schema.String),
   /** Of an event that is too large, as it stands now; null if it is gone. */
   digest: Schema.NullOr(Schema.Uint8Array)
 })
+// The event as it stands now, even if it was changed.
+const SealedRow = Schema.StructWithRest(Sealed, [Schema.Record(Schema.String, Schema.Unknown)])
 const decodeSealed = rowsOf(SealedRow)
 
 const notYet = (to: string) =>
@@ -46,26 +48,20 @@ const notYet = (to: string) =>
   })
 
 /** The line of a sealed event. What was changed since is written as it is now, for the verifier to find out. */
-const lineOf = ({
-  digest,
-  event,
-  hash,
-  link,
-  oversize,
-  position,
-  sequence,
-  stored_hash
-}: typeof SealedRow.Type) =>
-  oversize
-    ? writeLine({
-        type: "event",
-        oversize: true,
-        position,
-        sequence,
-        hash: asHex(digest ?? beginning),
-        link: asHex(link)
-      })
-    : writeEventLine({ event, hash, link, sequence, storedHash: stored_hash ?? undefined })
+const lineOf = (row: typeof SealedRow.Type): string => {
+  const { digest, hash, link, oversize, position, sequence, stored_hash } = row
+  if (oversize) {
+    const now = asHex(digest ?? beginning)
+    return writeLine({ type: "event", oversize: true, position, sequence, hash: now, link: asHex(link) })
+  }
+  const line = { hash, link, sequence, storedHash: stored_hash ?? undefined }
+  try {
+    return writeEventLine({ ...line, event: row.id === null ? null : shownEvent(row) })
+  } catch {
+    // It was changed to what no JSON can hold.
+    return writeEventLine({ ...line, event: null })
+  }
+}
 
 /** Reads what proves the trail. It asks for what the restricted role may, and changes nothing. */
 export const make = (sql: PgClient): AuditProof["Service"] => {
@@ -180,9 +176,11 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
       sql`
         select s.sequence::float8 as sequence, s.event_hash as hash, s.link, s.stored_hash,
           s.position::float8 as position, s.oversize,
-          case when e.id is not null and not s.oversize then ${shownEvent(sql)} end as event,
-          case when e.id is not null and s.oversize then audit_event_digest(e) end as digest
-        from audit_seals s left join audit_events e using (position)
+          case when s.oversize then (
+            select audit_event_digest(d) from audit_events d where d.position = s.position
+          ) end as digest,
+          ${eventColumns(sql)}
+        from audit_seals s left join audit_events e on e.position = s.position and not s.oversize
         where s.sequence between ${first}::bigint and ${last}::bigint
         order by s.sequence limit ${batch}::integer`.pipe(Effect.flatMap(decodeSealed))
     )

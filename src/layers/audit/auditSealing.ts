@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { beginning, type Digest, type Irregular, linkOf, sha256 } from "../../domain/AuditChain.ts"
 import { asHex, longestEvent } from "../../domain/AuditExport.ts"
 import { canonicalJson } from "../../domain/CanonicalJson.ts"
-import { bulkOf, shownEvent } from "./auditSql.ts"
+import { bulkOf, eventColumns, shownEvent } from "./auditSql.ts"
 
 /**
  * The texts of a row that is read to be sealed, in bytes. As JSON they take six times as much at most, which
@@ -20,9 +20,7 @@ const decodeWaiting = rowsOf(
   Schema.Struct({
     position: Schema.BigInt,
     /** The hash that the row came with. */
-    stored: Schema.NullOr(Schema.Uint8Array),
-    /** Null if the row is too large. Any content: nothing but constraints says what a row may hold. */
-    event: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
+    stored: Schema.NullOr(Schema.Uint8Array)
   })
 )
 const decodeDigests = rowsOf(Schema.Struct({ position: Schema.BigInt, digest: Schema.Uint8Array }))
@@ -58,23 +56,23 @@ const hashOf = (event: unknown): Digest | undefined => {
 
 /** Reads and hashes those of these events that have no seal yet, in the order of their positions. */
 export const waitingAt = Effect.fnUntraced(function* (sql: PgClient, positions: ReadonlyArray<string>) {
-  const rows = yield* Effect.flatMap(
-    sql`
-      select e.position, e.hash as stored,
-        case when ${bulkOf(sql)} <= ${mostBulk}::integer then ${shownEvent(sql)} end as event
-      from jsonb_array_elements_text(${sql.json(positions)}) as wanted
-      join audit_events e on e.position = wanted::bigint
-      where not exists (select from audit_seals s where s.position = wanted::bigint)
-      order by e.position`,
-    decodeWaiting
-  )
+  // Nothing but constraints says what the columns of an event may hold, so they are hashed as they are.
+  const found = yield* sql<Record<string, unknown>>`
+    select w.position, w.hash as stored, ${eventColumns(sql)}
+    from jsonb_array_elements_text(${sql.json(positions)}) as wanted
+      join audit_events w on w.position = wanted::bigint
+      left join lateral (
+        select * from (select w.*) as e where ${bulkOf(sql)} <= ${mostBulk}::integer
+      ) as e on true
+    where not exists (select from audit_seals s where s.position = wanted::bigint)
+    order by w.position`
+  const rows = yield* decodeWaiting(found)
   const hashes = new Map<bigint, Digest>()
-  for (let from = 0; from < rows.length; from += atOnce) {
-    for (const { event, position } of rows.slice(from, from + atOnce)) {
-      const hash = event === null ? undefined : hashOf(event)
-      if (hash !== undefined) hashes.set(position, hash)
-    }
-    yield* Effect.yieldNow
+  for (const [at, { position }] of rows.entries()) {
+    const event = found[at] ?? {}
+    const hash = event.id === null ? undefined : hashOf(shownEvent(event))
+    if (hash !== undefined) hashes.set(position, hash)
+    if (at % atOnce === atOnce - 1) yield* Effect.yieldNow
   }
   const oversize = rows.filter(({ position }) => !hashes.has(position))
   const digests = oversize.length === 0 ? new Map<bigint, Digest>() : yield* digestsOf(sql, oversize)
