@@ -1,4 +1,4 @@
-import type { TaskerKind } from "../counterparts/Counterpart.ts"
+import type { Counterpart } from "../counterparts/Counterpart.ts"
 import type { Event } from "../History.ts"
 import { kindsBefore } from "../Plan.ts"
 import type { ChainVerdict } from "./Chain.ts"
@@ -10,14 +10,15 @@ export interface Told {
   readonly verdict: Verdict
   readonly events: ReadonlyArray<Event>
   readonly records: Records
-  readonly chain: ChainVerdict
+  /** Undefined if the run was ended early to show a finding. */
+  readonly chain: ChainVerdict | undefined
   readonly healedInSeconds: number
-  readonly tasker: TaskerKind
+  readonly counterpart: Pick<Counterpart, "kind" | "leftOut">
 }
 
 const mostHistories = 3
 
-export const report = ({ chain, events, healedInSeconds, records, tasker, verdict }: Told): string => {
+export const report = ({ chain, counterpart, events, healedInSeconds, records, verdict }: Told): string => {
   const struck = strikesIn(events)
   const count = (rule: Rule) => verdict.findings.filter((finding) => finding.rule === rule).length
   const total = (prefix: string) =>
@@ -27,7 +28,7 @@ export const report = ({ chain, events, healedInSeconds, records, tasker, verdic
     ...rules.map((rule) => [rule, count(rule)] as const),
     ...[...verdict.explained].map(([why, times]) => [`unresolved, since ${why}`, times] as const),
     ["events in the trail", records.events.length],
-    ["chain verified", chain.said],
+    ["chain verified", chain === undefined ? "not looked at" : chain.said],
     ["healed within", `${healedInSeconds} s`],
     ["kills (-9)", total("instance.kill") + total("tasker.kill") + total("postgres.kill")],
     ["restarts", total("instance.stop") + total("tasker.stop") + total("postgres.")],
@@ -35,10 +36,11 @@ export const report = ({ chain, events, healedInSeconds, records, tasker, verdic
     ...[...struck].toSorted(([one], [other]) => one.localeCompare(other)),
     [
       "kinds that never fired",
-      kindsBefore(tasker)
+      kindsBefore(counterpart.kind)
         .filter((kind) => !struck.has(kind))
         .join(", ") || "none"
-    ]
+    ],
+    ...counterpart.leftOut.map((what) => ["not made before this Tasker", what] as const)
   ]
   const width = Math.max(...lines.map(([name]) => name.length))
   return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n")
