@@ -75,7 +75,7 @@ it.live(
         const client = yield* alone(url)
         const slow = yield* connect
         const [written, commit] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-        const late = yield* Effect.forkChild(
+        const late = yield* Effect.forkScoped(
           slow.withTransaction(
             Effect.gen(function* () {
               yield* write(slow, anEvent("late"))

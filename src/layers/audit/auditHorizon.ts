@@ -1,6 +1,6 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Schema } from "effect"
-import { stretch } from "./auditSearch.ts"
+import { hasNoSeal, stretchAfter } from "./auditSearch.ts"
 
 const decodeWriters = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ transaction: Schema.String })))
 
@@ -66,18 +66,10 @@ export const makeHorizon = (sql: PgClient) => {
       const batch = sql.json(seals.map(({ position }) => position))
       const [place] = yield* Effect.flatMap(
         sql`
-          with stretch as materialized (
-            select position from audit_events
-            where position > ${after.toString()}::bigint and position <= ${settled.toString()}::bigint
-            order by position limit ${stretch}::integer
-          ), unsealed as (
+          with ${stretchAfter(sql, after, settled)}, unsealed as (
             select min(position) as position from stretch
             where position not in (select value::bigint from jsonb_array_elements_text(${batch}))
-              and not exists (
-                select from audit_seals s
-                where s.position = stretch.position and s.position > ${after.toString()}::bigint
-                  and s.position <= ${settled.toString()}::bigint
-              )
+              and ${hasNoSeal(sql)}
           )
           select max(s.position) as position from stretch s, unsealed u
           where u.position is null or s.position < u.position`,

@@ -1,9 +1,35 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { horizon } from "./auditSql.ts"
 
-/** Events that one look goes over, in some tens of milliseconds. */
-export const stretch = 20_000
+/** Positions that one look goes over, in some tens of milliseconds. */
+const stretch = 20_000
+
+/**
+ * Common table expressions: `stretch`, the positions of the events after one position, up to another if one is
+ * given, and `bounds`, between which they lie. It is bounded by position and not by a count of rows, so that no
+ * plan reads more, not even one that is made of old statistics.
+ */
+export const stretchAfter = (sql: PgClient, after: bigint, upTo?: bigint): Fragment => {
+  const within = upTo === undefined ? sql`` : sql`and position <= ${upTo.toString()}::bigint`
+  return sql`
+    bounds as materialized (
+      select min(position) as least, min(position) + ${stretch - 1}::bigint as greatest
+      from audit_events where position > ${after.toString()}::bigint
+    ), stretch as materialized (
+      select position from audit_events
+      where position >= (select least from bounds) and position <= (select greatest from bounds) ${within}
+    )`
+}
+
+/** True for a row of `stretch` that has no seal. Bounded too, so that no plan reads seals of elsewhere. */
+export const hasNoSeal = (sql: PgClient): Fragment => sql`
+  not exists (
+    select from audit_seals s
+    where s.position = stretch.position and s.position >= (select least from bounds)
+      and s.position <= (select greatest from bounds)
+  )`
 
 const Look = Schema.Struct({
   /** Null if there is no event. */
@@ -25,20 +51,9 @@ export const look = (
   Effect.map(
     Effect.flatMap(
       sql`
-        with stretch as materialized (
-          select position from audit_events
-          where position > ${after.toString()}::bigint
-            ${upTo === undefined ? sql`` : sql`and position <= ${upTo.toString()}::bigint`}
-          order by position limit ${stretch}::integer
-        )
+        with ${stretchAfter(sql, after, upTo)}
         select max(position) as reached, array(
-          select position::text from stretch
-          -- Bounded on both sides, so that no plan reads seals of elsewhere.
-          where not exists (
-            select from audit_seals s
-            where s.position = stretch.position and s.position > ${after.toString()}::bigint
-              and s.position <= (select max(position) from stretch)
-          )
+          select position::text from stretch where ${hasNoSeal(sql)}
           order by stretch.position limit ${limit}::integer
         ) as missing
         from stretch`,
