@@ -6,15 +6,9 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Option, Redacted, Result, Schema, Stream } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { Checkpoint, checkpointDigest } from "../domain/AuditChain.ts"
+import type { Anchor, KeptElsewhere } from "../domain/AuditKept.ts"
 import { verdictOf } from "../domain/AuditVerdict.ts"
-import {
-  type Anchor,
-  AuditFault,
-  type KeptElsewhere,
-  makeVerification,
-  type Shown,
-  type Verification
-} from "../domain/AuditVerification.ts"
+import { AuditFault, makeVerification, type Shown, type Verification } from "../domain/AuditVerification.ts"
 import { linesOf } from "../domain/Lines.ts"
 import { readVerifyingKey, type VerifyingKey } from "../domain/SigningKey.ts"
 import * as AuditProofPostgres from "../layers/audit/AuditProofPostgres.ts"

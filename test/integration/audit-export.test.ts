@@ -21,6 +21,7 @@ import {
   start
 } from "../support/served.ts"
 import { call } from "../support/tool-calls.ts"
+import { judgedAgain, verifyChain } from "../torture/check/Chain.ts"
 
 /** The proof of the trail as an operator gets it: over HTTP, and verified by the command. */
 
@@ -220,6 +221,37 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
         assert.notInstanceOf(verify(text, { keys: yield* keys, checkpoint: yield* latest }), AuditFault)
       }),
     60_000
+  )
+
+  it.effect(
+    "is verified by the torture's checker with both verifiers, and not if an export lacks a row of the table",
+    () =>
+      Effect.gen(function* () {
+        const { databaseUrl, internalToken, url } = yield* Served
+        yield* work
+        yield* sealed
+        const auditKeys = (yield* keys).map(({ text }) => text)
+        const instance = { proxies: { client: { port: Number(new URL(url).port) } } }
+        const stage = { databaseUrl, internalToken, auditKeys, instances: [instance] }
+        const judged = yield* Effect.promise(() => verifyChain(stage))
+        assert.isTrue(judged.verified, judged.said)
+        assert.match(judged.said, /^verified: .*; the second verifier agrees$/)
+        const stranger = { ...stage, auditKeys: [newKey().verifying.text] }
+        assert.match(
+          (yield* Effect.promise(() => verifyChain(stranger))).said,
+          /NO: .*NO: the second verifier/
+        )
+        const text = Buffer.from(yield* exported())
+        const rows = linesOf(text.toString()).flatMap(({ event }) => (event === undefined ? [] : [event]))
+        assert.isUndefined(judgedAgain(text, auditKeys, rows))
+        const other = rows.with(0, { ...rows[0], outcome: "failed" })
+        assert.strictEqual(judgedAgain(text, auditKeys, other), "event 1 is another in the table")
+        assert.match(
+          judgedAgain(text, auditKeys, [...rows, rows[0]]) ?? "",
+          /^it has \d+ events, and the table/
+        )
+      }),
+    180_000
   )
 
   it.effect(

@@ -14,12 +14,8 @@ import {
 } from "../../src/domain/AuditChain.ts"
 import type { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { asHex, writeEventLine, writeLine } from "../../src/domain/AuditExport.ts"
-import {
-  AuditFault,
-  type KeptElsewhere,
-  makeVerification,
-  type Shown
-} from "../../src/domain/AuditVerification.ts"
+import type { KeptElsewhere } from "../../src/domain/AuditKept.ts"
+import { AuditFault, makeVerification, type Shown } from "../../src/domain/AuditVerification.ts"
 import { linesOf } from "../../src/domain/Lines.ts"
 import { readSigningKey, type SigningKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
 import { secondVerdict } from "../torture/check/secondVerifier.ts"

@@ -4,10 +4,11 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as fc from "fast-check"
-import { eventHash, linkOf, noCheckpoint } from "../../src/domain/AuditChain.ts"
+import { eventHash, type Irregular, linkOf, noCheckpoint, sha256 } from "../../src/domain/AuditChain.ts"
 import { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { asHex, writeEventLine, writeLine } from "../../src/domain/AuditExport.ts"
-import { AuditFault, type KeptElsewhere, type Shown } from "../../src/domain/AuditVerification.ts"
+import type { KeptElsewhere } from "../../src/domain/AuditKept.ts"
+import { AuditFault, type Shown } from "../../src/domain/AuditVerification.ts"
 import { readVerifyingKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
 import { eventOf, exportOf, keptNothing, newKey, verify } from "../support/audit.ts"
 
@@ -53,17 +54,22 @@ const anEvent = fc.record(
   { requiredKeys: Object.keys(fields) as ReadonlyArray<keyof typeof fields> as Array<keyof typeof fields> }
 ) as unknown as fc.Arbitrary<AuditEvent>
 
-/** Two to eight events under two or three checkpoints, by a key that was changed in between. */
+/**
+ * Two to eight events under two or three checkpoints, by a key that was changed in between. The first checkpoint may
+ * be of format 1, the second batch may begin with an event as no gateway writes it.
+ */
 const aTrail = fc
   .tuple(
     fc.array(anEvent, { minLength: 1, maxLength: 3 }),
     fc.array(anEvent, { minLength: 1, maxLength: 3 }),
-    fc.array(anEvent, { minLength: 0, maxLength: 2 })
+    fc.array(anEvent, { minLength: 0, maxLength: 2 }),
+    fc.constantFrom<1 | 2>(1, 2),
+    fc.constantFrom<Irregular | undefined>(undefined, { storedHash: sha256("another") }, { oversizeAt: 17 })
   )
-  .map(([one, two, three]) =>
+  .map(([one, two, three, format, irregular]) =>
     exportOf([
-      { key: first, events: one },
-      { key: first, events: two },
+      { key: first, events: one, format },
+      { key: first, events: two, ...(irregular !== undefined && { irregular: { 0: irregular } }) },
       ...(three.length === 0 ? [] : [{ key: second, events: three }])
     ])
   )
@@ -131,7 +137,14 @@ describe("an export", () => {
       change_sha256: "cd".repeat(32),
       duration_ms: 41
     })
-    const text = Buffer.from(exportOf([{ key: first, events: [told] }]).lines.join(""))
+    const { lines } = exportOf([
+      {
+        key: first,
+        events: [told, event("altered"), event("oversize")],
+        irregular: { 1: { storedHash: sha256("another") }, 2: { oversizeAt: 17 } }
+      }
+    ])
+    const text = Buffer.from(lines.join(""))
     for (let at = 0; at < text.length; at++) {
       for (const other of [(text[at] ?? 0) ^ 1, 0x20, 0x0a]) {
         if (other === text[at]) continue

@@ -12,14 +12,17 @@ export interface ChainVerdict {
   readonly said: string
 }
 
+/** What is needed of a stage. */
+interface Sealed extends Pick<Stage, "databaseUrl" | "auditKeys" | "internalToken"> {
+  readonly instances: ReadonlyArray<{ readonly proxies: { readonly client: { readonly port: number } } }>
+}
+
 /**
  * Verifies the trail twice, by nothing but the instances' public keys: in the database by the gateway's own
  * verifier, run as an operator runs it; and as an instance exports it by the checker's own, which also has to
  * find each row of the table in it.
  */
-export const verifyChain = async (
-  stage: Pick<Stage, "databaseUrl" | "auditKeys" | "instances" | "internalToken">
-): Promise<ChainVerdict> => {
+export const verifyChain = async (stage: Sealed): Promise<ChainVerdict> => {
   const rows = await sealedRows(stage.databaseUrl)
   const first = await byTheCommand(stage.databaseUrl, stage.auditKeys)
   const second = judgedAgain(await exported(stage), stage.auditKeys, rows)
@@ -89,7 +92,7 @@ const sealedRows = async (databaseUrl: string): Promise<ReadonlyArray<SealedRow>
 }
 
 /** An export by whichever instance gives one. */
-const exported = async ({ instances, internalToken }: Pick<Stage, "instances" | "internalToken">) => {
+const exported = async ({ instances, internalToken }: Sealed) => {
   for (let attempt = 0; ; attempt++) {
     const port = instances[attempt % instances.length]?.proxies.client.port
     try {
