@@ -51,7 +51,9 @@ const stored = Layer.mergeAll(
   Layer.provideMerge(AuditLogPostgres.layer),
   Layer.provideMerge(GrantPolicyLive.layer),
   // Released after all that writes events, so that the last of them are sealed too.
-  Layer.provideMerge(Layer.merge(AuditProofPostgres.layer, AuditSealer.layer)),
+  Layer.provideMerge(
+    Layer.merge(AuditProofPostgres.layer, AuditSealer.layer.pipe(Layer.provide(Database.asSealer)))
+  ),
   Layer.provideMerge(Database.layer),
   Layer.provideMerge(NodeCrypto.layerSecureRandom)
 )

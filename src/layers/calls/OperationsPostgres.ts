@@ -12,7 +12,7 @@ import { OperationShown } from "../../domain/OperationShown.ts"
 import { Write } from "../../domain/Write.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { Operations, type Settlement } from "../../services/Operations.ts"
-import { shownEvent } from "../audit/auditSql.ts"
+import { eventColumns, shownEvent } from "../audit/auditSql.ts"
 import { insertChange } from "../audit/changeSql.ts"
 import { storage } from "../database/storage.ts"
 import { makeActing } from "../registry/administrativeAct.ts"
@@ -34,7 +34,7 @@ const longestHistory = 200
 
 const decodeWrite = Schema.decodeUnknownEffect(Write)
 const asOperations = items(OperationShown)
-const asEvents = items(AuditEvent)
+const decodeEvents = Schema.decodeUnknownEffect(Schema.Array(AuditEvent))
 const asIds = items(OperationId)
 
 export const layer = Layer.effect(
@@ -79,15 +79,16 @@ export const layer = Layer.effect(
       storage(
         Effect.gen(function* () {
           const { operation } = yield* operationWithin(sql, retention, reach, id)
-          const events = yield* asEvents(sql`
-            select ${shownEvent(sql)} as item
+          const rows = yield* sql<Record<string, unknown>>`
+            select ${eventColumns(sql)}
             from (
               select * from audit_events
               where agent_id = ${operation.agent_id}::uuid and idempotency_key = ${operation.idempotency_key}
               order by position desc
               limit ${longestHistory + 1}::integer
             ) as e
-            order by e.position`)
+            order by e.position`
+          const events = yield* decodeEvents(rows.map(shownEvent))
           return {
             operation,
             history: events.slice(-longestHistory),
