@@ -1,5 +1,5 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Clock, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlError } from "effect/sql"
 import type { Fragment } from "effect/sql/Statement"
@@ -10,6 +10,7 @@ import { GatewayUnavailable } from "../../domain/Failure.ts"
 import { type AgentId, IssueId, OperationId, type ProjectId } from "../../domain/Ids.ts"
 import {
   type Answer,
+  type KeyHolder,
   keyInProgress,
   type Lease,
   type Operation,
@@ -31,8 +32,8 @@ import {
 } from "../../services/Idempotency.ts"
 import { insertEvent } from "../audit/auditSql.ts"
 import { insertChange } from "../audit/changeSql.ts"
-import { brokenConstraint, repeatable, storage } from "../database/storage.ts"
-import { CallerRow, callerStatement } from "./callerSql.ts"
+import { brokenConstraint, isBroken, isUndone, repeatable, storage } from "../database/storage.ts"
+import { CallerRow, callerStatement, keyHolderOf } from "./callerSql.ts"
 import {
   held,
   leaseMillis,
@@ -43,6 +44,7 @@ import {
   triesColumns,
   triesOf
 } from "./leases.ts"
+import { RateGate } from "./RateGate.ts"
 import { askedOf, ReservedRow, reserveStatement } from "./reserveSql.ts"
 import { judge, unknownToken, withinRate } from "./TokenStorePostgres.ts"
 import { returnTitle, titlesReturned } from "./titleSql.ts"
@@ -96,65 +98,121 @@ export const layer = Layer.effect(
     const sql = yield* PgClient
     const random = yield* SecureRandom.SecureRandom
     const policy = yield* GrantPolicy
+    const gate = yield* RateGate
     const settings = yield* Settings
     const lease = leaseMillis(settings)
     const lookAfter = Duration.toMillis(firstLook(settings.taskerTimeout))
 
+    /**
+     * A write that was not done gives its title back and costs its grant nothing: in this order, in which
+     * reserving takes both, so that the two never wait for each other.
+     */
+    const unused = sql`, ${titlesReturned(sql)}, uncounted as (
+        update grant_writes w set writes = greatest(w.writes - 1, 0)
+        from changed
+        where changed.counted and w.grant_id = changed.grant_id
+          and w.day = (changed.created_at at time zone 'UTC')::date
+          and (select count(*) from untitled) + (select count(*) from given_back) >= 0
+      )`
+
     /** What the key of a call stands for now. */
-    const operationOf = (intent: Intent) => {
+    const holderOf = (intent: Intent) => {
       const asked = { ...askedOf(intent, settings), counting: undefined }
       return Effect.map(
-        storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeCallers))),
-        ([row]) => row?.operation ?? undefined
+        storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeCallers)), reservedUnheard),
+        ([row]) => (row === undefined ? undefined : keyHolderOf(row))
       )
     }
 
+    /**
+     * Runs the statement, and once more if its connection broke. `repeated`: the first run may have been committed,
+     * or may still be.
+     */
+    const run = (intent: Intent, id: string) => {
+      const once = Effect.map(
+        Effect.flatMap(reserveStatement(sql, settings, intent, id, lease), decodeReserved),
+        ([row]) => row
+      )
+      const twice = Effect.gen(function* () {
+        const first = yield* Effect.result(once)
+        if (Result.isSuccess(first)) return { row: first.success, repeated: false }
+        const { failure } = first
+        if (isQuotaReached(failure)) return yield* quotaRefused()
+        if (!isBroken(failure)) return yield* failure
+        const repeated = !isUndone(failure)
+        const second = yield* Effect.result(once)
+        if (Result.isSuccess(second)) return { row: second.success, repeated }
+        if (!isQuotaReached(second.failure)) return yield* second.failure
+        return yield* repeated ? Effect.fail(reservedUnheard()) : quotaRefused()
+      })
+      return gate.pass(askedOf(intent, settings), storage(twice, reservedUnheard), ({ row }) => row)
+    }
+
+    /**
+     * A repeated reservation looks for its own row before it judges its caller, and tells no refusal that the first
+     * run may make untrue: it ends with that row, with what else the key stands for, or as not known.
+     */
     const reserve = Effect.fnUntraced(function* (
       intent: Intent
     ): Effect.fn.Return<Reservation, Effect.Error<ReturnType<Idempotency["Service"]["reserve"]>>> {
       const id = yield* random.uuidV7()
       const until = yield* sendUntil(settings)
-      const rows = yield* storage(
-        repeatable(reserveStatement(sql, settings, intent, id, lease)).pipe(
-          Effect.flatMap(decodeReserved),
-          Effect.catchIf(
-            (error) => SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota",
-            () => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(quotaReached(now)))
-          )
-        ),
-        reservedUnheard
-      )
-      const [row] = rows
-      if (row === undefined) return yield* unknownToken(intent.token)
-      const { principal, operation } = yield* judge(row)
-      yield* withinRate(row, askedOf(intent, settings).counting)
-      const grant = yield* policy.authorise(principal, intent.scope, intent.projectId)
-      // With nothing reserved and no key in sight, it was taken after this statement's snapshot: by another call,
-      // or by the first run of this very reservation, whose reply got lost. A look of its own tells which.
-      const taken = row.reserved !== null ? undefined : (operation ?? (yield* operationOf(intent)))
-      const mine = taken?.id === id && taken.state === "in_progress" && taken.fence === 1
-      if (row.reserved !== null || mine) {
-        const lease: Lease = {
-          operationId: OperationId.make(id),
-          fence: 1,
-          upstreamKey: upstreamKey(principal.agent.id, intent.key),
-          sendUntil: until
-        }
-        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
-        return { _tag: "Reserved", principal, grant, lease, tries }
+      const { repeated, row } = yield* run(intent, id)
+      const certainly = <A, E>(refusing: Effect.Effect<A, E>): Effect.Effect<A, E | GatewayUnavailable> =>
+        repeated ? Effect.catch(refusing, () => Effect.fail(reservedUnheard())) : refusing
+      if (row === undefined) return yield* certainly(Effect.fail(unknownToken(intent.token)))
+      const seen =
+        row.reserved !== null
+          ? undefined
+          : (keyHolderOf(row) ?? (repeated ? yield* holderOf(intent) : undefined))
+      const mine = row.reserved !== null || isOwn(seen, id)
+      const leased: Lease = {
+        operationId: OperationId.make(id),
+        fence: 1,
+        upstreamKey: upstreamKey(row.agent.id, intent.key),
+        sendUntil: until
       }
+      const authorised = Effect.gen(function* () {
+        const { principal } = yield* judge(row)
+        if (!mine) yield* withinRate(row, askedOf(intent, settings).counting)
+        return { principal, grant: yield* policy.authorise(principal, intent.scope, intent.projectId) }
+      })
+      const { grant, principal } = yield* mine
+        ? Effect.tapError(authorised, () => withdraw(leased))
+        : certainly(authorised)
+      if (mine) {
+        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
+        return { _tag: "Reserved", principal, grant, lease: leased, tries }
+      }
+      // With nothing reserved and no key in sight, another call took it after this statement's snapshot.
+      const taken = seen ?? (yield* holderOf(intent))
       if (row.titled && intent.repetition !== undefined && taken !== undefined)
         yield* giveTitle(id, intent, taken)
       if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
-      if (row.titled || intent.repetition === undefined) return yield* keyInProgress()
+      if (row.titled || intent.repetition === undefined) return yield* certainly(Effect.fail(keyInProgress()))
       const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
-      return yield* possibleDuplicate(Option.getOrNull(made))
+      return yield* certainly(Effect.fail(possibleDuplicate(Option.getOrNull(made))))
     })
 
+    /** Takes back a reservation of which nothing was sent, since its caller may not make the write any more. */
+    const withdraw = (lease: Lease) =>
+      Effect.flatMap(
+        storage(
+          sql`
+            with changed as (
+              delete from idempotency_keys where ${held(sql, lease)}
+              returning id, grant_id, created_at, counted
+            )${unused}
+            select exists (select from changed) as recorded`.pipe(Effect.flatMap(decodeRecorded)),
+          reservedUnheard
+        ),
+        ([{ recorded }]) => (recorded ? Effect.void : Effect.fail(reservedUnheard()))
+      )
+
     /** A title taken for a key that was taken meanwhile goes to the write behind that key, or back to where it was. */
-    const giveTitle = (id: string, { fingerprint }: Intent, taken: Operation) =>
+    const giveTitle = (id: string, { fingerprint }: Intent, taken: KeyHolder) =>
       storage(
-        taken.fingerprint === fingerprint
+        taken !== "used" && taken.fingerprint === fingerprint
           ? sql`update recent_titles set operation_id = ${taken.id} where operation_id = ${id}::uuid`
           : returnTitle(sql, id)
       )
@@ -268,18 +326,6 @@ export const layer = Layer.effect(
         }${doubled === undefined ? sql`` : sql`, twin as (${insertEvent(sql, doubled, sql`from changed`)})`}`
       )
 
-    /**
-     * A write that was not done gives its title back and costs its grant nothing: in this order, in which
-     * reserving takes both, so that the two never wait for each other.
-     */
-    const unused = sql`, ${titlesReturned(sql)}, uncounted as (
-        update grant_writes w set writes = greatest(w.writes - 1, 0)
-        from changed
-        where changed.counted and w.grant_id = changed.grant_id
-          and w.day = (changed.created_at at time zone 'UTC')::date
-          and (select count(*) from untitled) + (select count(*) from given_back) >= 0
-      )`
-
     const release = (lease: Lease, event: AuditEvent) =>
       record(
         event,
@@ -348,4 +394,16 @@ export const layer = Layer.effect(
 
     return Idempotency.of({ reserve, duplicateOf, claim, complete, release, refute, doubt, versionAnswered })
   })
-)
+).pipe(Layer.provide(RateGate.layer))
+
+const isOwn = (holder: KeyHolder | undefined, id: string): boolean =>
+  holder !== undefined &&
+  holder !== "used" &&
+  holder.id === id &&
+  holder.state === "in_progress" &&
+  holder.fence === 1
+
+const isQuotaReached = (error: unknown): boolean =>
+  SqlError.isSqlError(error) && brokenConstraint(error) === "grant_writes_within_quota"
+
+const quotaRefused = () => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(quotaReached(now)))

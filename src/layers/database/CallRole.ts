@@ -8,13 +8,16 @@ import type { SqlError } from "effect/sql/SqlError"
  * away. Seen to by the owner at each start, so that tables of later migrations are never forgotten.
  */
 
-/** To be added to and read. All other tables are worked on, but for the migrations' own, which is read. */
+/** To be added to and read. */
 const auditTables: ReadonlySet<string> = new Set([
   "audit_events",
   "audit_seals",
   "audit_checkpoints",
   "audit_keys"
 ])
+
+/** Also to be added to and read, but not part of what proves the trail. All other tables are worked on. */
+const keptTables: ReadonlySet<string> = new Set(["used_keys"])
 
 /** Any constant serves, so long as nothing else in the database takes the same. */
 const lock = 7_305_402_613
@@ -75,7 +78,9 @@ const rightsOn = (sql: PgClient, { columns, name }: { name: string; columns: Rea
   if (name === "schema_migrations") return sql`select`
   if (name === "audit_events")
     return sql`select, insert (${sql.csv(columns.map((column) => sql`${sql(column)}`))})`
-  return auditTables.has(name) ? sql`select, insert` : sql`select, insert, update, delete`
+  return auditTables.has(name) || keptTables.has(name)
+    ? sql`select, insert`
+    : sql`select, insert, update, delete`
 }
 
 const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {

@@ -15,8 +15,15 @@ class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseU
   message: Schema.String
 }) {}
 
-/** The longest that a call's statement may run; whoever waits for it gives up a little earlier (`storage.ts`). */
-const callTimeouts = { statement_timeout: "6s", idle_in_transaction_session_timeout: "15s" }
+/**
+ * Settings of the sessions that calls use. The longest that a statement may run: whoever waits for it gives up a
+ * little earlier (`storage.ts`). A commit is acknowledged when it is on disk, whatever the server's default is.
+ */
+const callSettings = {
+  statement_timeout: "6s",
+  idle_in_transaction_session_timeout: "15s",
+  synchronous_commit: "on"
+}
 
 const connect = (
   url: Redacted.Redacted<string>,
@@ -142,6 +149,6 @@ export const layer = PgClient.layerFrom(
       yield* Effect.logInfo(`Migrated the database: ${migration.version} ${migration.name}`)
     }
     yield* patiently(tried(found.calls), "DATABASE_URL", "may connect to it")
-    return yield* connect(found.calls, 10, callTimeouts)
+    return yield* connect(found.calls, 10, callSettings)
   })
 )

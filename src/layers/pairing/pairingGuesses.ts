@@ -3,6 +3,7 @@ import { Effect, Schema, Semaphore } from "effect"
 import { LimitReached } from "../../domain/Failure.ts"
 import { type Account, chancesOf, exhausted, windowMinutes } from "../../domain/Guessing.ts"
 import { blockOf, neighbourhood, networkOf } from "../../domain/Network.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { isPending } from "./pairingSql.ts"
 
 /** Any constant serves, so long as nothing else in the database takes the same. */
@@ -89,7 +90,8 @@ export const pairingGuesses = (sql: PgClient) => {
     return Effect.andThen(
       read(accounts),
       turns.withPermit(
-        sql.withTransaction(
+        transaction(
+          sql,
           Effect.gen(function* () {
             yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
             const pending = yield* read(accounts)
@@ -97,7 +99,7 @@ export const pairingGuesses = (sql: PgClient) => {
             if (found === undefined) yield* count(accounts, pending)
             return found
           })
-        )
+        ).pipe(tellingLost("Repeat the same request."))
       )
     )
   }
