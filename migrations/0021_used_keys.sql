@@ -19,8 +19,6 @@ begin
 end
 $$;
 
-set local lock_timeout = '5s';
-
 create trigger used_key_is_kept
   after delete on idempotency_keys
   for each row when (old.state = 'executed') execute function keep_used_key();

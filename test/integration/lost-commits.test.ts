@@ -93,7 +93,10 @@ const acts: ReadonlyArray<Row> = [
       yield* database`update idempotency_keys set state = 'unresolved', look_at = null where key = ${key}`
       const row = yield* keyRow(agent, key)
       const decision = { outcome: "not_executed", note: "Nobody made it." } as const
-      return operations.settle(act, OperationId.make(row?.id ?? ""), decision, { outcome: "not_executed" })
+      return operations.settle(act, OperationId.make(row?.id ?? ""), decision, {
+        outcome: "not_executed",
+        forced: false
+      })
     })
   }
 ]

@@ -1,5 +1,5 @@
 import type { TaskerKind } from "./counterparts/Counterpart.ts"
-import { longestFreeze, mayLinger, settleAfterOf, straggling } from "./HoldUps.ts"
+import { type HoldUps, holdUpsOf, longestFreeze, straggling } from "./HoldUps.ts"
 import { deckOf, type Random, randomOf } from "./Random.ts"
 
 /**
@@ -48,14 +48,19 @@ export type WrongAnswer = (typeof wrongAnswers)[number] | "cut_between"
 /** Wrong answers that the reference of one kind has and the other has not. */
 const ownAnswers: Readonly<Record<TaskerKind, ReadonlyArray<WrongAnswer>>> = {
   nodedc: [],
-  plane: ["cut_between"]
+  plane: ["cut_between"],
+  "real-plane": ["cut_between"]
 }
 
 /** What Tasker may lack: the gateway must keep its promise without. */
 export const lacks = ["dedupe_key", "no_comments_listing"] as const
 
 /** Plane never has the one, and always the other. */
-const lacksOf: Readonly<Record<TaskerKind, ReadonlyArray<string>>> = { nodedc: lacks, plane: [] }
+const lacksOf: Readonly<Record<TaskerKind, ReadonlyArray<string>>> = {
+  nodedc: lacks,
+  plane: [],
+  "real-plane": []
+}
 
 /** `at` and `lasts` in milliseconds, `at` from the beginning of the run. */
 export type Strike = { readonly at: number } & (
@@ -121,6 +126,8 @@ const calm = 1500
 interface Track {
   readonly name: string
   readonly every: number
+  /** Milliseconds from the beginning to the first strike; left out: `calm`. */
+  readonly from?: number
   readonly kinds: ReadonlyArray<string>
 }
 
@@ -146,7 +153,9 @@ const tracksOf = ({ focus, lease, seconds, tasker }: PlanOptions): ReadonlyArray
     {
       name: "outages",
       // A database that dies more often than five times a minute is not started again.
-      every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
+      every: lease === undefined ? Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)) : 14_000,
+      // A sabotaged run is short. It has to get as far as changes of cards.
+      from: lease === undefined ? calm : 7000,
       kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
     },
     { name: "stragglers", every: 22_000 * thinning, kinds: ["tasker.straggles"] },
@@ -164,12 +173,12 @@ export interface PlanOptions extends Pick<Plan, "seed" | "seconds" | "instances"
 
 export const planOf = (options: PlanOptions): Plan => {
   const { instances, seconds, seed } = options
-  const strikes = tracksOf(options).flatMap(({ every, kinds, name }) => {
+  const strikes = tracksOf(options).flatMap(({ every, from = calm, kinds, name }) => {
     const random = randomOf(seed, `plan.${name}`)
     const kind = deckOf(random, kinds)
     const instance = deckOf(random, [...Array(instances).keys()])
     const made: Array<Strike> = []
-    for (let at = calm; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
+    for (let at = from; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
       made.push(strikeOf(kind(), Math.round(at), instance(), random))
     }
     return made
@@ -180,7 +189,7 @@ export const planOf = (options: PlanOptions): Plan => {
     seconds,
     instances,
     clocks: Array.from({ length: instances }, () => random.between(-mostShift, mostShift)),
-    strikes: withoutLies(strikes, settleAfterOf(options.lease)).toSorted((one, other) => one.at - other.at)
+    strikes: withoutLies(strikes, holdUpsOf(options.tasker)).toSorted((one, other) => one.at - other.at)
   }
 }
 
@@ -249,7 +258,10 @@ const isApart = (strike: Strike, lie: Strike, lingers: number): boolean =>
  * untrue that nobody could find out. So Tasker does not refuse for no reason while a request may straggle, and
  * around the moments in which it does nothing holds a request up.
  */
-const withoutLies = (strikes: ReadonlyArray<Strike>, settleAfter: number): ReadonlyArray<Strike> => {
+const withoutLies = (
+  strikes: ReadonlyArray<Strike>,
+  { mayLinger, settleAfter }: HoldUps
+): ReadonlyArray<Strike> => {
   const stragglers = strikes.filter((strike) => strike.kind === "tasker.straggles")
   const truer = strikes.filter(
     (strike) =>

@@ -11,14 +11,16 @@ import { type Answer, type Lease, type Operation, upstreamKey } from "../../doma
 import { firstLook } from "../../domain/Recovery.ts"
 import { Write } from "../../domain/Write.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
-import { type Doubt, type DoubtTimes, type Execution, Idempotency } from "../../services/Idempotency.ts"
+import { type Doubt, type DoubtFacts, type Execution, Idempotency } from "../../services/Idempotency.ts"
 import { insertEvent } from "../audit/auditSql.ts"
 import { insertChange } from "../audit/changeSql.ts"
 import { repeatable, storage } from "../database/storage.ts"
 import {
   held,
   leaseMillis,
+  raisedResentMoved,
   raisedSentUntil,
+  resentMoved,
   sendUntil,
   sentUntil,
   TriesRow,
@@ -79,6 +81,7 @@ export const layer = Layer.effect(
         repeatable(sql`
           update idempotency_keys k
           set state = 'in_progress', fence = fence + 1, look_at = null, sent_until = ${sentUntil(sql)},
+              resent_moved = ${resentMoved(sql)},
               lease_until = now() + ${lease}::integer * interval '1 millisecond'
           where id = ${operation.id} and fence = ${operation.fence}
             and (state in ('unknown', 'unresolved') or (state = 'in_progress' and lease_until <= now()))
@@ -179,9 +182,10 @@ export const layer = Layer.effect(
       doubt: Doubt,
       because: string,
       event: AuditEvent,
-      { sentMillisAgo, waitMillis }: DoubtTimes
+      { resentMoved, sentMillisAgo, waitMillis }: DoubtFacts
     ) => {
       const sent = raisedSentUntil(sql, sentMillisAgo)
+      const moved = raisedResentMoved(sql, resentMoved)
       const next = sql`greatest(
         coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond'),
         now() + ${Math.ceil(waitMillis)}::integer * interval '1 millisecond'
@@ -191,13 +195,14 @@ export const layer = Layer.effect(
         doubt === "unresolved"
           ? sql`
               update idempotency_keys
-              set state = 'unresolved', reason = ${because}, lease_until = null, sent_until = ${sent}
+              set state = 'unresolved', reason = ${because}, lease_until = null, sent_until = ${sent},
+                  resent_moved = ${moved}
               where ${held(sql, lease)}
               returning id`
           : sql`
               update idempotency_keys
               set state = 'unknown', reason = ${because}, lease_until = null, sent_until = ${sent},
-                  look_at = ${next}, next_look = ${next}
+                  resent_moved = ${moved}, look_at = ${next}, next_look = ${next}
               where ${held(sql, lease)}
               returning id`
       )

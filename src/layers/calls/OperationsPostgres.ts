@@ -7,7 +7,7 @@ import { judgeDecision } from "../../domain/Decision.ts"
 import { codeOf, type IdempotencyRefused, RequestRefused } from "../../domain/Failure.ts"
 import { OperationId } from "../../domain/Ids.ts"
 import { invalidInput } from "../../domain/inputs.ts"
-import { keyExpired } from "../../domain/Operation.ts"
+import { keyExpired, upstreamKey } from "../../domain/Operation.ts"
 import { OperationShown } from "../../domain/OperationShown.ts"
 import { Write } from "../../domain/Write.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
@@ -136,7 +136,9 @@ export const layer = Layer.effect(
           agent: found.agent,
           write,
           before: found.before,
-          workspaceSlug: found.workspace_slug
+          workspaceSlug: found.workspace_slug,
+          upstreamKey: upstreamKey(found.agent.id, found.operation.idempotency_key),
+          reused: found.reused
         }
       }
     })
@@ -157,7 +159,11 @@ export const layer = Layer.effect(
             { ...act, key: { path: "", value: idempotency_key } },
             "operation.settled",
             found.agent,
-            { body: decision, projectId: project_id }
+            {
+              body: decision,
+              projectId: project_id,
+              reason: settlement.outcome === "not_executed" && settlement.forced ? "operation.forced" : null
+            }
           )
           // The write's own end, told as those that settle by themselves: a card has exactly one `executed`.
           const change = settlement.outcome === "executed" ? settlement.change : undefined

@@ -5,7 +5,7 @@ import { SqlError } from "effect/sql"
 import type { Settings } from "../../Config.ts"
 import { GatewayUnavailable } from "../../domain/Failure.ts"
 import { type AgentId, IssueId, OperationId, type ProjectId } from "../../domain/Ids.ts"
-import { type KeyHolder, keyInProgress, type Lease, upstreamKey } from "../../domain/Operation.ts"
+import { type KeyHolder, keyInProgress, keyResting, type Lease, upstreamKey } from "../../domain/Operation.ts"
 import { quotaReached } from "../../domain/Quota.ts"
 import { type MadeBefore, possibleDuplicate } from "../../domain/Repetition.ts"
 import type { GrantPolicy } from "../../services/GrantPolicy.ts"
@@ -122,7 +122,7 @@ export const makeReserving = (
       ? Effect.tapError(authorised, () => withdraw(leased))
       : certainly(authorised)
     if (mine) {
-      const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
+      const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false, moved: false }
       return { _tag: "Reserved", principal, grant, lease: leased, tries }
     }
     // With nothing reserved and no key in sight, another call took it after this statement's snapshot.
@@ -130,6 +130,7 @@ export const makeReserving = (
     if (row.titled && intent.repetition !== undefined && taken !== undefined)
       yield* giveTitle(id, intent, taken)
     if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
+    if (row.restless > 0) return yield* certainly(Effect.fail(keyResting(row.restless)))
     if (row.titled || intent.repetition === undefined) return yield* certainly(Effect.fail(keyInProgress()))
     const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
     return yield* certainly(Effect.fail(possibleDuplicate(Option.getOrNull(made))))

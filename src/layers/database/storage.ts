@@ -106,11 +106,24 @@ export const storage = <A, E, R>(
   )
 
 /**
- * Runs a statement once more where its connection broke: the first one after a backend died can fail
+ * Turns a statement's defect into its failure. A transaction whose connection is lost dies, since it can't be
+ * rolled back; the database has done that by itself.
+ */
+const failing = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+  Effect.catchDefect(
+    statement,
+    (defect): Effect.Effect<never, SqlError.SqlError> =>
+      SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
+  )
+
+/**
+ * Runs a statement or transaction once more where its connection broke: the first one after a backend died can fail
  * so. Only for statements that may be carried out twice, since the first may have been committed.
  */
-export const repeatable = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(statement, {
+export const repeatable = <A, E, R>(
+  statement: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError.SqlError, R> =>
+  Effect.retry(failing(statement), {
     times: 1,
     while: isBroken
   })
