@@ -8,7 +8,7 @@ import { migrate, migrations } from "../../src/layers/database/Migrations.ts"
 import * as Reaper from "../../src/layers/Reaper.ts"
 import { Operations } from "../../src/services/Operations.ts"
 import { eventually, keyRow, outcome, trail, writesUnder } from "../support/evidence.ts"
-import { emptyDatabase } from "../support/gateway.ts"
+import { emptyDatabase, freshDatabase } from "../support/gateway.ts"
 import { type Actor, call, World, withVariables } from "../support/world.ts"
 
 const create = (agent: Actor, key: string, more: object = {}) =>
@@ -168,6 +168,33 @@ describe("the migration of used keys", () => {
               [...(yield* used())],
               [{ key: digest("executed-long-ago") }, { key: digest("row-still-stands") }]
             )
+          })
+        )
+      })
+    )
+  )
+
+  it.live("a used key takes less than 240 bytes with its index", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { url } = yield* freshDatabase
+        yield* other(url, (sql) =>
+          Effect.gen(function* () {
+            yield* sql`create table seeds as select gen_random_uuid() as agent from generate_series(1, 200)`
+            // As they come: now one of this agent, now one of that.
+            for (let round = 0; round < 20; round++) {
+              yield* sql`
+                insert into used_keys
+                select agent, sha256((agent::text || n)::bytea)
+                from generate_series(${round * 25}::integer + 1, ${round * 25}::integer + 25) as n, seeds`
+            }
+            const [size] = yield* sql<{ keys: number; bytes: number; heap: number }>`
+              select count(*)::integer as keys, pg_total_relation_size('used_keys')::float8 / count(*) as bytes,
+                pg_relation_size('used_keys')::float8 / count(*) as heap
+              from used_keys`
+            assert.strictEqual(size?.keys, 100_000)
+            yield* Effect.logInfo(`A used key takes ${size?.bytes} bytes, ${size?.heap} of them its row`)
+            assert.isBelow(size?.bytes ?? 0, 240)
           })
         )
       })
