@@ -62,7 +62,7 @@ layer(limited, { timeout: "120 seconds", excludeTestServices: true })("every cal
     Effect.gen(function* () {
       const { tasker } = yield* World
       const agent = yield* fresh
-      yield* create(agent, "done-before")
+      yield* create(agent, "done-before", { labels: ["bug"] })
       const asked = (yield* tasker.requests).length
       const dry = outcome(create(agent, "done-before", { labels: ["bug"], dry_run: true }))
       const codes = yield* Effect.forEach(Array(20), () => dry)
