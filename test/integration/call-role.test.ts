@@ -204,7 +204,7 @@ describe("the role that calls run under", () => {
       const expected = (table: string) =>
         table === "schema_migrations" || table === "audit_events"
           ? "SELECT"
-          : table.startsWith("audit_")
+          : table.startsWith("audit_") || table === "used_keys"
             ? "INSERT SELECT"
             : all
       const inserted = onDatabase(
