@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { codeOf } from "../../src/domain/Failure.ts"
-import { trail, writesUnder } from "../support/evidence.ts"
+import { eventually, trail, writesUnder } from "../support/evidence.ts"
 import { call, World, layer as world } from "../support/world.ts"
 
 const keys = Array.from({ length: 20 }, (_, n) => `load-key-${n}`)
