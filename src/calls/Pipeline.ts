@@ -63,13 +63,14 @@ export const layer = Layer.effect(
       call: ToldCall,
       tool: WriteTool
     ): Effect.fn.Return<ToolResult, CallFailure> {
-      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(settings.callDeadline)
+      const deadline =
+        (yield* Clock.monotonicTimeNanos) + BigInt(Duration.toMillis(settings.callDeadline)) * 1_000_000n
       const decoded = tool.decode(call.args)
       if (decoded._tag === "Failure") {
         const failure = decoded.failure
         return yield* Effect.matchEffect(tokens.admit(call.token, "writes"), {
           onFailure: (denied) => refused(call, tool, denied),
-          onSuccess: () => refused(call, tool, failure)
+          onSuccess: ({ principal }) => recorded(call, principal, failure)
         })
       }
       const wanted = { call, tool, request: decoded.success, deadline }
@@ -117,9 +118,23 @@ export const layer = Layer.effect(
     ): Effect.fn.Return<never, CallFailure> {
       if (failure._tag === "GatewayUnavailable") return yield* failure
       const dead = failure._tag === "AuthFailure"
-      const holder = dead ? failure.holder : tool._tag === "Write" ? yield* holderOf(call.token) : undefined
-      if (holder !== undefined) yield* audit.record(yield* failureEntry(call, holder, failure, request))
-      else if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
+      const holder = dead
+        ? failure.holder
+        : tool._tag !== "Write"
+          ? undefined
+          : ((failure._tag === "LimitReached" ? failure.holder : undefined) ?? (yield* holderOf(call.token)))
+      if (holder !== undefined) return yield* recorded(call, holder, failure, request)
+      if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
+      return yield* failure
+    })
+
+    const recorded = Effect.fnUntraced(function* (
+      call: ToldCall,
+      holder: Principal,
+      failure: CallFailure,
+      request?: WriteRequest
+    ): Effect.fn.Return<never, CallFailure> {
+      yield* audit.record(yield* failureEntry(call, holder, failure, request))
       return yield* failure
     })
 

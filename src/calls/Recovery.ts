@@ -29,8 +29,8 @@ const interval = Duration.millis(500)
 
 /**
  * Recovery without a caller: every instance settles writes whose lease ran out, and writes in doubt
- * whose next look is due, as a call with their key would. Agent and grant are checked anew; where they
- * are gone it only looks, never sends. Outcome and audit event are one transaction, as in every write.
+ * whose next look is due, as a call with their key would. Agent, grant and token are checked anew; if one of
+ * them is gone or revoked it only looks, never sends. Outcome and audit event are one transaction, as in every write.
  *
  * While Tasker can't be asked it waits: whatever is due then is put back uncounted, and nothing more is
  * taken until a pause is over.
@@ -61,7 +61,7 @@ export const layer = Layer.effectDiscard(
         const grant = yield* Effect.option(
           policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
         )
-        const mayWrite = due.agent.status === "active" && Option.isSome(grant)
+        const mayWrite = due.agent.status === "active" && !due.isTokenRevoked && Option.isSome(grant)
         const held = whileHeld(due.lease)
         const settled = yield* settle(due.write, {
           tasker,

@@ -3,7 +3,7 @@ import type { Settings } from "../Config.ts"
 import { type Change, changeHash } from "../domain/Change.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import { fieldHashes, issueFields, touchedFields } from "../domain/IssueVersion.ts"
-import { type Answer, judgeKey, keyInProgress, type Operation } from "../domain/Operation.ts"
+import { type Answer, judgeKey, type KeyHolder, keyInProgress } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
@@ -42,8 +42,8 @@ interface WriteCall {
   readonly call: ToldCall
   readonly tool: WriteTool
   readonly request: WriteRequest
-  /** When all of it has to be over, in milliseconds since the epoch. */
-  readonly deadline: number
+  /** When all of it has to be over: monotonic, nanoseconds. */
+  readonly deadline: bigint
 }
 
 /** Who calls and under which grant. */
@@ -125,7 +125,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const wouldBeRefused = Effect.fnUntraced(function* (
     { request }: WriteCall,
     { grant: { max_writes_per_day, writes_today }, principal }: Authorised,
-    operation: Operation | undefined
+    operation: KeyHolder | undefined
   ) {
     const verdict = operation === undefined ? undefined : judgeKey(operation, request.fingerprint)
     if (verdict?._tag === "Refused") return yield* verdict.failure
@@ -144,7 +144,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     board: Board,
     authorised: Authorised | undefined
   ): Effect.fn.Return<Plan, CallFailure> {
-    const left = deadline - Duration.toMillis(settings.taskerTimeout) - (yield* Clock.currentTimeMillis)
+    const left = (yield* millisUntil(deadline)) - Duration.toMillis(settings.taskerTimeout)
     const plan = yield* Effect.timeoutOrElse(request.plan(board), {
       duration: left,
       orElse: () => Effect.fail(tooSlow())
@@ -206,12 +206,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const answerByKey = Effect.fnUntraced(function* (
     { request }: WriteCall,
     authorised: Authorised,
-    operation: Operation
+    operation: KeyHolder
   ): Effect.fn.Return<Admitted, CallFailure> {
     const verdict = judgeKey(operation, request.fingerprint)
     if (verdict._tag === "Refused") return yield* verdict.failure
     if (verdict._tag === "Replay") return { _tag: "Replay", ...authorised, answer: verdict.answer }
-    const claimed = yield* once.claim(operation)
+    const claimed = yield* once.claim(verdict.operation)
     if (Option.isNone(claimed)) return yield* keyInProgress()
     return { _tag: "Claimed", ...authorised, ...claimed.value }
   })
@@ -255,7 +255,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
 
   /** Within what is left of the call's time; one call to Tasker at least, or reserving was for nothing. */
   const bounded = Effect.fnUntraced(function* ({ deadline }: WriteCall, settling: Effect.Effect<Settled>) {
-    const left = deadline - (yield* Clock.currentTimeMillis)
+    const left = yield* millisUntil(deadline)
     // A process that stood still for so long may have lost its lease: then it is another's to send.
     if (left < -overdueMillis) {
       return { _tag: "Undecided", because: "The gateway stood still.", asked: false } satisfies Settled
@@ -376,6 +376,9 @@ const reasonOf = ({ resent }: Done, { repetition }: WriteRequest): string | null
   if (resent === "moved") return "operation.resent"
   return repetition?.allowed === true ? "duplicate.allowed" : null
 }
+
+const millisUntil = (deadline: bigint): Effect.Effect<number> =>
+  Effect.map(Clock.monotonicTimeNanos, (now) => Number(deadline - now) / 1e6)
 
 /** How far past its deadline a write is still sent: well within what a lease lasts beyond it. */
 const overdueMillis = 10_000

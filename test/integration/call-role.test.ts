@@ -116,6 +116,25 @@ describe("the role that calls run under", () => {
     })
   )
 
+  it.live("adds used keys, and can't free one", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      yield* asCalls(url, (sql) =>
+        Effect.gen(function* () {
+          yield* sql`insert into used_keys values (${randomUUID()}::uuid, sha256('key'))`
+          for (const statement of [
+            "delete from used_keys",
+            "update used_keys set key_sha256 = sha256('other')",
+            "truncate used_keys",
+            "alter table idempotency_keys disable trigger used_key_is_kept"
+          ]) {
+            assert.strictEqual(yield* refusal(sql, statement), denied, statement)
+          }
+        })
+      )
+    })
+  )
+
   it.live(
     "can't take the guards of the trail away, become another or make what would stand in its place",
     () =>
@@ -190,9 +209,11 @@ describe("the role that calls run under", () => {
           ? "SELECT"
           : table === "audit_sealing"
             ? ""
-            : table.startsWith("audit_")
-              ? "SELECT"
-              : all
+            : table === "used_keys"
+              ? "INSERT SELECT"
+              : table.startsWith("audit_")
+                ? "SELECT"
+                : all
       const inserted = onDatabase(
         url,
         (sql) => sql<{ columns: string }>`

@@ -191,11 +191,11 @@ const worlds = (profile: Profile) => {
     recovering: world({ ...patient, recovering: true }),
     /** Recovery where a settling, of two looks that each take their time, runs out of its own. */
     hastyRecovery: world({ ...brief, recovering: true }),
-    /** Takes settings of its own, and settles without a caller if it says so. */
+    /** Takes settings of its own, and settles without a caller or passes its statements through a proxy if it says so. */
     withVariables: (
       variables: Readonly<Record<string, string>>,
-      { recovering = false }: { readonly recovering?: boolean } = {}
-    ) => world({ ...patient, variables, recovering }),
+      more: { readonly recovering?: boolean; readonly proxied?: boolean } = {}
+    ) => world({ ...patient, variables, ...more }),
     /** Soon gives a call to Tasker up. */
     impatient: world({ ...patient, taskerMillis: shortTimeout }),
     /** Gives a whole call hardly longer than one call to Tasker. */

@@ -11,12 +11,13 @@ import type { SqlError } from "effect/sql/SqlError"
 
 export type Purpose = "calls" | "the sealer"
 
-/** Rights on the tables of the audit trail, by purpose. Of the others the sealer has none. */
-const auditRights: Readonly<Record<string, Readonly<Record<Purpose, "none" | "read" | "add" | "lock">>>> = {
+/** Rights by purpose on the tables that calls may not change. On all others calls have every right, the sealer none. */
+const tableRights: Readonly<Record<string, Readonly<Record<Purpose, "none" | "read" | "add" | "lock">>>> = {
   audit_events: { calls: "add", "the sealer": "read" },
   audit_seals: { calls: "read", "the sealer": "add" },
   audit_checkpoints: { calls: "read", "the sealer": "add" },
   audit_keys: { calls: "read", "the sealer": "add" },
+  used_keys: { calls: "add", "the sealer": "none" },
   // A lock on its row is what sealing is held up by.
   audit_sealing: { calls: "none", "the sealer": "lock" }
 }
@@ -82,7 +83,7 @@ const rightsOn = (
   { columns, name }: { name: string; columns: ReadonlyArray<string> },
   purpose: Purpose
 ) => {
-  const rights = auditRights[name]?.[purpose] ?? (purpose === "calls" ? "all" : "none")
+  const rights = tableRights[name]?.[purpose] ?? (purpose === "calls" ? "all" : "none")
   if (name === "schema_migrations") return purpose === "calls" ? sql`select` : undefined
   switch (rights) {
     case "none":
@@ -141,7 +142,7 @@ const grant = Effect.fnUntraced(function* (sql: PgClient, role: string, purpose:
         count(*) filter (where c.relowner <> current_user::regrole)::integer as foreign_tables
       from pg_roles r
         left join pg_class c on c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
-          and c.relname in ${sql.in(Object.keys(auditRights))}
+          and c.relname in ${sql.in(Object.keys(tableRights))}
       where r.rolname = ${role}
       group by r.oid, r.rolsuper`,
     decodeStanding

@@ -17,8 +17,15 @@ class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseU
   message: Schema.String
 }) {}
 
-/** The longest that a call's statement may run; whoever waits for it gives up a little earlier (`storage.ts`). */
-const callTimeouts = { statement_timeout: "6s", idle_in_transaction_session_timeout: "15s" }
+/**
+ * Settings of the sessions that calls use. The longest that a statement may run: whoever waits for it gives up a
+ * little earlier (`storage.ts`). A commit is acknowledged when it is on disk, whatever the server's default is.
+ */
+const callSettings = {
+  statement_timeout: "6s",
+  idle_in_transaction_session_timeout: "15s",
+  synchronous_commit: "on"
+}
 
 const connect = (
   url: Redacted.Redacted<string>,
@@ -173,10 +180,10 @@ export const layer = Layer.effectContext(
       yield* Effect.logInfo(`Migrated the database: ${migration.version} ${migration.name}`)
     }
     yield* tried(found.calls)
-    const calls = yield* connect(found.calls.url, 10, callTimeouts)
+    const calls = yield* connect(found.calls.url, 10, callSettings)
     if (found.sealer === found.calls) return contextOf(calls, calls)
     yield* tried(found.sealer)
-    return contextOf(calls, yield* connect(found.sealer.url, 2, callTimeouts))
+    return contextOf(calls, yield* connect(found.sealer.url, 2, callSettings))
   })
 ).pipe(Layer.provide(Reactivity.layer))
 
