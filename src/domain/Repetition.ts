@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { normalForm } from "../text/normalForm.ts"
 import { DuplicateRefused } from "./Failure.ts"
 
 /**
@@ -8,13 +9,11 @@ import { DuplicateRefused } from "./Failure.ts"
 
 /** A title without what does not tell one card from another. */
 export const normalised = (title: string): string =>
-  title
-    .normalize("NFKC")
-    .toLowerCase()
+  normalForm(
     // Folding beyond lower case: what lower case leaves apart and upper case joins, such as ß and SS.
-    .toUpperCase()
-    .toLowerCase()
-    .normalize("NFKC")
+    normalForm(title, "NFKC").toLowerCase().toUpperCase().toLowerCase(),
+    "NFKC"
+  )
     .replace(/[\s\p{P}\p{Z}\p{C}]+/gu, " ")
     .trim()
 
@@ -22,7 +21,7 @@ export const normalised = (title: string): string =>
 export const titleHash = (title: string): Uint8Array => {
   const words = normalised(title)
   return createHash("sha256")
-    .update(words === "" ? title.normalize("NFKC") : words)
+    .update(words === "" ? normalForm(title, "NFKC") : words)
     .digest()
 }
 
