@@ -144,7 +144,7 @@ export const layer = Layer.effect(
           suspension.count({
             token: call.token,
             action: call.name,
-            fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
+            fingerprint: () => (find(call.name)?._tag === "Write" ? asked(call) : undefined),
             failure,
             via: call.via,
             requestId: call.requestId
