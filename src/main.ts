@@ -27,6 +27,7 @@ import * as Reaper from "./layers/Reaper.ts"
 import * as AgentRegistryPostgres from "./layers/registry/AgentRegistryPostgres.ts"
 import * as SettingsLive from "./layers/SettingsLive.ts"
 import * as TaskerInternal from "./layers/tasker/TaskerInternal.ts"
+import * as TextsLive from "./layers/texts/TextsLive.ts"
 import * as McpRoute from "./mcp/Route.ts"
 
 /**
@@ -65,7 +66,7 @@ const tasker = Layer.unwrap(
 
 /** The tools, with all that their calls need. */
 const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer).pipe(
-  Layer.provideMerge(tasker),
+  Layer.provideMerge(Layer.merge(tasker, TextsLive.layer)),
   Layer.provideMerge(stored)
 )
 

@@ -39,7 +39,7 @@ export const possibleDuplicate = (made: MadeBefore | null): DuplicateRefused =>
     message:
       made === null
         ? "This agent is making a card with the same title just now, under another idempotency_key; nothing was made. Repeat the same call in a moment to be told what came of the first, or pass allow_duplicate: true if a second card is intended."
-        : `This agent made a card with the same title just now: ${made.identifier ?? made.id}. Nothing was made. Go on with that card, or pass allow_duplicate: true if a second one is intended.`,
+        : `This agent made a card with the same title just now: ${JSON.stringify(made.identifier ?? made.id)}. Nothing was made. Go on with that card, or pass allow_duplicate: true if a second one is intended.`,
     retryable: made === null,
     details: { issue: made, ...(made === null ? { retry_after_seconds: 1 } : {}) }
   })

@@ -10,7 +10,7 @@ import { neighbourhood } from "../domain/Network.ts"
  *
  * A credential that was good here lately passes without being counted, so that whoever guesses tokens
  * behind the same address as an agent does not lock the agent out. That is all it opens: what it may do
- * is looked up as ever, and once it is refused it is forgotten.
+ * is looked up as ever, and once it is refused, or comes along where it proves nothing, it is forgotten.
  *
  * One process's own account, in bounded memory: several instances each give the allowance once.
  */
@@ -75,13 +75,13 @@ export const make = (): Strangers => {
       return charged
     },
     ended: ({ client, credential }, admitted, { bodyBytes, end }) => {
+      const isStranger = end === "refused" || end === "open"
       if (credential !== undefined && end === "good") good.set(digest(credential), true)
-      if (credential !== undefined && end === "refused") good.delete(digest(credential))
+      if (credential !== undefined && isStranger) good.delete(digest(credential))
       if (!admitted.charged) return
       const address = neighbourhood(client)
       const until = restored.get(address)
       if (until === undefined) return
-      const isStranger = end === "refused" || end === "open"
       restored.set(address, until + (isStranger ? Math.floor(bodyBytes / bytesOfRequest) : -1) * spacing)
     }
   }

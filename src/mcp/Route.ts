@@ -29,7 +29,7 @@ export const path = "/mcp"
 export const layer = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const hosts = yield* Hosts
-    const authenticate = makeAuthenticate(yield* TokenStore, yield* AuditLog)
+    const { counted, uncounted } = makeAuthenticate(yield* TokenStore, yield* AuditLog)
     const respond = makeResponder(yield* Tools)
     const challenged = withChallenge((yield* Addresses).publicUrl)
 
@@ -45,7 +45,7 @@ export const layer = HttpRouter.use((router) =>
 
     const post = Effect.fnUntraced(function* (request: HttpServerRequest, exchange: Exchange) {
       if (!admitsJson(request.headers.accept)) return yield* carryOut(exchange, notAcceptable)
-      const body = yield* Effect.result(readJsonOf(exchange.authenticate(anyUse)))
+      const body = yield* Effect.result(readJsonOf(uncounted(request, exchange.token, anyUse, "mcp")))
       if (body._tag === "Success") return yield* carryOut(exchange, decode(body.success, mirrored(request)))
       const refused = body.failure
       if (refused._tag !== "RequestRefused") return yield* refused
@@ -60,7 +60,7 @@ export const layer = HttpRouter.use((router) =>
       const exchange: Exchange = {
         token,
         requestId: requestId(request),
-        authenticate: (action) => authenticate(request, token, action, "mcp")
+        authenticate: (action) => counted(request, token, action, "mcp")
       }
       if (request.method === "POST") return toResponse(yield* post(request, exchange))
       yield* exchange.authenticate(anyUse)

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import type { CreateIssue } from "../domain/Write.ts"
-import { conversionMicros } from "../text/conversionCost.ts"
+import { markdownMicros } from "../text/conversionCost.ts"
 import {
   date,
   datesInOrder,
@@ -45,7 +45,7 @@ export const createIssue = writeTool({
   output: { issue: issueShown },
   plansAtOnce: ({ assignees, description, labels, parent_id, state }) =>
     [state, parent_id, labels?.[0], assignees?.[0]].every((asked) => asked === undefined) &&
-    conversionMicros(description ?? "") <= mostMicros,
+    markdownMicros(description ?? "") <= mostMicros,
   repetition: ({ allow_duplicate, name }) => ({ title: name, allowed: allow_duplicate === true }),
   plan: Effect.fnUntraced(function* (args, board) {
     yield* datesInOrder(args.start_date, args.target_date)
@@ -53,7 +53,7 @@ export const createIssue = writeTool({
     const labels = yield* board.labels(args.labels ?? [])
     const assignees = yield* board.assignees(args.assignees ?? [])
     if (args.parent_id !== undefined) yield* board.issue(args.parent_id, "parent_id")
-    const description_html = yield* rendered("description", args.description ?? "")
+    const description_html = yield* rendered("description", args.description ?? "", board.texts)
     const dates = { start_date: args.start_date ?? null, target_date: args.target_date ?? null }
     const common = {
       name: args.name,

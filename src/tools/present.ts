@@ -1,14 +1,16 @@
-import { Predicate, Record } from "effect"
+import { Effect, Predicate, Record } from "effect"
 import type { Comment, Issue } from "../domain/Issue.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
 import { withoutSecrets } from "../domain/Token.ts"
 import type { CommentWritten } from "../domain/Write.ts"
-import type { Naming } from "../text/HtmlTree.ts"
-import { htmlToMarkdown } from "../text/Markdown.ts"
+import type { AgentTexts, PeopleNames } from "../services/Texts.ts"
 import { stripInvisible } from "../text/PlainText.ts"
 
 /** A line of Tasker's, as it may be shown and kept: nothing hidden in it, and no token that somebody pasted there. */
 export const plain = (text: string): string => withoutSecrets(stripInvisible(text))
+
+/** A name of Tasker's within a message: quoted as JSON, so that it can't be read as a part of what is said. */
+export const quoted = (name: string): string => JSON.stringify(plain(name))
 
 /** All texts in a value, likewise. */
 export const plainWithin = (value: unknown): unknown => {
@@ -19,34 +21,12 @@ export const plainWithin = (value: unknown): unknown => {
     : value
 }
 
-/** HTML of Tasker's as Markdown, likewise. */
-export const markdownOf = (html: string | null, naming?: Naming): string =>
-  withoutSecrets(htmlToMarkdown(withoutSplitSecrets(html ?? ""), naming))
-
-/** Names for the people whom a text mentions by their ids. */
-export const namingOf = ({ members }: Pick<ProjectContext, "members">): Naming => {
-  const names = new Map<string, string>(members.map(({ id, display_name }) => [id, plain(display_name)]))
-  return { nameOf: (id) => names.get(id) }
-}
-
-/** Text without spaces in which tags stand. */
-const tagged = /(?<![^<>\s])[^<>\s]+(?:(?:<[^<>]*>)+[^<>\s]+)+/g
-const tag = /(<[^<>]*>)/
-
-/**
- * Where a part of a token is bold or linked, or a tag stands close by, Markdown would spell it so that it is
- * no token to the letter, and still one to its reader. Of a token in parts the tags stay, behind it.
- */
-const withoutSplitSecrets = (html: string): string =>
-  html.replace(tagged, (run) => {
-    const parts = run.split(tag).map((part, at) => (at % 2 === 0 ? withoutSecrets(part) : part))
-    const text = stripInvisible(parts.filter((_, at) => at % 2 === 0).join(""))
-    const shown = withoutSecrets(text)
-    return shown === text ? parts.join("") : shown + parts.filter((_, at) => at % 2 === 1).join("")
-  })
+/** The people of a project, for texts that mention them by their ids. */
+export const peopleOf = ({ members }: Pick<ProjectContext, "members">): PeopleNames =>
+  new Map<string, string>(members.map(({ id, display_name }) => [id, plain(display_name)]))
 
 /** A card without its text, as lists show it. */
-export type Summary = Omit<Issue, "description">
+export type Summary = Omit<Issue, "description" | "plain_text">
 
 /**
  * A card in the words of agents. An id that the project's context does not know (somebody left, a
@@ -82,26 +62,41 @@ export const summaryView = (issue: TaskerIssue, context: ProjectContext): Summar
   }
 }
 
-export const issueView = (issue: TaskerIssue, context: ProjectContext): Issue => ({
-  ...summaryView(issue, context),
-  description: markdownOf(issue.description_html, namingOf(context))
+/** A card with its text. */
+export const issueView = Effect.fnUntraced(function* <E>(
+  issue: TaskerIssue,
+  context: ProjectContext,
+  texts: AgentTexts<E>
+): Effect.fn.Return<Issue, E> {
+  const { markdown, plain } = yield* texts.read(issue.description_html, peopleOf(context))
+  return { ...summaryView(issue, context), description: markdown, ...plainMark(plain) }
 })
+
+/** Marks a text that took too long to be converted. */
+export const plainMark = (plain: boolean): { readonly plain_text?: true } =>
+  plain ? { plain_text: true } : {}
 
 /** A card where its project's context could not be had: ids stand for names. */
-export const bareView = (issue: TaskerIssue): Issue =>
-  issueView(issue, {
-    project: { id: issue.project_id, name: "", identifier: "", workspace_slug: "" },
-    states: [],
-    labels: [],
-    members: []
-  })
+export const bareView = <E>(issue: TaskerIssue, texts: AgentTexts<E>): Effect.Effect<Issue, E> =>
+  issueView(
+    issue,
+    {
+      project: { id: issue.project_id, name: "", identifier: "", workspace_slug: "" },
+      states: [],
+      labels: [],
+      members: []
+    },
+    texts
+  )
 
-export const commentView = (comment: CommentWritten): Comment => ({
-  id: comment.id,
-  issue_id: comment.issue_id,
-  comment: markdownOf(comment.comment_html),
-  created_at: comment.created_at
-})
+export const commentView = <E>(comment: CommentWritten, texts: AgentTexts<E>): Effect.Effect<Comment, E> =>
+  Effect.map(texts.read(comment.comment_html), ({ markdown, plain }) => ({
+    id: comment.id,
+    issue_id: comment.issue_id,
+    comment: markdown,
+    ...plainMark(plain),
+    created_at: comment.created_at
+  }))
 
 /** What a writer is shown of a card that it may not read. */
 export const alwaysShown: ReadonlyArray<string> = ["id", "identifier", "updated_at", "url"]
@@ -109,5 +104,8 @@ export const alwaysShown: ReadonlyArray<string> = ["id", "identifier", "updated_
 /** What a writer sees of a card that it may not read: which it is, and the fields it wrote itself. */
 export const writtenOnly = (issue: Issue, wrote: ReadonlyArray<string>): Partial<Issue> =>
   Object.fromEntries(
-    Object.entries(issue).filter(([field]) => alwaysShown.includes(field) || wrote.includes(field))
+    Object.entries(issue).filter(
+      ([field]) =>
+        alwaysShown.includes(field) || wrote.includes(field === "plain_text" ? "description" : field)
+    )
   )

@@ -26,7 +26,7 @@ import { Api } from "./Api.ts"
 export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
   Effect.gen(function* () {
     const audit = yield* AuditLog
-    const authenticate = makeAuthenticate(yield* TokenStore, audit)
+    const { counted: authenticate, uncounted } = makeAuthenticate(yield* TokenStore, audit)
     const operations = yield* Operations
     const policy = yield* GrantPolicy
     const tools = yield* Tools
@@ -75,7 +75,7 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
           }
           const call = { token, name, via: "rest", requestId: requestId(request) } as const
           const writes = find(name)?._tag === "Write"
-          const args = yield* Effect.flatMap(readJsonOf(authenticate(request, token, name, "rest")), (body) =>
+          const args = yield* Effect.flatMap(readJsonOf(uncounted(request, token, name, "rest")), (body) =>
             keyed(body, writes ? headers[keyHeader] : undefined)
           ).pipe(
             // The pipeline never sees such a call; who made it is settled all the same before it is answered.
