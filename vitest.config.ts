@@ -8,11 +8,18 @@ const project = (name: string, options: object = {}) => ({
 
 const withDatabase = { globalSetup: ["test/support/postgres.ts"] }
 
+/** The smokes play a whole story, and a real Tasker may take a second or more for each request. */
+const whole = { testTimeout: 120_000 }
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 3,
-    projects: [project("unit"), project("integration", withDatabase), project("e2e", withDatabase)]
+    projects: [
+      project("unit"),
+      project("integration", withDatabase),
+      project("e2e", { ...withDatabase, ...whole })
+    ]
   }
 })

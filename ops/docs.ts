@@ -80,7 +80,7 @@ What every tool keeps to:
 - A write needs an \`idempotency_key\`: one for one intended change, the same on a retry. Repeated, it answers what the first call came to, marked \`replayed: true\`. With other arguments it is \`idempotency.key_reused\`.
 - \`dry_run: true\` makes every check, shows \`{dry_run: true, change: {before, after}}\` and changes nothing.
 - \`warnings\` say where Tasker did not do all that was asked.
-- Without \`issue:read\` a write answers the card's \`id\`, \`identifier\`, \`updated_at\` and \`url\` and the fields that it wrote.
+- Without \`issue:read\` a write answers the card's \`id\`, \`identifier\`, \`updated_at\` and \`url\` and the fields that it wrote, and \`expected_version\` is refused: send \`expected_updated_at\`.
 - Text is Markdown (GFM) both ways. No answer is over 8,000 tokens: a page ends early with its \`next_cursor\`, a text is cut with \`truncated: true\`. Never write back a text that was cut.
 - Links are written to Tasker percent-encoded and read in their own letters. A mention reads \`@name\`, a callout as a quote.
 - A new \`description\` is refused with \`input.would_lose_content\` if the card's text holds what Markdown can't. \`content\` names it: \`attachment\`, \`callout\`, \`embed\`, \`image\`, \`mention\`, \`multi-line table cell\` (a cell with several paragraphs or line breaks, a list, a heading, a quote or a code block).

@@ -64,18 +64,20 @@ const tasker = Layer.unwrap(
   )
 )
 
-/** The tools, with all that their calls need. */
-const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer).pipe(
-  Layer.provideMerge(Layer.merge(tasker, TextsLive.layer)),
-  Layer.provideMerge(stored)
-)
+/** What the calls of tools need: Tasker, the texts and what is stored. */
+export const services = Layer.provideMerge(Layer.merge(tasker, TextsLive.layer), stored)
+
+const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer)
 
 const routes = Layer.mergeAll(HttpRoutes.layer, McpRoute.layer)
 
-/** A gateway that serves as long as its scope is open. */
-export const gateway = (variables: Readonly<Record<string, string | undefined>>) =>
+/** A gateway that serves as long as its scope is open. Tests give other services, with a fault built in. */
+export const gateway = (
+  variables: Readonly<Record<string, string | undefined>>,
+  provided: typeof services = services
+) =>
   Server.serve(routes).pipe(
-    Layer.provide(tools),
+    Layer.provide(Layer.provideMerge(tools, provided)),
     Layer.provide(Logging.layer),
     Layer.provide(SettingsLive.layer(variables))
   )
@@ -86,8 +88,9 @@ const explained = (cause: Cause.Cause<unknown>): string => {
   return failure instanceof Error ? failure.message : Cause.pretty(cause)
 }
 
-if (import.meta.main) {
-  Effect.suspend(() => Layer.launch(gateway(environment()))).pipe(
+/** Runs a gateway as this process. */
+export const run = (provided: typeof services = services): void =>
+  Effect.suspend(() => Layer.launch(gateway(environment(), provided))).pipe(
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.void
@@ -99,4 +102,5 @@ if (import.meta.main) {
       teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
     })
   )
-}
+
+if (import.meta.main) run()

@@ -139,7 +139,9 @@ const meanings: Record<Row["means"], string> = {
   no_such_call: "`tasker.unsupported`: this Tasker has no such call",
   conflict: "`tasker.conflict`: the gateway reads the card and compares",
   exists: "done before: the gateway reads what has this `id`",
-  rate_limited: "`tasker.rate_limited`: called again after `Retry-After`"
+  rate_limited: "`tasker.rate_limited`: called again after `Retry-After`",
+  unclear:
+    "nothing by itself: the gateway looks at once, and takes it for refused if the look is complete and shows none"
 }
 
 const formOf = (form: Form): string => {

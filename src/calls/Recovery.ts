@@ -14,7 +14,7 @@ import { Texts } from "../services/Texts.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find } from "../tools/registry.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
-import { doubledEntry, doubtTimes, unresolved } from "./doubts.ts"
+import { doubledEntry, doubtFacts, unresolved } from "./doubts.ts"
 import { changeOf } from "./keptChange.ts"
 import { persisting } from "./persist.ts"
 import { outOfTime, type Settled } from "./Settled.ts"
@@ -96,7 +96,8 @@ export const layer = Layer.effectDiscard(
           after: firstLook(settings.taskerTimeout),
           looked: false,
           because: "The gateway that was settling it was stopped.",
-          sentMillisAgo: 0
+          sentMillisAgo: 0,
+          resentMoved: true
         })
       )
 
@@ -139,24 +140,26 @@ export const layer = Layer.effectDiscard(
         case "Unresolvable":
           return yield* giveUp(due, settled.because, settled)
         case "Waiting": {
-          const { sentMillisAgo } = yield* doubtTimes(settled)
+          const { resentMoved, sentMillisAgo } = yield* doubtFacts(settled)
           yield* queue.putBack(due.lease, {
             after: Duration.millis(settled.millis),
             looked: false,
             because: settled.because,
-            sentMillisAgo
+            sentMillisAgo,
+            resentMoved
           })
           return true
         }
         case "Undecided": {
           if (settled.asked && due.looks + 1 >= mostLooks) return yield* giveUp(due, settled.because, settled)
           const chance = yield* Random.next
-          const { sentMillisAgo } = yield* doubtTimes(settled)
+          const { resentMoved, sentMillisAgo } = yield* doubtFacts(settled)
           yield* queue.putBack(due.lease, {
             after: settled.asked ? pauseAfter(due.looks, chance) : pauseWhileOut(chance),
             looked: settled.asked,
             because: settled.because,
-            sentMillisAgo
+            sentMillisAgo,
+            resentMoved
           })
           return settled.asked
         }
@@ -166,9 +169,9 @@ export const layer = Layer.effectDiscard(
     const giveUp = Effect.fnUntraced(function* (
       due: Due,
       because: string,
-      settled: { readonly sentAt?: bigint }
+      settled: { readonly sentAt?: bigint; readonly moved?: boolean }
     ) {
-      const times = yield* doubtTimes(settled)
+      const times = yield* doubtFacts(settled)
       yield* Effect.logWarning("A write is unresolved: its owner has to settle it", {
         operation_id: due.operation.id
       })
@@ -187,25 +190,28 @@ export const layer = Layer.effectDiscard(
 
     const secondLook = makeSecondLook(queue, tasker, audit)
 
-    const secondLooks = Effect.uninterruptible(queue.takeChecks(atOnce)).pipe(
-      Effect.flatMap((checks) =>
-        Effect.forEach(checks, (check) => Effect.catchCause(Effect.as(secondLook(check), true), failed), {
-          concurrency: atOnce
-        })
+    const secondLooks = (most: number) =>
+      Effect.uninterruptible(queue.takeChecks(most)).pipe(
+        Effect.flatMap((checks) =>
+          Effect.forEach(checks, (check) => Effect.catchCause(Effect.as(secondLook(check), true), failed), {
+            concurrency: atOnce
+          })
+        )
       )
-    )
 
     /** Settles what is due, and says how long to wait before the next look at what is. */
     const pass = Effect.gen(function* () {
       if (!(yield* tasker.available)) return interval
       const due = yield* Effect.uninterruptible(queue.take(atOnce))
       if (due.length === 0) {
-        yield* secondLooks
+        yield* secondLooks(atOnce)
         return interval
       }
       const asked = yield* Effect.forEach(due, (one) => Effect.catchCause(recover(one), failed), {
         concurrency: atOnce
       })
+      // One with each batch, so that a backlog never keeps a double from being found.
+      yield* secondLooks(1)
       return asked.every((was) => was) ? Duration.zero : pauseWhileOut(yield* Random.next)
     }).pipe(Effect.catchCause((cause) => Effect.as(failed(cause), interval)))
 

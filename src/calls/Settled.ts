@@ -27,7 +27,10 @@ export interface Done {
   readonly written: Written
   /** True if the result was found in Tasker, not answered: somebody may have changed it since. */
   readonly found: boolean
-  /** `making`: a create or comment was or may have been sent again, so a second look for a double is due. `moved`: a change was sent again after `updated_at` had moved. */
+  /**
+   * `making`: a create or comment was or may have been sent again, so a second look for a double is due. `moved`: a
+   * change was or may have been sent again after `updated_at` had moved.
+   */
   readonly resent: "making" | "moved" | undefined
   /** More than one thing under the write's `external_id`. */
   readonly copies: Copies | undefined
@@ -36,6 +39,8 @@ export interface Done {
 interface Sent {
   /** Latest moment at which this holder of the lease can have sent it: monotonic, nanoseconds. */
   readonly sentAt?: bigint
+  /** True if a change was or may have been sent again after its card's `updated_at` had moved. */
+  readonly moved?: boolean
 }
 
 /** One write on its way: on whose account Tasker is asked, and how the write is sent. */
@@ -85,5 +90,6 @@ export const outOfTime = (now: bigint): Settled => ({
   _tag: "Undecided",
   because: "Tasker did not answer in time.",
   asked: true,
-  sentAt: now
+  sentAt: now,
+  moved: true
 })

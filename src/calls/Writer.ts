@@ -20,7 +20,7 @@ import type { Plan, WriteRequest, WriteTool } from "../tools/Tool.ts"
 import type { ToolResult } from "../tools/Tools.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { asExpected, withCard } from "./conflict.ts"
-import { doubledEntry, doubtTimes, outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
+import { doubledEntry, doubtFacts, outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
 import { entryOf, failureEntry, type ToldCall } from "./entries.ts"
 import { changeOf, keptBefore } from "./keptChange.ts"
 import { secretIn } from "./leaks.ts"
@@ -358,10 +358,10 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, texts, setting
     { lease }: Leased,
     doubt: Doubt,
     failure: TaskerFailure,
-    settled: { readonly sentAt?: bigint; readonly millis?: number }
+    settled: { readonly sentAt?: bigint; readonly millis?: number; readonly moved?: boolean }
   ): Effect.fn.Return<never, CallFailure> {
     const entry = yield* failureEntry(wanted.call, authorised.principal, failure, wanted.request)
-    const times = yield* doubtTimes(settled)
+    const times = yield* doubtFacts(settled)
     const recorded = yield* persist(entry, (event) => once.doubt(lease, doubt, failure.message, event, times))
     return yield* recorded === "LeaseLost" ? takenOver(wanted, authorised) : Effect.fail(failure)
   })

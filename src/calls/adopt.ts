@@ -131,6 +131,7 @@ export const findNamedComment = Effect.fnUntraced(function* (
       return yield* doneIfOwnComment(write, look.value, settling, { found: true })
     case "Absent":
       return unresolvable("Tasker names a comment for this key that it does not show on this card.")
+    case "Hidden":
     case "Inconclusive":
     case "Failing":
       return lookedInVain(look.because)

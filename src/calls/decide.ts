@@ -8,14 +8,15 @@ import type { OperationShown } from "../domain/OperationShown.ts"
 import { issueOf, type Write } from "../domain/Write.ts"
 import type { Act } from "../services/AgentRegistry.ts"
 import type { Operations, Settlement, Undecided } from "../services/Operations.ts"
-import type { TaskerError } from "../services/TaskerAdapter.ts"
+import type { OnBehalf, TaskerError } from "../services/TaskerAdapter.ts"
 import { type Board, type BoardServices, makeBoard } from "../tools/Board.ts"
 import { answerOf } from "./answer.ts"
 import { changeOf } from "./keptChange.ts"
+import { refuted } from "./refuted.ts"
 
 /**
- * How an owner's decision is carried out. The card that it names is read from Tasker first, on the agent's
- * account, as whatever settles a write looks before it says so; nothing is ever sent. Then the decision is
+ * How an owner's decision is carried out. Tasker is looked at first, on the agent's account, as whatever settles
+ * a write looks before it says so; nothing is ever sent. Then the decision is
  * judged once more, under the row's lock: where somebody else settled it meanwhile, that stands.
  */
 export const makeDecide = (operations: Operations["Service"], services: BoardServices) =>
@@ -29,17 +30,33 @@ export const makeDecide = (operations: Operations["Service"], services: BoardSer
     const settlement: Settlement =
       decision.outcome === "executed"
         ? yield* executed(services, act.requestId, found.undecided, decision.issue_id)
-        : { outcome: "not_executed" }
+        : {
+            outcome: "not_executed",
+            ...(yield* refuted(
+              services,
+              lookingFor(act.requestId, found.undecided),
+              found.undecided,
+              decision.force === true
+            ))
+          }
     return yield* operations.settle(act, id, decision, settlement)
   })
+
+const lookingFor = (requestId: string, { agent, workspaceSlug }: Undecided): OnBehalf => ({
+  agent,
+  requestId,
+  workspaceSlug,
+  purpose: "settle"
+})
 
 /** What replays show of a write that its owner says was made. */
 const executed = Effect.fnUntraced(function* (
   services: BoardServices,
   requestId: string,
-  { agent, before, workspaceSlug, write }: Undecided,
+  undecided: Undecided,
   named: IssueId | undefined
 ): Effect.fn.Return<Settlement, TaskerError | InputInvalid> {
+  const { before, write } = undecided
   const target = issueOf(write)
   if (target !== null && named !== undefined && named !== target) {
     return yield* invalidInput(
@@ -48,11 +65,10 @@ const executed = Effect.fnUntraced(function* (
     )
   }
   // Whatever was granted then: a look at the card is all that is done with it.
-  const board = makeBoard(
-    services,
-    { agent, requestId, workspaceSlug, purpose: "settle" },
-    { project_id: write.project_id, scopes: [] }
-  )
+  const board = makeBoard(services, lookingFor(requestId, undecided), {
+    project_id: write.project_id,
+    scopes: []
+  })
   const card = yield* cardOf(board, write, named)
   const issueId = card?.id ?? target
   if (card === undefined || write._tag === "AddComment") {
@@ -63,7 +79,7 @@ const executed = Effect.fnUntraced(function* (
     write,
     before,
     board,
-    services.texts.owed(agent.id)
+    services.texts.owed(undecided.agent.id)
   )
   return { outcome: "executed", issueId, answer, change: changeOf(write, before, answer) }
 })

@@ -1,7 +1,7 @@
 import { Clock, Effect } from "effect"
 import type { AuditEntry } from "../domain/AuditEvent.ts"
 import { TaskerFailure } from "../domain/Failure.ts"
-import type { DoubtTimes } from "../services/Idempotency.ts"
+import type { DoubtFacts } from "../services/Idempotency.ts"
 
 /** What a caller is told where Tasker did not say what became of a call. */
 
@@ -29,14 +29,16 @@ export const unresolved = (because: string): TaskerFailure =>
     retryable: false
   })
 
-/** When a doubted write was last sent and may be looked at again, as the database counts it. */
-export const doubtTimes = (settled: {
+/** What the database keeps of a doubted write's sendings, in its own time. */
+export const doubtFacts = (settled: {
   readonly sentAt?: bigint
   readonly millis?: number
-}): Effect.Effect<DoubtTimes> =>
+  readonly moved?: boolean
+}): Effect.Effect<DoubtFacts> =>
   Effect.map(Clock.monotonicTimeNanos, (now) => ({
     sentMillisAgo: settled.sentAt === undefined ? undefined : Number(now - settled.sentAt) / 1e6,
-    waitMillis: settled.millis ?? 0
+    waitMillis: settled.millis ?? 0,
+    resentMoved: settled.moved === true
   }))
 
 /** Part of the event that tells a double: the write's own event stays the only `executed` one of its key. */

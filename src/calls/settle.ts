@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { CommentId, IssueId } from "../domain/Ids.ts"
 import { isChange, type Write, type Written } from "../domain/Write.ts"
-import type { WriteFailed } from "../domain/WriteFailed.ts"
+import type { Ambiguous, WriteFailed } from "../domain/WriteFailed.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
 import { doneIfOwnCard, doneIfOwnComment, findNamedCard, findNamedComment } from "./adopt.ts"
 import { inDoubt, notDone, type Sending, type Settled, type Settling, unresolvable } from "./Settled.ts"
 import { sendChange, settleChange } from "./settleChange.ts"
-import { settleComment, settleCreate } from "./settleMaking.ts"
+import { refusedIfAbsent, sendAgain, settleComment, settleCreate } from "./settleMaking.ts"
 
 /** Sends a write that Tasker has not seen under this key, and settles it by the response. */
 export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> =>
@@ -16,9 +16,9 @@ export const attempt = (write: Write, sending: Sending): Effect.Effect<Settled> 
 export const settle = (write: Write, settling: Settling): Effect.Effect<Settled> => {
   switch (write._tag) {
     case "CreateIssue":
-      return whileLooking(settleCreate(write, settling, sendMaking))
+      return whileLooking(settleCreate(write, settling, sendAgain(write, settling, sendMaking)))
     case "AddComment":
-      return whileLooking(settleComment(write, settling, sendMaking))
+      return whileLooking(settleComment(write, settling, sendAgain(write, settling, sendMaking)))
     default:
       return whileLooking(settleChange(write, settling))
   }
@@ -26,10 +26,32 @@ export const settle = (write: Write, settling: Settling): Effect.Effect<Settled>
 
 const sendMaking = (write: Write, sending: Sending): Effect.Effect<Settled> =>
   Effect.matchEffect(sending.send(write), {
-    onFailure: (failed) => Effect.succeed(ofFailure(failed)),
+    onFailure: (failed) =>
+      failed._tag === "Ambiguous" && failed.isOver === true
+        ? afterUnclear(write, sending, failed)
+        : Effect.succeed(ofFailure(failed)),
     onSuccess: (sent) =>
       sent._tag === "Existing" ? adopt(sent.id, write, sending) : checkOwn(write, sent, sending)
   })
+
+/** Tasker answered, so the request can't be executed later: a look decides at once. */
+const afterUnclear = (write: Write, sending: Sending, answered: Ambiguous): Effect.Effect<Settled> => {
+  const inVain = () => inDoubt(answered)
+  switch (write._tag) {
+    case "CreateIssue":
+      return Effect.orElseSucceed(
+        settleCreate(write, sending, refusedIfAbsent(write, sending, answered)),
+        inVain
+      )
+    case "AddComment":
+      return Effect.orElseSucceed(
+        settleComment(write, sending, refusedIfAbsent(write, sending, answered)),
+        inVain
+      )
+    default:
+      return Effect.succeed(inVain())
+  }
+}
 
 const ofFailure = (failed: WriteFailed): Settled =>
   failed._tag === "Ambiguous" ? inDoubt(failed) : notDone(failed.failure)

@@ -6,6 +6,7 @@ import type { IssueChange } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
 import type { AgentTexts } from "../services/Texts.ts"
 import {
+  type Done,
   done,
   inDoubt,
   lookedInVain,
@@ -118,13 +119,15 @@ export const settleChange = Effect.fnUntraced(function* (
   if (card === undefined) {
     return unresolvable("Tasker does not show the card any more: it may have been archived or deleted.")
   }
-  if (yield* holds(write, card, settling.texts)) return done({ _tag: "Issue", issue: card }, { found: true })
+  const { send, tries } = settling
+  const resentBefore: Pick<Done, "resent"> = { resent: tries.moved ? "moved" : undefined }
+  if (yield* holds(write, card, settling.texts))
+    return done({ _tag: "Issue", issue: card }, { found: true, ...resentBefore })
   if (!isAsPlanned(write, card)) {
     return (yield* isOverwritten(write, card, settling.texts))
       ? unresolvable("A field of the card is neither as it was before this change nor as it asked.")
       : lookedInVain("The card holds this change only in part, or another hand changed it meanwhile.")
   }
-  const { send, tries } = settling
   if (send === undefined) return tries.restless > 0 ? waiting(tries) : unresolvable(notAllowed)
   if (tries.age > longestResendMillis) {
     return unresolvable("The change was first tried more than an hour ago, so it is not sent again.")
@@ -133,12 +136,15 @@ export const settleChange = Effect.fnUntraced(function* (
   const sent = yield* sendChange({ ...write, seen_updated_at: card.updated_at }, { ...settling, send })
   switch (sent._tag) {
     case "Done":
-      return moved && !sent.found ? { ...sent, resent: "moved" } : sent
+      return moved && !sent.found ? { ...sent, resent: "moved" } : { ...sent, ...resentBefore }
     case "NotDone": {
       // A first try that may still be on its way can succeed where this one was refused.
       const tells = ["rejected", "not_found"].includes(sent.failure.reason) && tries.restless === 0
       return tells ? sent : lookedInVain(sent.failure.message)
     }
+    case "Undecided":
+    case "Unresolvable":
+      return { ...sent, moved }
     default:
       return sent
   }

@@ -1,12 +1,16 @@
 import { Effect, Option } from "effect"
+import { TaskerFailure } from "../domain/Failure.ts"
 import type { Tries } from "../domain/Operation.ts"
 import type { Copies, Look } from "../domain/Tasker.ts"
 import type { AddComment, CreateIssue, Write } from "../domain/Write.ts"
+import type { Ambiguous } from "../domain/WriteFailed.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
 import { doneIfOwnCard, doneIfOwnComment } from "./adopt.ts"
 import {
   type Done,
+  inDoubt,
   lookedInVain,
+  notDone,
   type Sending,
   type Settled,
   type Settling,
@@ -20,14 +24,18 @@ import {
 
 type SendMaking = (write: Write, sending: Sending) => Effect.Effect<Settled>
 
+/** What is concluded if the look did not find what the write made. */
+type Otherwise = (look: NotFound, mark: Mark) => Effect.Effect<Settled, TaskerError>
+type NotFound = Exclude<Look<unknown>, { readonly _tag: "Found" }>
+
 export const settleCreate = Effect.fnUntraced(function* (
   write: CreateIssue,
   settling: Settling,
-  send: SendMaking
+  otherwise: Otherwise
 ): Effect.fn.Return<Settled, TaskerError> {
   const mark = { project_id: write.project_id, external_id: settling.key }
   const look = yield* settling.tasker.findIssue(settling.who, mark)
-  if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
+  if (look._tag !== "Found") return yield* otherwise(look, mark)
   return yield* doneIfOwnCard(write, look.value, settling, {
     found: true,
     copies: copiesOf(look),
@@ -38,17 +46,48 @@ export const settleCreate = Effect.fnUntraced(function* (
 export const settleComment = Effect.fnUntraced(function* (
   write: AddComment,
   settling: Settling,
-  send: SendMaking
+  otherwise: Otherwise
 ): Effect.fn.Return<Settled, TaskerError> {
   const { issue_id, project_id } = write
   const mark = { project_id, issue_id, external_id: settling.key }
   const look = yield* settling.tasker.findComment(settling.who, mark)
-  if (look._tag !== "Found") return yield* afterLook(look, write, settling, send, mark)
+  if (look._tag !== "Found") return yield* otherwise(look, mark)
   return yield* doneIfOwnComment(write, look.value, settling, {
     found: true,
     copies: copiesOf(look),
     ...resentBefore(settling)
   })
+})
+
+/** Sends it again if a look shows that it was not executed and no earlier request can arrive. */
+export const sendAgain =
+  (write: CreateIssue | AddComment, settling: Settling, send: SendMaking): Otherwise =>
+  (look, mark) =>
+    afterLook(look, write, settling, send, mark)
+
+/** Takes a write for refused whose request is over, if a complete look shows that it was not executed. */
+export const refusedIfAbsent =
+  (write: CreateIssue | AddComment, { tasker, who }: Settling, answered: Ambiguous): Otherwise =>
+  (look) => {
+    if (look._tag === "Hidden") return Effect.succeed(notDone(cardGone))
+    if (look._tag !== "Absent") return Effect.succeed(inDoubt(answered))
+    if (write._tag === "CreateIssue") return Effect.succeed(notDone(notValid))
+    const { issue_id, project_id } = write
+    return Effect.map(tasker.issue(who, { project_id, issue_id }), (card) =>
+      notDone(card === undefined ? cardGone : notValid)
+    )
+  }
+
+const cardGone = new TaskerFailure({
+  reason: "not_found",
+  message:
+    "Tasker does not show the card any more, so the comment was not made. Nothing was changed. It may have been deleted: look it up again before calling again."
+})
+
+const notValid = new TaskerFailure({
+  reason: "rejected",
+  message:
+    "Tasker refused it as not valid, and shows that it was not made. Nothing was changed. Correct the arguments before calling again."
 })
 
 /** A resend whose reply was lost, or whose sender died, can have met a late first try as well. */
@@ -64,7 +103,7 @@ const copiesOf = (
 type Mark = Parameters<Settling["tasker"]["copies"]>[1]
 
 const afterLook = (
-  look: Exclude<Look<unknown>, { readonly _tag: "Found" }>,
+  look: NotFound,
   write: CreateIssue | AddComment,
   settling: Settling,
   send: SendMaking,
@@ -73,6 +112,7 @@ const afterLook = (
   switch (look._tag) {
     case "Absent":
       return resend(write, settling, send, mark, afterAbsent)
+    case "Hidden":
     case "Inconclusive":
     case "Failing":
       return Effect.succeed(lookedInVain(look.because))

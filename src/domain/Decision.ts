@@ -20,12 +20,27 @@ export const Decision = Schema.Struct({
   outcome: Schema.Literals(["executed", "not_executed"]),
   /** The card that was made or changed. */
   issue_id: Schema.optionalKey(IssueId),
+  /** Decides that a write was not made although Tasker does not show it. Recorded in the audit trail. */
+  force: Schema.optionalKey(Schema.Boolean),
   note: Note
 }).check(
-  Schema.makeFilter(({ issue_id, outcome }: { readonly issue_id?: string; readonly outcome: string }) =>
-    outcome === "not_executed" && issue_id !== undefined
-      ? { path: ["issue_id"], issue: "A write that was not made has no card: leave it out" }
-      : undefined
+  Schema.makeFilter(
+    ({
+      force,
+      issue_id,
+      outcome
+    }: {
+      readonly force?: boolean
+      readonly issue_id?: string
+      readonly outcome: string
+    }) => {
+      if (outcome === "not_executed" && issue_id !== undefined) {
+        return { path: ["issue_id"], issue: "A write that was not made has no card: leave it out" }
+      }
+      return outcome === "executed" && force !== undefined
+        ? { path: ["force"], issue: "Only `not_executed` can be forced: leave it out" }
+        : undefined
+    }
   )
 )
 export type Decision = typeof Decision.Type

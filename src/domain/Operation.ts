@@ -66,6 +66,8 @@ export interface Tries {
   readonly reused: boolean
   /** True if an earlier holder may have sent it again: whoever took it over after the first holder may. */
   readonly resent: boolean
+  /** True if an earlier holder sent a change again, or may have, after its card's `updated_at` had moved. */
+  readonly moved: boolean
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
@@ -94,6 +96,16 @@ export const keyInProgress = (): IdempotencyRefused =>
       "A call with this idempotency_key is being carried out just now. Repeat the same call with the same key in a moment to be given its answer.",
     retryable: true,
     details: { retry_after_seconds: 1 }
+  })
+
+/** An owner settled the key's earlier write as not made, and a request of it can still arrive. */
+export const keyResting = (millis: number): IdempotencyRefused =>
+  new IdempotencyRefused({
+    reason: "in_progress",
+    message:
+      "An earlier call with this idempotency_key was settled as not made, but its request may still be on its way to Tasker. Nothing was changed. Repeat the same call with the same key when it is assumed dead.",
+    retryable: true,
+    details: { retry_after_seconds: Math.max(1, Math.ceil(millis / 1000)) }
   })
 
 const keyReused = (operation: Operation): IdempotencyRefused =>

@@ -170,6 +170,8 @@ export type Look<A> =
   | { readonly _tag: "Found"; readonly value: A; readonly others: ReadonlyArray<string> }
   /** A complete look showed none. */
   | { readonly _tag: "Absent" }
+  /** A complete look showed none, but Tasker does not show the card either, whose comments it may hide. */
+  | { readonly _tag: "Hidden"; readonly because: string }
   /** The look ended before it was complete. */
   | { readonly _tag: "Inconclusive"; readonly because: string }
   /** Tasker fails at this one look-up while it answers others: usually several stand under one `external_id`. */

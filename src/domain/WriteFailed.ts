@@ -21,6 +21,8 @@ export class Ambiguous extends Data.TaggedError("Ambiguous")<{
   readonly failure: TaskerFailure
   /** Latest moment at which the request can have been sent: monotonic clock, nanoseconds. */
   readonly sentAt: bigint
+  /** True if Tasker answered without saying if it executed the request: it will not do so later. */
+  readonly isOver?: boolean
 }> {}
 
 export type WriteFailed = NotSent | Refused | Ambiguous

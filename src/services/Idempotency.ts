@@ -71,11 +71,13 @@ export interface Leased {
 }
 
 /** Facts about a doubt that decide when the write is looked at and sent again. */
-export interface DoubtTimes {
+export interface DoubtFacts {
   /** Milliseconds since this holder can have sent it last; undefined if it sent nothing. */
   readonly sentMillisAgo: number | undefined
   /** Milliseconds before which another look would find nothing out; 0 if there are none. */
   readonly waitMillis: number
+  /** True if it is a change that was or may have been sent again after its card's `updated_at` had moved. */
+  readonly resentMoved: boolean
 }
 
 /** More about a write that was executed. */
@@ -154,7 +156,7 @@ export class Idempotency extends Context.Service<
       doubt: Doubt,
       because: string,
       event: AuditEvent,
-      times: DoubtTimes
+      times: DoubtFacts
     ): Effect.Effect<Recorded, GatewayUnavailable>
     /** The version with which a kept answer showed this agent the card at this `updated_at`. */
     versionAnswered(

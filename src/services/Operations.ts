@@ -28,11 +28,19 @@ export interface Undecided {
   readonly before: Change["before"]
   /** The workspace of the grant under which it was reserved. */
   readonly workspaceSlug: string
+  /** Known to Tasker as `Idempotency-Key` and `external_id`. */
+  readonly upstreamKey: string
+  /** True if the key was used before for a write that was not executed, and released. */
+  readonly reused: boolean
 }
 
 /** What a decision comes to, once the card that it names was read. */
 export type Settlement =
-  | { readonly outcome: "not_executed" }
+  | {
+      readonly outcome: "not_executed"
+      /** True if its owner decided so although Tasker did not show that nothing was made. */
+      readonly forced: boolean
+    }
   | {
       readonly outcome: "executed"
       /** What every later call with the key is given. */
@@ -47,7 +55,8 @@ export type Settlement =
  * recovery nor a call with the key finds out.
  *
  * - A decision is final, for the row and for its caller: what it makes `executed` is replayed to every
- *   later call with the key and never sent again; what it makes `not_executed` frees the key.
+ *   later call with the key and never sent again; what it makes `not_executed` frees the key, which can be
+ *   reserved again only if no earlier request can still arrive.
  * - It holds only over what is in doubt. The row is locked, and what is under way is not touched; after
  *   it a holder of an earlier lease can write no outcome any more.
  * - The decision, its administrative act (`operation.settled`) and the write's own audit event are one

@@ -8,6 +8,7 @@ import type { Warning } from "../domain/Issue.ts"
 import type { Lease, Operation, Tries } from "../domain/Operation.ts"
 import type { Agent, StandingGrant } from "../domain/Principal.ts"
 import type { Write } from "../domain/Write.ts"
+import type { DoubtFacts } from "./Idempotency.ts"
 
 /** A write that nobody knows the outcome of, taken to be settled, with its agent and grants as they stand now. */
 export interface Due {
@@ -67,8 +68,7 @@ export class RecoveryQueue extends Context.Service<
         readonly after: Duration.Duration
         readonly looked: boolean
         readonly because: string
-        readonly sentMillisAgo: number | undefined
-      }
+      } & Pick<DoubtFacts, "sentMillisAgo" | "resentMoved">
     ): Effect.Effect<void, GatewayUnavailable>
     /** Takes looks for doubles that are due. Each is due again after a lease, unless it is ended. */
     takeChecks(most: number): Effect.Effect<ReadonlyArray<Check>, GatewayUnavailable>

@@ -78,7 +78,12 @@ export type TaskerError = TaskerFailure | GrantDenied
  *
  * A write leaves at most once per call, and its failure says by its tag what is known of it (`WriteFailed`).
  * A read is retried a little if Tasker failed. A call that can't be served in time, or that an open circuit
- * breaker refuses, fails before anything is sent. Each call ends within `TASKER_TIMEOUT_MS`.
+ * breaker refuses, fails before anything is sent.
+ *
+ * Each request, its waiting and its tries included, ends within `TASKER_TIMEOUT_MS`. A call is one request, except
+ * that a list or a look reads pages, and that a call before Plane first reads what is not cached of the project and
+ * its people: up to ten pages of projects, each read twice if the project is not among them, and two lists of people,
+ * each read twice if the owner is not among them. Callers bound the whole by `CALL_DEADLINE_MS`.
  */
 export class TaskerAdapter extends Context.Service<
   TaskerAdapter,

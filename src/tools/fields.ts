@@ -69,7 +69,8 @@ export const expectations = {
     )
   ).pipe(
     Schema.annotateKey({
-      description: "The version you last read: the change is refused if the card's content was changed since."
+      description:
+        "The version you last read (needs issue:read): the change is refused if the card's content was changed since."
     })
   ),
   expected_updated_at: Schema.optionalKey(Schema.String.check(Schema.isBetweenLength(1, 64), wholesome)).pipe(

@@ -1,6 +1,6 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, it } from "@effect/vitest"
-import { Effect, Redacted, Scope } from "effect"
+import { Effect, Fiber, Logger, Redacted, Scope } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import {
   type Migration,
@@ -9,6 +9,7 @@ import {
   migrations,
   pending
 } from "../../src/layers/database/Migrations.ts"
+import { eventually } from "../support/evidence.ts"
 import { emptyDatabase } from "../support/gateway.ts"
 
 /** A database with nothing in it, and connections to it as instances of the gateway have them. */
@@ -135,6 +136,131 @@ it.live("leave nothing of one that fails in the middle", () =>
       assert.deepStrictEqual(yield* versions(sql), all)
       const [found] = yield* sql<{ table: string | null }>`select to_regclass('half_made')::text as table`
       assert.isNull(found?.table)
+    })
+  )
+)
+
+const next = (sql: string): Migration => ({
+  version: all.length + 1,
+  name: "next",
+  sql,
+  checksum: "e".repeat(64)
+})
+
+/** What is logged meanwhile. */
+const logged = () => {
+  const lines: Array<string> = []
+  return { lines, layer: Logger.layer([Logger.make(({ message }) => lines.push(String(message)))]) }
+}
+
+/** Keeps what it does open in a transaction until it is told to end. */
+const holding = (sql: PgClient.PgClient, statement: string) =>
+  Effect.gen(function* () {
+    const connection = yield* sql.reserve
+    const run = (text: string) => connection.executeUnprepared(text, [], undefined)
+    yield* run("begin")
+    yield* run(statement)
+    return Effect.orDie(run("commit"))
+  })
+
+it.live("give way to a call that waits behind them, say that they wait, and try again", () =>
+  withEmpty((connect) =>
+    Effect.gen(function* () {
+      const [sql, other, caller] = [yield* connect, yield* connect, yield* connect]
+      yield* migrated(sql)
+      const end = yield* holding(other, "select from agents")
+      const { layer, lines } = logged()
+      const migrating = yield* Effect.forkChild(
+        Effect.provide(
+          migrated(sql, [...migrations, next("alter table agents add column more integer")]),
+          layer
+        )
+      )
+      yield* eventually(
+        "the migration waits",
+        Effect.map(
+          caller`select from pg_locks where relation = 'agents'::regclass and not granted`,
+          (rows) => rows.length > 0
+        )
+      )
+      // Queued behind the migration, and let through once that gives way.
+      const told = yield* Effect.timeoutOrElse(Effect.as(caller`select from agents`, "let through"), {
+        duration: "20 seconds",
+        orElse: () => Effect.succeed("still waiting")
+      })
+      assert.strictEqual(told, "let through")
+      yield* eventually(
+        "it is said",
+        Effect.sync(() => lines.some((line) => line.includes("pg_stat_activity")))
+      )
+      yield* end
+      assert.deepStrictEqual(yield* Fiber.join(migrating), [all.length + 1])
+    }).pipe(Effect.scoped)
+  )
+)
+
+it.live("wait for another instance that migrates, and say so", () =>
+  withEmpty((connect) =>
+    Effect.gen(function* () {
+      const [sql, other] = [yield* connect, yield* connect]
+      yield* migrated(sql)
+      const end = yield* holding(other, "select pg_advisory_xact_lock(7305402611)")
+      const { layer, lines } = logged()
+      const migrating = yield* Effect.forkChild(Effect.provide(migrated(sql), layer))
+      yield* eventually(
+        "it is said",
+        Effect.sync(() => lines.some((line) => line.includes("another instance")))
+      )
+      yield* end
+      assert.deepStrictEqual(yield* Fiber.join(migrating), [])
+    }).pipe(Effect.scoped)
+  )
+)
+
+it.live("build an index while a row of its table is being changed, and several instances start", () =>
+  withEmpty((connect) =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* connect, yield* connect]
+      const [other, caller] = [yield* connect, yield* connect]
+      yield* migrated(one)
+      const known = [
+        ...migrations,
+        next("-- By age.\n\ncreate index concurrently if not exists agents_by_age on agents (created_at);")
+      ]
+      const end = yield* holding(other, "lock table agents in row exclusive mode")
+      const building = yield* Effect.forkChild(
+        Effect.all([migrated(one, known), migrated(two, known)], { concurrency: 2 })
+      )
+      yield* eventually(
+        "the build waits for the change",
+        Effect.map(caller`select from pg_stat_progress_create_index`, (rows) => rows.length > 0)
+      )
+      yield* caller`select from agents for update`
+      yield* end
+      assert.deepStrictEqual((yield* Fiber.join(building)).flat(), [all.length + 1])
+      const valid = yield* one`
+        select from pg_index where indexrelid = 'agents_by_age'::regclass and indisvalid`
+      assert.lengthOf(valid, 1)
+    }).pipe(Effect.scoped)
+  )
+)
+
+it.live("build an index anew that an interrupted build left invalid", () =>
+  withEmpty((connect) =>
+    Effect.gen(function* () {
+      const sql = yield* connect
+      yield* migrated(sql)
+      const index = "create unique index concurrently if not exists agents_named on agents (display_name)"
+      yield* sql`
+        insert into agents (id, owner_user_id, owner_email, display_name)
+        select gen_random_uuid(), 'owner', 'owner@example.test', 'The same' from generate_series(1, 2)`
+      yield* Effect.flip(migrated(sql, [...migrations, next(index)]))
+      assert.deepStrictEqual(yield* versions(sql), all)
+      yield* sql`delete from agents where id = (select id from agents limit 1)`
+      assert.deepStrictEqual(yield* migrated(sql, [...migrations, next(index)]), [all.length + 1])
+      const valid = yield* sql`
+        select from pg_index where indexrelid = 'agents_named'::regclass and indisvalid`
+      assert.lengthOf(valid, 1)
     })
   )
 )

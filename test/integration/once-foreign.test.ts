@@ -63,12 +63,19 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
             )
           yield* tasker.fault({ op: "create", fault: "cut_after" })
           assert.strictEqual(yield* create("The first text"), unknown)
-          // Its owner thinks that it was not made.
+          // Its owner thinks that it was not made, while Tasker can't show it.
           const decide = makeDecide(yield* Operations, { tasker: yield* TaskerAdapter, texts: yield* Texts })
           const [row] = yield* database<{ id: OperationId }>`
             update idempotency_keys set state = 'unresolved', look_at = null
             where agent_id = ${agent.agentId} and key = ${key} returning id`
-          yield* decide(act, row?.id as OperationId, { outcome: "not_executed", note: "Not seen" })
+          yield* tasker.fault({ op: "list", fault: "server_error", times: "forever" })
+          yield* decide(act, row?.id as OperationId, {
+            outcome: "not_executed",
+            note: "Not seen",
+            force: true
+          })
+          yield* tasker.heal
+          yield* tasker.switches(switches)
           assert.strictEqual(yield* create("Another text"), unknown)
           assert.lengthOf(yield* writesUnder(agent, key), 1)
         })

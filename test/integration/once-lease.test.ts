@@ -21,7 +21,7 @@ import { card, writeRows } from "../support/writes.ts"
 
 /** An outcome that nothing more is to be said of. */
 const plainly = { checkLater: false, doubled: undefined }
-const unsent = { sentMillisAgo: undefined, waitMillis: 0 }
+const unsent = { sentMillisAgo: undefined, waitMillis: 0, resentMoved: false }
 
 const asked = { name: "Leased" }
 

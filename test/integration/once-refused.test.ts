@@ -70,7 +70,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite r
 /** Deletes the card between the plan of a write and its sending. */
 const deletedMeanwhile = Effect.fnUntraced(function* (
   { args, op, tool }: Pick<WriteRow, "args" | "op" | "tool">,
-  told: "tasker.not_found" | "tasker.outcome_unknown"
+  told: string
 ) {
   const { actor, tasker } = yield* World
   const agent = yield* actor()
@@ -82,9 +82,8 @@ const deletedMeanwhile = Effect.fnUntraced(function* (
     tasker.send("DELETE", `/issues/${issueId}`)
   )
   assert.strictEqual(code, told)
-  const isFree = told === "tasker.not_found"
-  assert.strictEqual((yield* keyRow(agent, key))?.state, isFree ? undefined : "unknown")
-  assert.deepStrictEqual(yield* trail(agent, key), [isFree ? `failed ${told}` : `unknown ${told}`])
+  assert.isUndefined(yield* keyRow(agent, key))
+  assert.deepStrictEqual(yield* trail(agent, key), [`failed ${told}`])
 })
 
 const comment = writeRows.find(({ op }) => op === "comment") as WriteRow
@@ -101,10 +100,67 @@ layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
 layer(world, { timeout: "60 seconds", excludeTestServices: true })(
   "a comment on a deleted card, as Plane has it",
   (it) => {
-    // Plane's sentence for it also stands for a comment that it stored, so it refuses nothing.
-    it.effect("is answered with a sentence that proves nothing, and its key is in doubt", () =>
-      deletedMeanwhile(comment, "tasker.outcome_unknown")
+    it.effect("is told as not found by the same call, and its key is free", () =>
+      deletedMeanwhile(comment, "tasker.not_found")
     )
+
+    it.effect("is in doubt if the look fails, and told by the next call", () =>
+      Effect.gen(function* () {
+        const { actor, tasker } = yield* World
+        const agent = yield* actor()
+        const issueId = yield* card(agent)
+        const asked = { ...comment.args(issueId), idempotency_key: "deleted-unseen" }
+        const again = outcome(call(agent, comment.tool, asked))
+        yield* tasker.fault({ op: "list_comments", fault: "server_error", times: "forever" })
+        const [code] = yield* meanwhile(comment.op, again, tasker.send("DELETE", `/issues/${issueId}`))
+        assert.strictEqual(code, "tasker.outcome_unknown")
+        yield* tasker.heal
+        assert.strictEqual(yield* again, "tasker.not_found")
+        assert.isUndefined(yield* keyRow(agent, "deleted-unseen"))
+      })
+    )
+  }
+)
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+  "Plane's sentence `The payload is not valid`",
+  (it) => {
+    const unclear = {
+      fault: "proxied",
+      status: 400,
+      content_type: "application/json",
+      body: JSON.stringify({ error: "The payload is not valid" })
+    }
+
+    for (const { args, op, tool } of writeRows.filter(({ op }) => ["create", "comment"].includes(op))) {
+      it.effect(`about a ${op} that was executed is told as done by the same call`, () =>
+        Effect.gen(function* () {
+          const { actor, tasker } = yield* World
+          const agent = yield* actor()
+          const issueId = yield* card(agent)
+          const key = `unclear-done-${op}`
+          yield* tasker.fault({ op, ...unclear, carried_out: true })
+          const again = outcome(call(agent, tool, { ...args(issueId), idempotency_key: key }))
+          assert.strictEqual(yield* again, "done")
+          assert.strictEqual(yield* again, "replayed")
+          assert.lengthOf(yield* writesUnder(agent, key), 1)
+        })
+      )
+
+      it.effect(`about a ${op} that was not executed is told as rejected by the same call`, () =>
+        Effect.gen(function* () {
+          const { actor, tasker } = yield* World
+          const agent = yield* actor()
+          const issueId = yield* card(agent)
+          const key = `unclear-refused-${op}`
+          yield* tasker.fault({ op, ...unclear, carried_out: false })
+          const again = outcome(call(agent, tool, { ...args(issueId), idempotency_key: key }))
+          assert.strictEqual(yield* again, "tasker.rejected")
+          assert.isUndefined(yield* keyRow(agent, key))
+          assert.strictEqual(yield* again, "done")
+        })
+      )
+    }
   }
 )
 

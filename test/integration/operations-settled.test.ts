@@ -244,7 +244,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("an owner w
   it.effect.each(["unknown", "unresolved"] as const)("%s may be decided", (state) =>
     Effect.gen(function* () {
       const { actor } = yield* World
-      const { operation } = yield* lost(yield* actor(), create, { state })
+      const { operation } = yield* lost(yield* actor(), create, { state, fault: "cut_before" })
       const { status } = yield* settle(operation.id, { outcome: "not_executed", note: "No" })
       assert.strictEqual(status, 200)
     })

@@ -68,7 +68,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("operations
       const agent = yield* actor()
       const open = yield* lost(agent, create, { key: "still-open" })
       const made = yield* lost(agent, create, { key: "it-was-made" })
-      const never = yield* lost(agent, create, { key: "never-made" })
+      const never = yield* lost(agent, create, { key: "never-made", fault: "cut_before" })
       yield* settle(made.operation.id, { outcome: "executed", note: "There it is" })
       yield* settle(never.operation.id, { outcome: "not_executed", note: "Nowhere to be seen" })
       for (const query of ["", "&status=unresolved"]) {

@@ -241,3 +241,40 @@ layer(planeWorld(), options)("what Plane does by itself with a card", (it) => {
     })
   )
 })
+
+layer(planeWorld({ plane: { comment_anywhere: false } }), options)("a comment on Plane", (it) => {
+  it.effect("on a card that is gone when it arrives is told as not found, and its key is free", () =>
+    Effect.gen(function* () {
+      const { actor, plane } = yield* PlaneWorld
+      const agent = yield* actor()
+      const issue_id = yield* card(agent)
+      yield* plane.fault({ op: "comment", fault: "delay", delay_ms: 500 })
+      const { requests, value } = yield* requestsDuring(
+        Effect.all(
+          [
+            outcome(
+              call(agent, "tasker_add_comment", {
+                issue_id,
+                comment: "Late",
+                idempotency_key: "gone-meanwhile"
+              })
+            ),
+            Effect.andThen(
+              eventually(
+                "the comment is under way",
+                Effect.map(plane.requests, (all) =>
+                  all.some(({ method, path }) => method === "POST" && path.includes(`${issue_id}/comments`))
+                )
+              ),
+              plane.edit(issue_id, { deleted: true })
+            )
+          ],
+          { concurrency: 2 }
+        )
+      )
+      assert.strictEqual(requests.find(({ method }) => method === "POST")?.status, 400)
+      assert.strictEqual(value[0], "tasker.not_found")
+      assert.isUndefined(yield* keyState(agent, "gone-meanwhile"))
+    })
+  )
+})

@@ -24,6 +24,38 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane
     })
   )
 
+  it.effect("a project that is newer than the cached list is found, for one request", () =>
+    Effect.gen(function* () {
+      const { projectId, requestsOf, slug, tasker, who } = yield* bench()
+      yield* tasker.recentContext(who(), projectId)
+      const newer = ProjectId.make((yield* neighbour(slug)).project.id)
+      const resolved = tasker.resolveProject(who(), { workspace_slug: slug, project_id: newer })
+      const requests = yield* requestsOf(Effect.map(resolved, ({ id }) => assert.strictEqual(id, newer)))
+      assert.deepStrictEqual(
+        requests.map(({ op }) => op),
+        ["projects", "members"]
+      )
+    })
+  )
+
+  it.effect(
+    "projects that do not exist cost one request in five seconds, however often they are asked for",
+    () =>
+      Effect.gen(function* () {
+        const { projectId, requestsOf, slug, tasker, who } = yield* bench()
+        yield* tasker.recentContext(who(), projectId)
+        const unknown = failureOf(
+          tasker.resolveProject(who(), { workspace_slug: slug, name: "There is none" })
+        )
+        const asked = yield* requestsOf(
+          Effect.map(Effect.all(Array.from({ length: 5 }, () => unknown)), (codes) =>
+            assert.deepStrictEqual(codes, Array(5).fill("tasker.not_found"))
+          )
+        )
+        assert.lengthOf(asked, 1)
+      })
+  )
+
   it.effect("a public project that the gateway's account is no member of is not found", () =>
     Effect.gen(function* () {
       const { slug, tasker, who } = yield* bench()

@@ -6,21 +6,27 @@ import { serve } from "../../src/http/Server.ts"
 import * as AuditProofPostgres from "../../src/layers/audit/AuditProofPostgres.ts"
 import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
 import * as Mcp from "../../src/mcp/Route.ts"
-import { layer as world } from "./world.ts"
+import { withVariables, layer as world } from "./world.ts"
 
-/** The world with its edges: the gateway over real HTTP, on a free port. */
-export const layer = serve(Layer.mergeAll(routes.layer, Mcp.layer)).pipe(
-  Layer.provide(ReadinessLive.layer),
-  Layer.provide(AuditProofPostgres.layer),
-  Layer.provide(
-    Layer.effect(
-      Settings,
-      Effect.map(Settings, (settings) => ({ ...settings, port: 0 }))
-    )
-  ),
-  Layer.provideMerge(world),
-  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
-)
+/** A world with its edges: the gateway over real HTTP, on a free port. */
+const over = (inner: typeof world) =>
+  serve(Layer.mergeAll(routes.layer, Mcp.layer)).pipe(
+    Layer.provide(ReadinessLive.layer),
+    Layer.provide(AuditProofPostgres.layer),
+    Layer.provide(
+      Layer.effect(
+        Settings,
+        Effect.map(Settings, (settings) => ({ ...settings, port: 0 }))
+      )
+    ),
+    Layer.provideMerge(inner),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
+  )
+
+export const layer = over(world)
+
+/** The world with its edges and with settings of its own. */
+export const layerWith = (variables: Readonly<Record<string, string>>) => over(withVariables(variables))
 
 export interface Answer {
   readonly status: number

@@ -56,7 +56,8 @@ export const executed: KeyRow = {
   reason: null,
   fence: 1,
   issue_id: "card-1",
-  doubled: false
+  doubled: false,
+  pending: false
 }
 
 export const event = (request_id: string, outcome = "executed"): EventRow => ({

@@ -25,10 +25,9 @@ export interface ToolCall {
   readonly token: string
   readonly tool: string
   readonly args: Readonly<Record<string, unknown>>
+  /** Milliseconds after which the reply is given up. */
+  readonly patience: number
 }
-
-/** A client gives a reply up after this; a gateway answers well before, unless something holds it up. */
-const patience = 4500
 
 const agents = new Map<number, Agent>()
 const agentOf = (port: number): Agent => {
@@ -41,7 +40,14 @@ const agentOf = (port: number): Agent => {
 
 export const callTool = async (call: ToolCall): Promise<Outcome> => {
   const { body, headers, path } = messages[call.edge](call)
-  const exchanged = await exchange(call.port, "POST", path, { ...headers, ...credentials(call) }, body)
+  const exchanged = await exchange(
+    call.port,
+    "POST",
+    path,
+    { ...headers, ...credentials(call) },
+    body,
+    call.patience
+  )
   if ("lost" in exchanged) return { _tag: "Lost", why: exchanged.lost }
   return call.edge.startsWith("mcp") && exchanged.status === 200
     ? ofMcp(exchanged.json)
@@ -159,15 +165,20 @@ export const administer = (
       authorization: `Bearer ${internalToken}`,
       ...(key === undefined ? {} : { "idempotency-key": key })
     },
-    body
+    body,
+    administrationPatience
   )
+
+/** As long as a client waits for a lifecycle request, in milliseconds. */
+const administrationPatience = 4500
 
 const exchange = (
   port: number,
   method: string,
   path: string,
   headers: Readonly<Record<string, string>>,
-  body: unknown
+  body: unknown,
+  patience: number
 ): Promise<{ readonly status: number; readonly json: Json | undefined } | { readonly lost: string }> =>
   new Promise((done) => {
     const text = body === undefined ? "" : JSON.stringify(body)

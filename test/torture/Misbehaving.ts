@@ -1,5 +1,5 @@
 import type { Counterpart, Fault, Misbehaviour, Project } from "./counterparts/Counterpart.ts"
-import { brokerDelay, taskerDelay } from "./HoldUps.ts"
+import { brokerDelay, type HoldUps } from "./HoldUps.ts"
 import type { Strike } from "./Plan.ts"
 
 export type Answering = Extract<Strike, { kind: "tasker.answers" }>
@@ -11,7 +11,7 @@ export const misbehaviourOf = (
   counterpart: Counterpart,
   strikes: Iterable<Answering | Lacking | Straggling>,
   projects: ReadonlyArray<Project>,
-  settleAfter: number
+  holdUps: HoldUps
 ): Misbehaviour => {
   const faults: Array<Fault> = []
   let switches: Misbehaviour["switches"] = {}
@@ -21,7 +21,7 @@ export const misbehaviourOf = (
       case "tasker.answers":
         if (strike.wrong === "broker_lost" && counterpart.brokerLost !== undefined) {
           switches = { ...switches, ...counterpart.brokerLost }
-        } else faults.push(...answersOf(counterpart, strike, projects, lacksComments(all)))
+        } else faults.push(...answersOf(counterpart, strike, projects, lacksComments(all), holdUps))
         break
       case "tasker.lacks":
         switches = { ...switches, ...counterpart.lacks[strike.lack] }
@@ -34,7 +34,7 @@ export const misbehaviourOf = (
             op,
             fault: "delay",
             every: 2,
-            delay_ms: settleAfter + strike.late - counterpart.straggler.early
+            delay_ms: holdUps.settleAfter + strike.late - counterpart.straggler.early
           }))
         )
     }
@@ -49,7 +49,8 @@ const answersOf = (
   { writeOps }: Counterpart,
   { every, wrong }: Answering,
   projects: ReadonlyArray<Project>,
-  listsNoComments: boolean
+  listsNoComments: boolean,
+  holdUps: HoldUps
 ): ReadonlyArray<Fault> => {
   switch (wrong) {
     case "drop":
@@ -65,11 +66,13 @@ const answersOf = (
         )
       }))
     default:
-      return writeOps.map((op) => ({ op, fault: wrong, every, ...details[wrong] }))
+      return writeOps.map((op) => ({ op, fault: wrong, every, ...detailsOf(holdUps)[wrong] }))
   }
 }
 
-const details: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+const detailsOf = ({
+  taskerDelay
+}: HoldUps): Readonly<Record<string, Readonly<Record<string, unknown>>>> => ({
   // Longer than the gateway waits for Tasker, so that it finds out by looking.
   delay: { delay_ms: taskerDelay },
   delay_after: { delay_ms: taskerDelay },
@@ -80,4 +83,4 @@ const details: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     body: "<html><head><title>404 Not Found</title></head><body>nginx</body></html>",
     content_type: "text/html"
   }
-}
+})

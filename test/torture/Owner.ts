@@ -1,11 +1,13 @@
 import { allScopes, type Scope, type TokenHeld, type TorturedAgent } from "./Agents.ts"
 import { administer } from "./Client.ts"
-import { owner, type Project } from "./counterparts/Counterpart.ts"
+import type { Owner as Person, Project } from "./counterparts/Counterpart.ts"
 import type { History, Subject } from "./History.ts"
 import type { Random } from "./Random.ts"
 
 export interface OwnerOptions {
   readonly history: History
+  /** In whose name the agents act. */
+  readonly owner: Person
   readonly internalToken: string
   /** Where the instances are reached; an act goes to any of them. */
   readonly ports: ReadonlyArray<number>
@@ -34,7 +36,15 @@ const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, m
  * What an owner does with agents, through whichever instance: every act is repeated until the gateway says
  * that it was done, and only what it said counts as acknowledged.
  */
-export const ownerOf = ({ grantDays, history, internalToken, nextId, ports, random }: OwnerOptions) => {
+export const ownerOf = ({
+  grantDays,
+  history,
+  internalToken,
+  nextId,
+  owner,
+  ports,
+  random
+}: OwnerOptions) => {
   const act = async (acting: Acting): Promise<Resource> => {
     const id = nextId()
     const key = acting.method === "POST" ? `act-${id}-${random.between(0, 1e9)}` : undefined

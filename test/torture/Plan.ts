@@ -1,5 +1,5 @@
 import type { TaskerKind } from "./counterparts/Counterpart.ts"
-import { longestFreeze, mayLinger, settleAfterOf, straggling } from "./HoldUps.ts"
+import { type HoldUps, holdUpsOf, longestFreeze, straggling } from "./HoldUps.ts"
 import { deckOf, type Random, randomOf } from "./Random.ts"
 
 /**
@@ -48,14 +48,19 @@ export type WrongAnswer = (typeof wrongAnswers)[number] | "cut_between"
 /** Wrong answers that the reference of one kind has and the other has not. */
 const ownAnswers: Readonly<Record<TaskerKind, ReadonlyArray<WrongAnswer>>> = {
   nodedc: [],
-  plane: ["cut_between"]
+  plane: ["cut_between"],
+  "real-plane": ["cut_between"]
 }
 
 /** What Tasker may lack: the gateway must keep its promise without. */
 export const lacks = ["dedupe_key", "no_comments_listing"] as const
 
 /** Plane never has the one, and always the other. */
-const lacksOf: Readonly<Record<TaskerKind, ReadonlyArray<string>>> = { nodedc: lacks, plane: [] }
+const lacksOf: Readonly<Record<TaskerKind, ReadonlyArray<string>>> = {
+  nodedc: lacks,
+  plane: [],
+  "real-plane": []
+}
 
 /** `at` and `lasts` in milliseconds, `at` from the beginning of the run. */
 export type Strike = { readonly at: number } & (
@@ -180,7 +185,7 @@ export const planOf = (options: PlanOptions): Plan => {
     seconds,
     instances,
     clocks: Array.from({ length: instances }, () => random.between(-mostShift, mostShift)),
-    strikes: withoutLies(strikes, settleAfterOf(options.lease)).toSorted((one, other) => one.at - other.at)
+    strikes: withoutLies(strikes, holdUpsOf(options.tasker)).toSorted((one, other) => one.at - other.at)
   }
 }
 
@@ -249,7 +254,10 @@ const isApart = (strike: Strike, lie: Strike, lingers: number): boolean =>
  * untrue that nobody could find out. So Tasker does not refuse for no reason while a request may straggle, and
  * around the moments in which it does nothing holds a request up.
  */
-const withoutLies = (strikes: ReadonlyArray<Strike>, settleAfter: number): ReadonlyArray<Strike> => {
+const withoutLies = (
+  strikes: ReadonlyArray<Strike>,
+  { mayLinger, settleAfter }: HoldUps
+): ReadonlyArray<Strike> => {
   const stragglers = strikes.filter((strike) => strike.kind === "tasker.straggles")
   const truer = strikes.filter(
     (strike) =>

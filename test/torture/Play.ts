@@ -1,6 +1,10 @@
 import { administration } from "./Administration.ts"
 import type { TorturedAgent } from "./Agents.ts"
+import type { Finding, Rule } from "./check/Checker.ts"
+import type { Records } from "./check/Records.ts"
+import { standing } from "./check/Standing.ts"
 import { markOf } from "./Effects.ts"
+import { factsOf } from "./Facts.ts"
 import { settled } from "./Healing.ts"
 import type { History } from "./History.ts"
 import type { Options } from "./Options.ts"
@@ -11,6 +15,7 @@ import { patientRows } from "./Postgres.ts"
 import { randomOf } from "./Random.ts"
 import { type Stage, setStage } from "./Stage.ts"
 import { striking } from "./Striking.ts"
+import { sabotages } from "./sabotage/Sabotages.ts"
 import { type Worker, workerOf } from "./Work.ts"
 
 export interface Playing {
@@ -26,10 +31,13 @@ export interface Played {
   readonly stage: Stage
   readonly retired: ReadonlySet<string>
   readonly healedInSeconds: number
+  /** Of a run that is watched: what was found while keys were still being settled. */
+  readonly foundEarly: ReadonlyArray<Finding>
+  /** True if that shows the sabotage, so that the run was ended. */
+  readonly isShown: boolean
 }
 
 const agentCount = 12
-const workersEach = 3
 const owners = 2
 /** When, as a part of the run, one agent is disabled for good. */
 const retirement = 0.6
@@ -38,6 +46,10 @@ const askedAgain = 150
 
 /** Where a start takes longer than on a quiet machine, a plan is played the slower, so that as much is up as is meant to. */
 const paceOf = ({ startTook }: Stage): number => Math.min(5, Math.max(1, startTook / 4000))
+
+/** Before a real Plane a run lasts as long as it was told to, whatever of its plan that is. */
+const isUnhurried = ({ sabotage, tasker, unhurried }: Options): boolean =>
+  sabotage !== undefined || unhurried || tasker === "real-plane"
 
 const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds))
 
@@ -55,7 +67,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     folder,
     history,
     opened,
-    preload: sabotaged ? ["sabotage/hook.ts"] : [],
+    gateway: sabotaged ? "test/torture/sabotage/gateway.ts" : "src/main.ts",
     environment: {
       ...(options.sabotage === undefined ? {} : { TORTURE_SABOTAGE: options.sabotage }),
       ...(options.lease === undefined ? {} : { TORTURE_LEASE_MS: String(options.lease) })
@@ -72,10 +84,20 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     const randomFor = (name: string) => randomOf(plan.seed, `work.${name}`)
     const isUp = (instance: number) => stage.instances[instance]?.program.isUp() === true
     const working = (agent: TorturedAgent, name: string): Worker =>
-      workerOf(agent, { history, ports, isUp, nextId, nextMark, goesOn, random: randomFor(name) })
+      workerOf(agent, {
+        history,
+        ports,
+        isUp,
+        nextId,
+        nextMark,
+        goesOn,
+        patience: stage.holdUps.patience,
+        random: randomFor(name)
+      })
 
     const owner = ownerOf({
       history,
+      owner: stage.owner,
       internalToken: stage.internalToken,
       ports,
       random: randomFor("owner"),
@@ -96,10 +118,10 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       goesOn
     })
     const workers = agents.flatMap((agent, at) =>
-      Array.from({ length: workersEach }, (_, each) => working(agent, `${at}.${each}`))
+      Array.from({ length: stage.counterpart.workersEach }, (_, each) => working(agent, `${at}.${each}`))
     )
 
-    const pace = options.sabotage === undefined && !options.unhurried ? 1 : paceOf(stage)
+    const pace = isUnhurried(options) ? paceOf(stage) : 1
     phase(`the plan begins${pace > 1 ? `, ${pace.toFixed(1)} times slower than written` : ""}`)
     const strikes = striking(plan, stage, history, pace)
     strikes.start()
@@ -108,7 +130,7 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       ...Array.from({ length: owners }, () => administrated.work()),
       personAt(stage.taskerApi, { history, random: randomFor("person"), goesOn })
     ]
-    const length = plan.seconds * 1000 * pace
+    const length = plan.seconds * 1000 * (options.tasker === "real-plane" ? 1 : pace)
     await pause(length * retirement)
     const leaving = agents.at(-1)
     const leave = leaving === undefined ? undefined : administrated.retire(leaving)
@@ -122,8 +144,35 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await administrated.restore()
     const retired = new Set(agents.filter((agent) => agent.retired).map(({ id }) => id))
     phase("waiting for what is undecided")
-    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
+    const foundEarly = new Map<string, Finding>()
+    const shows: ReadonlyArray<Rule> = options.sabotage === undefined ? [] : sabotages[options.sabotage].shows
+    const isShown = () => [...foundEarly.values()].some(({ rule }) => shows.includes(rule))
+    const isSabotaged = options.sabotage !== undefined
+    const healing = {
+      isSabotaged,
+      retired,
+      // A run without a sabotage is watched in the same way, to show that nothing is found too early.
+      watch:
+        isSabotaged || options.unhurried
+          ? (records: Records) => {
+              for (const finding of standing(factsOf(stage, history, retired, records))) {
+                foundEarly.set(`${finding.rule}: ${finding.what}`, finding)
+              }
+              return isShown()
+            }
+          : undefined
+    }
+    await settled(stage, history, healing)
     const healedInSeconds = Math.round((performance.now() - begun) / 1000)
+
+    const played = () => ({
+      stage,
+      retired,
+      healedInSeconds,
+      foundEarly: [...foundEarly.values()],
+      isShown: isShown()
+    })
+    if (isShown()) return played()
 
     phase("asking once more")
     const doubled = await patientRows<{ key: string }>(
@@ -134,9 +183,9 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
     await Promise.all(
       workers.map((worker) => worker.askAgain(Math.ceil(askedAgain / workers.length), always))
     )
-    await settled(stage, history, { isSabotaged: options.sabotage !== undefined, retired })
+    await settled(stage, history, healing)
     phase("checking")
-    return { stage, retired, healedInSeconds }
+    return played()
   } catch (error) {
     await stage.close()
     throw error

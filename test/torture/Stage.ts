@@ -3,9 +3,16 @@ import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Api, type Counterpart, counterpartOf, type Project } from "./counterparts/Counterpart.ts"
+import { type Records, readRecords } from "./check/Records.ts"
+import {
+  type Api,
+  type Counterpart,
+  counterpartOf,
+  type Owner,
+  type Project
+} from "./counterparts/Counterpart.ts"
 import type { History } from "./History.ts"
-import { callDeadline, settleAfterOf, taskerTimeout } from "./HoldUps.ts"
+import { type HoldUps, holdUpsOf } from "./HoldUps.ts"
 import type { Options } from "./Options.ts"
 import { type Link, links, type Plan } from "./Plan.ts"
 import { type Postgres, redirected, rows, startPostgres } from "./Postgres.ts"
@@ -17,14 +24,16 @@ import { type Hearing, hear } from "./Wire.ts"
 /** Everything that a run is played on: one PostgreSQL, one Tasker, the instances, and what stands between. */
 export interface Stage {
   readonly postgres: Postgres
-  /** The gateways' database and Tasker's, past every proxy. */
+  /** The gateways' database, past every proxy. */
   readonly databaseUrl: string
-  readonly taskerDatabaseUrl: string
+  /** Reads what the gateways and Tasker have put on record, of Tasker as far as these cards are concerned or all. */
+  readonly records: (only?: ReadonlySet<string>) => Promise<Records>
   readonly tasker: Program
   readonly counterpart: Counterpart
   readonly taskerApi: Api
-  /** `TASKER_SETTLE_AFTER_MS` of the instances. */
-  readonly settleAfter: number
+  /** In whose name the agents act. */
+  readonly owner: Owner
+  readonly holdUps: HoldUps
   readonly instances: ReadonlyArray<Instance>
   readonly projects: ReadonlyArray<Project>
   readonly internalToken: string
@@ -46,20 +55,20 @@ export interface StageOptions {
   readonly plan: Plan
   readonly folder: string
   readonly history: History
-  /** Preloaded into the instances, besides the clock. */
-  readonly preload: ReadonlyArray<string>
+  /** The program of the instances, within the project. */
+  readonly gateway: string
   readonly environment: Readonly<Record<string, string>>
   /** Told, as soon as there is something to close, how everything that is up is closed. */
   readonly opened: (close: () => Promise<void>) => void
 }
 
-/** Shared by all runs: an instance that was killed is back the sooner. */
+/** Shared by all runs: a program that was killed is back the sooner. */
 const compiled = join(tmpdir(), "gateway-torture-compiled")
 
 const root = join(import.meta.dirname, "../..")
 const projectCount = 3
 
-const timing = (settleAfter: number) => ({
+const timing = ({ callDeadline, settleAfter, taskerTimeout }: HoldUps) => ({
   TASKER_TIMEOUT_MS: String(taskerTimeout),
   CALL_DEADLINE_MS: String(callDeadline),
   TASKER_SETTLE_AFTER_MS: String(settleAfter),
@@ -76,7 +85,7 @@ const unlimited = {
 export const setStage = async (options: StageOptions): Promise<Stage> => {
   const { folder, history, plan } = options
   const counterpart = counterpartOf(options.options)
-  const settleAfter = settleAfterOf(options.options.lease)
+  const holdUps = holdUpsOf(counterpart.kind)
   const postgres = await startPostgres()
   const closers: Array<() => Promise<unknown>> = [() => postgres.discard()]
   const close = async () => {
@@ -88,10 +97,11 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     const taskerDatabaseUrl = redirected(postgres.url, { database: "reference_tasker" })
     const internalToken = secret()
     const taskerPort = await freePort()
+    const taskerPlace = { port: taskerPort, databaseUrl: taskerDatabaseUrl, folder }
     const tasker = startProgram({
       name: "tasker",
       args: [join(root, counterpart.script)],
-      environment: counterpart.environment(taskerPort, taskerDatabaseUrl),
+      environment: { NODE_COMPILE_CACHE: compiled, ...counterpart.environment(taskerPlace) },
       cwd: folder,
       log: join(folder, "tasker.log"),
       healthUrl: `http://127.0.0.1:${taskerPort}/control/requests?since=999999999`,
@@ -126,13 +136,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
       auditKeys.push(signing.publicKey)
       const program = startProgram({
         name: `instance ${at}`,
-        args: [
-          ...["clock.ts", ...options.preload].flatMap((file) => [
-            "--import",
-            join(import.meta.dirname, file)
-          ]),
-          join(root, "src/main.ts")
-        ],
+        args: ["--import", join(import.meta.dirname, "clock.ts"), join(root, options.gateway)],
         environment: {
           NODE_ENV: "development",
           LOG_LEVEL: "warn",
@@ -145,7 +149,7 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
           AUDIT_SIGNING_KEY: signing.privateKey,
           NODE_COMPILE_CACHE: compiled,
           TORTURE_CLOCK_SHIFT_MS: String(plan.clocks[at] ?? 0),
-          ...timing(settleAfter),
+          ...timing(holdUps),
           ...unlimited,
           ...options.environment
         },
@@ -164,16 +168,21 @@ export const setStage = async (options: StageOptions): Promise<Stage> => {
     }
     await Promise.all(instances.map(({ program }) => program.up()))
     const taskerApi = counterpart.api(`http://127.0.0.1:${taskerPort}`)
+    closers.push(async () => {
+      const left = await taskerApi.discard()
+      if (left !== undefined) process.stderr.write(`${left}\n`)
+    })
     const projects: Array<Project> = []
     for (let at = 1; at <= projectCount; at++) projects.push(await taskerApi.project(at))
     return {
       postgres,
       databaseUrl: postgres.url,
-      taskerDatabaseUrl,
+      records: (only) => readRecords(postgres.url, () => counterpart.records(taskerPlace, only)),
       tasker,
       counterpart,
       taskerApi,
-      settleAfter,
+      owner: await taskerApi.owner(),
+      holdUps,
       instances,
       projects,
       internalToken,

@@ -5,6 +5,16 @@ import { rows } from "./Postgres.ts"
 import type { Stage } from "./Stage.ts"
 
 /**
+ * Makes a strike later and longer, as the plan is played. Only a freeze lasts as planned: `TASKER_SETTLE_AFTER_MS`
+ * allows for no longer one.
+ */
+const atPace = (strike: Strike, pace: number): Strike => ({
+  ...strike,
+  at: strike.at * pace,
+  ...("lasts" in strike && strike.kind !== "instance.freeze" ? { lasts: strike.lasts * pace } : {})
+})
+
+/**
  * Plays a plan on a stage, `pace` times slower than it is written. What is wrong for a while is put right again
  * when its time is over.
  */
@@ -27,7 +37,7 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
   const tell = (): Promise<boolean> => {
     telling = telling.then(async () => {
       return stage.taskerApi
-        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.settleAfter))
+        .misbehave(misbehaviourOf(stage.counterpart, wrong, stage.projects, stage.holdUps))
         .then(
           () => true,
           () => false
@@ -104,8 +114,9 @@ export const striking = (plan: Plan, stage: Stage, history: History, pace: numbe
   }
 
   const start = () => {
-    for (const strike of plan.strikes) {
-      after(strike.at * pace, () => {
+    for (const planned of plan.strikes) {
+      const strike = atPace(planned, pace)
+      after(strike.at, () => {
         const doing = turn(strike)
           .then(() => !over && carryOut(strike))
           .catch(() => false)

@@ -13,6 +13,8 @@ export interface WorkOptions {
   readonly random: Random
   readonly nextId: () => string
   readonly nextMark: () => string
+  /** Milliseconds for which a reply is waited for. */
+  readonly patience: number
   readonly goesOn: () => boolean
 }
 
@@ -66,7 +68,15 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     })
     const port = ports[instance] as number
     const sent = op === null ? args : { ...args, idempotency_key: op.key }
-    const outcome = await callTool({ id: call, port, edge, token: token.secret, tool, args: sent })
+    const outcome = await callTool({
+      id: call,
+      port,
+      edge,
+      token: token.secret,
+      tool,
+      args: sent,
+      patience: options.patience
+    })
     if (outcome._tag === "Lost") {
       history.write({ ev: "lost", call, why: outcome.why })
     } else {
@@ -109,6 +119,14 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
     return { ...operation, wanted }
   }
 
+  /** Waits; once the run has ended, for half a second at most. */
+  const rest = async (milliseconds: number) => {
+    const until = performance.now() + milliseconds
+    for (let left = milliseconds; left > 0; left = options.goesOn() ? until - performance.now() : 0) {
+      await pause(Math.min(left, 500))
+    }
+  }
+
   /** Until it is known, or for as long as this client has patience; `racers` calls at once to begin with. */
   const carry = async (op: Underway, racers = 1): Promise<Ending> => {
     const patience = random.between(1, 8)
@@ -122,7 +140,7 @@ export const workerOf = (agent: TorturedAgent, options: WorkOptions) => {
         ...outcomes.map((each) => (each._tag === "Replied" ? (each.retryAfter ?? 0) : 0))
       )
       // Most clients come back too early, which must do no harm.
-      await pause(told > 0 && random.chance(obedience) ? told * 1000 : random.between(30, 500))
+      await rest(told > 0 && random.chance(obedience) ? told * 1000 : random.between(30, 500))
     }
     history.write({ ev: "give_up", op: op.op })
     return { _tag: "GivenUp" }

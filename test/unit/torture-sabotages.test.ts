@@ -1,28 +1,33 @@
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { leaseOf } from "../torture/sabotage/lease.ts"
-import { type Edit, sabotages } from "../torture/sabotage/Sabotages.ts"
+import { holdUpsOf, shortLeaseOf } from "../torture/HoldUps.ts"
+import { optionsOf } from "../torture/Options.ts"
+import { kindsBefore } from "../torture/Plan.ts"
+import { focusOf, sabotageNames } from "../torture/sabotage/Sabotages.ts"
 
-const root = join(import.meta.dirname, "../..")
-
-/** One edit after the other, as the hook makes them. */
-const edited = (source: string, { instead, snippet }: Edit): string => {
-  assert.lengthOf(source.split(snippet), 2, `is not there exactly once: ${snippet}`)
-  return source.replace(snippet, () => instead)
-}
-
-describe("the sabotages of the torture run", () => {
-  it.each(Object.entries(sabotages))("%s still finds what it spoils", (_, { edits, shows }) => {
-    const files = Map.groupBy(edits, ({ file }) => file)
-    for (const [file, inFile] of files) {
-      inFile.reduce(edited, readFileSync(join(root, file), "utf8"))
+describe("the options of a sabotaged run", () => {
+  it("all names every sabotage, and a name that there is not is refused", () => {
+    assert.deepStrictEqual(optionsOf(["--sabotage", "all"]).judged, sabotageNames)
+    assert.deepStrictEqual(optionsOf(["--sabotage", "no-fence,dropped-event"]).judged, [
+      "no-fence",
+      "dropped-event"
+    ])
+    for (const option of ["--sabotage", "--inject"]) {
+      assert.throws(() => optionsOf([option, "no-such"]), "There is no sabotage called no-such")
     }
-    assert.isNotEmpty(shows)
   })
 
-  it("the shorter lease finds the longer one", () => {
-    const edit = leaseOf(1000)
-    edited(readFileSync(join(root, edit.file), "utf8"), edit)
+  it("a lease that ends before its holder may send is refused", () => {
+    const { taskerTimeout } = holdUpsOf("nodedc")
+    const shortLease = shortLeaseOf({ taskerTimeout })
+    assert.throws(() => optionsOf(["--lease", String(taskerTimeout)]), "--lease")
+    assert.strictEqual(optionsOf(["--inject", "no-fence"]).lease, shortLease)
+    assert.isAbove(shortLease, taskerTimeout)
+  })
+
+  it("the faults under which sabotages show are faults that there are", () => {
+    for (const name of sabotageNames) {
+      assert.includeMembers([...kindsBefore("nodedc")], [...focusOf(name)], name)
+      assert.isNotEmpty(focusOf(name), name)
+    }
   })
 })

@@ -163,6 +163,10 @@ const outcomeOf = <A>(call: Call<A>, reply: TaskerHttp.Reply): Outcome<A> => {
     const because = `status ${status} without an error document`
     return { _tag: "Astray", because, status }
   }
+  if (document.means === "unclear") {
+    const because = `status ${status} with a document that does not say if it was executed`
+    return { _tag: "Astray", because, status }
+  }
   return document.means === "exists"
     ? { _tag: "Exists", id: document.id, status }
     : { _tag: "Refused", means: document.means, status }

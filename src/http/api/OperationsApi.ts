@@ -49,7 +49,7 @@ const resources = <const Name extends string, Owner extends Schema.Struct.Fields
       .middleware(Acts)
       .annotate(
         OpenApi.Description,
-        "Decides what nobody could find out. `executed`: every later call with the key is given the card as it stands, and nothing is sent; `issue_id` names the card that a create made, and is read from Tasker first. `not_executed`: the key is free, the same call may be sent again. `note` is kept with it and shown, also to the agent. It takes no Idempotency-Key: the same decision again is answered as it stands, another one is 409 `request.conflict`, and so is one about an operation that is under way."
+        "Decides what nobody could find out. `executed`: every later call with the key is given the card as it stands, and nothing is sent; `issue_id` names the card that a create made, and is read from Tasker first. `not_executed`: the key is free, the same call may be sent again once an earlier request can't arrive any more (409 `idempotency.in_progress` until then). Tasker is looked at first: a card or comment of the write is 409 `request.conflict`, which names it; where the look is not possible, `force: true` decides without it, which the audit event says (`operation.forced`). `note` is kept with it and shown, also to the agent. It takes no Idempotency-Key: the same decision again is answered as it stands, another one is 409 `request.conflict`, and so is one about an operation that is under way."
       )
   )
 }

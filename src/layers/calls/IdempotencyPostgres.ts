@@ -11,6 +11,7 @@ import { type AgentId, IssueId, OperationId, type ProjectId } from "../../domain
 import {
   type Answer,
   keyInProgress,
+  keyResting,
   type Lease,
   type Operation,
   upstreamKey
@@ -22,7 +23,7 @@ import { Write } from "../../domain/Write.ts"
 import { GrantPolicy } from "../../services/GrantPolicy.ts"
 import {
   type Doubt,
-  type DoubtTimes,
+  type DoubtFacts,
   type Execution,
   Idempotency,
   type Intent,
@@ -36,7 +37,9 @@ import { CallerRow, callerStatement } from "./callerSql.ts"
 import {
   held,
   leaseMillis,
+  raisedResentMoved,
   raisedSentUntil,
+  resentMoved,
   sendUntil,
   sentUntil,
   TriesRow,
@@ -140,12 +143,20 @@ export const layer = Layer.effect(
           upstreamKey: upstreamKey(principal.agent.id, intent.key),
           sendUntil: until
         }
-        const tries = { firstAt: row.now, age: 0, restless: 0, reused: row.reused, resent: false }
+        const tries = {
+          firstAt: row.now,
+          age: 0,
+          restless: 0,
+          reused: row.reused,
+          resent: false,
+          moved: false
+        }
         return { _tag: "Reserved", principal, grant, lease, tries }
       }
       if (row.titled && intent.repetition !== undefined && taken !== undefined)
         yield* giveTitle(id, intent, taken)
       if (taken !== undefined) return { _tag: "Taken", principal, grant, operation: taken }
+      if (row.restless > 0) return yield* keyResting(row.restless)
       if (row.titled || intent.repetition === undefined) return yield* keyInProgress()
       const made = yield* duplicateOf(principal.agent.id, intent.projectId, intent.repetition)
       return yield* possibleDuplicate(Option.getOrNull(made))
@@ -195,6 +206,7 @@ export const layer = Layer.effect(
         repeatable(sql`
           update idempotency_keys k
           set state = 'in_progress', fence = fence + 1, look_at = null, sent_until = ${sentUntil(sql)},
+              resent_moved = ${resentMoved(sql)},
               lease_until = now() + ${lease}::integer * interval '1 millisecond'
           where id = ${operation.id} and fence = ${operation.fence}
             and (state in ('unknown', 'unresolved') or (state = 'in_progress' and lease_until <= now()))
@@ -306,9 +318,10 @@ export const layer = Layer.effect(
       doubt: Doubt,
       because: string,
       event: AuditEvent,
-      { sentMillisAgo, waitMillis }: DoubtTimes
+      { resentMoved, sentMillisAgo, waitMillis }: DoubtFacts
     ) => {
       const sent = raisedSentUntil(sql, sentMillisAgo)
+      const moved = raisedResentMoved(sql, resentMoved)
       const next = sql`greatest(
         coalesce(next_look, now() + ${lookAfter}::integer * interval '1 millisecond'),
         now() + ${Math.ceil(waitMillis)}::integer * interval '1 millisecond'
@@ -318,13 +331,14 @@ export const layer = Layer.effect(
         doubt === "unresolved"
           ? sql`
               update idempotency_keys
-              set state = 'unresolved', reason = ${because}, lease_until = null, sent_until = ${sent}
+              set state = 'unresolved', reason = ${because}, lease_until = null, sent_until = ${sent},
+                  resent_moved = ${moved}
               where ${held(sql, lease)}
               returning id`
           : sql`
               update idempotency_keys
               set state = 'unknown', reason = ${because}, lease_until = null, sent_until = ${sent},
-                  look_at = ${next}, next_look = ${next}
+                  resent_moved = ${moved}, look_at = ${next}, next_look = ${next}
               where ${held(sql, lease)}
               returning id`
       )

@@ -7,6 +7,7 @@ import { judgeDecision } from "../../domain/Decision.ts"
 import { codeOf, RequestRefused } from "../../domain/Failure.ts"
 import { OperationId } from "../../domain/Ids.ts"
 import { invalidInput } from "../../domain/inputs.ts"
+import { upstreamKey } from "../../domain/Operation.ts"
 import { OperationShown } from "../../domain/OperationShown.ts"
 import { Write } from "../../domain/Write.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
@@ -121,7 +122,9 @@ export const layer = Layer.effect(
           agent: found.agent,
           write,
           before: found.before,
-          workspaceSlug: found.workspace_slug
+          workspaceSlug: found.workspace_slug,
+          upstreamKey: upstreamKey(found.agent.id, found.operation.idempotency_key),
+          reused: found.reused
         }
       }
     })
@@ -142,7 +145,11 @@ export const layer = Layer.effect(
             { ...act, key: { path: "", value: idempotency_key } },
             "operation.settled",
             found.agent,
-            { body: decision, projectId: project_id }
+            {
+              body: decision,
+              projectId: project_id,
+              reason: settlement.outcome === "not_executed" && settlement.forced ? "operation.forced" : null
+            }
           )
           // The write's own end, told as those that settle by themselves: a card has exactly one `executed`.
           const change = settlement.outcome === "executed" ? settlement.change : undefined

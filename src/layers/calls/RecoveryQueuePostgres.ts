@@ -14,7 +14,9 @@ import { agentJson, standingGrantJson } from "../registry/principalJson.ts"
 import {
   held,
   leaseMillis,
+  raisedResentMoved,
   raisedSentUntil,
+  resentMoved,
   sendUntil,
   sentUntil,
   TriesRow,
@@ -83,6 +85,7 @@ export const layer = Layer.effect(
           ), taken as (
             update idempotency_keys k
             set state = 'in_progress', fence = fence + 1, look_at = null, sent_until = ${sentUntil(sql)},
+                resent_moved = ${resentMoved(sql)},
                 lease_until = now() + ${lease}::integer * interval '1 millisecond'
             from due where k.id = due.id
             returning k.*
@@ -105,7 +108,7 @@ export const layer = Layer.effect(
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
     const read = Effect.fnUntraced(function* (row: typeof DueRow.Type, sendUntil: Lease["sendUntil"]) {
       const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...rest } = row
-      const { age, first_at, resent, restless, reused, workspace_slug, ...operation } = rest
+      const { age, first_at, moved, resent, restless, reused, workspace_slug, ...operation } = rest
       const lease: Lease = {
         operationId: operation.id,
         fence,
@@ -121,7 +124,8 @@ export const layer = Layer.effect(
           after: unreadable,
           looked: false,
           because: "This gateway can't read it.",
-          sentMillisAgo: undefined
+          sentMillisAgo: undefined,
+          resentMoved: false
         })
         return Option.none<Due>()
       }
@@ -136,17 +140,21 @@ export const layer = Layer.effect(
         tokenId: token_id,
         requestId: request_id,
         looks,
-        tries: triesOf({ age, first_at, resent, restless, reused }),
+        tries: triesOf({ age, first_at, moved, resent, restless, reused }),
         workspaceSlug: workspace_slug
       })
     })
 
-    const putBack: RecoveryQueue["Service"]["putBack"] = (lease, { after, because, looked, sentMillisAgo }) =>
+    const putBack: RecoveryQueue["Service"]["putBack"] = (
+      lease,
+      { after, because, looked, resentMoved, sentMillisAgo }
+    ) =>
       Effect.asVoid(
         storage(sql`
           update idempotency_keys
           set state = 'unknown', lease_until = null, reason = ${because},
               sent_until = ${raisedSentUntil(sql, sentMillisAgo)},
+              resent_moved = ${raisedResentMoved(sql, resentMoved)},
               look_at = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
               next_look = now() + ${Math.ceil(Duration.toMillis(after))}::integer * interval '1 millisecond',
               looks = looks + ${looked ? 1 : 0}::integer

@@ -5,7 +5,7 @@ import type { Settings } from "../../Config.ts"
 import type { Lease, Tries } from "../../domain/Operation.ts"
 
 /** What a lease lasts beyond the longest call, so that one that ends in time never loses it. */
-const margin = Duration.seconds(30)
+export const margin = Duration.seconds(30)
 
 /** How long a key is held, in milliseconds, by the database's clock. */
 export const leaseMillis = ({ callDeadline }: Settings["Service"]): number =>
@@ -28,6 +28,14 @@ export const sendUntil = (settings: Settings["Service"]): Effect.Effect<Lease["s
 export const sentUntil = (sql: PgClient): Fragment =>
   sql`case when state = 'in_progress' then greatest(sent_until, lease_until) else coalesce(sent_until, now()) end`
 
+/** The effective `resent_moved` of a row that is taken over: a holder that settled it and died may have sent. */
+export const resentMoved = (sql: PgClient): Fragment =>
+  sql`resent_moved or (state = 'in_progress' and fence > 1)`
+
+/** Only a holder that took the row over sends again. */
+export const raisedResentMoved = (sql: PgClient, moved: boolean): Fragment =>
+  sql`resent_moved or (fence > 1 and ${moved}::boolean)`
+
 /** `Tries` as columns, of a row of `idempotency_keys` named `k` whose `sent_until` is the effective one. */
 export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]): Fragment => sql`
   floor(extract(epoch from k.created_at) * 1000)::float8 as first_at,
@@ -35,22 +43,20 @@ export const triesColumns = (sql: PgClient, { settleAfter }: Settings["Service"]
   coalesce(greatest(0, ceil(extract(epoch from
     k.sent_until + ${Duration.toMillis(settleAfter)}::integer * interval '1 millisecond' - now()) * 1000)), 0)::float8
     as restless,
-  k.reused, k.fence > 2 as resent`
+  k.reused, k.fence > 2 as resent, k.resent_moved as moved`
 
 export const TriesRow = Schema.Struct({
   first_at: Schema.Number,
   age: Schema.Number,
   restless: Schema.Number,
   reused: Schema.Boolean,
-  resent: Schema.Boolean
+  resent: Schema.Boolean,
+  moved: Schema.Boolean
 })
 
-export const triesOf = ({ age, first_at, resent, restless, reused }: typeof TriesRow.Type): Tries => ({
+export const triesOf = ({ first_at, ...tries }: typeof TriesRow.Type): Tries => ({
   firstAt: first_at,
-  age,
-  restless,
-  reused,
-  resent
+  ...tries
 })
 
 /** A holder that sent something so many milliseconds ago raises `sent_until`. */

@@ -48,6 +48,7 @@ const Found = Schema.Struct({
   intent: Schema.Unknown,
   before: Schema.NullOr(ChangedFields),
   workspace_slug: Schema.String,
+  reused: Schema.Boolean,
   client: Schema.NullOr(ClientClaims)
 })
 export type Found = typeof Found.Type
@@ -65,7 +66,7 @@ export const operationWithin = (
   sql`
     select
       ${operationJson(sql, retention)} as operation, k.state, ${agentJson(sql)} as agent, k.token_id,
-      k.fingerprint, k.intent, k.before, k.client,
+      k.fingerprint, k.intent, k.before, k.client, k.reused,
       (select workspace_slug from grants where id = k.grant_id) as workspace_slug
     from idempotency_keys k
     join agents a on a.id = k.agent_id
@@ -110,7 +111,8 @@ export const settleExecuted = (
 
 /**
  * Writes down that it was not made: its key and its title are free, and it costs its grant nothing. The
- * title comes before the count, in the order in which reserving locks them.
+ * title comes before the count, in the order in which reserving locks them. `sent_until` stays: until the
+ * request is assumed dead the key is not reserved again.
  */
 export const settleNotExecuted = (sql: PgClient, retention: Duration.Duration, found: Found, note: string) =>
   Effect.gen(function* () {
@@ -124,7 +126,7 @@ export const settleNotExecuted = (sql: PgClient, retention: Duration.Duration, f
     const rows = yield* asOperations(sql`
       update idempotency_keys k
       set state = 'not_executed', fence = fence + 1, intent = null, before = null, reason = ${note},
-          look_at = null, settled_at = now()
+          look_at = null, settled_at = now(), sent_until = coalesce(sent_until, now())
       where k.id = ${id}::uuid
       returning ${operationJson(sql, retention)} as item`)
     return yield* settled(found)(rows)

@@ -16,6 +16,8 @@ export const ReservedRow = Schema.Struct({
   reserved: Schema.NullOr(OperationId),
   /** True if the key stood for a write before that Tasker was asked for and that was not executed. */
   reused: Schema.Boolean,
+  /** Milliseconds until every request under this key is assumed dead; 0 if that is so already. */
+  restless: Schema.Number,
   /** The database's clock, in milliseconds since the epoch. */
   now: Schema.Number,
   /** Whether the title was free, where it matters. */
@@ -34,8 +36,8 @@ export const askedOf = (intent: Intent, settings: Settings["Service"]): Asked =>
 /**
  * Reserving, as one statement. `caller` is who asks, as the database knows it in this instant;
  * `allowed` is the grant that admits this write, if one does; the key is inserted only for an allowed
- * caller within its rate, only where it is free, and only where the title is; `counted` fails the whole
- * by its constraint where the day's writes are used up.
+ * caller within its rate, only where it is free and no earlier request under it can still arrive (`resting`),
+ * and only where the title is; `counted` fails the whole by its constraint where the day's writes are used up.
  */
 export const reserveStatement = (
   sql: PgClient,
@@ -49,6 +51,8 @@ export const reserveStatement = (
   return sql`
     with ${rated(sql, asked)}, caller as materialized (
       ${callerRow(sql, asked)}
+    ), resting as materialized (
+      ${resting(sql, settings, intent)}
     ), allowed as (
       select t.id as token_id, t.agent_id, g.id as grant_id, g.max_writes_per_day
       from ${from}
@@ -60,6 +64,7 @@ export const reserveStatement = (
         and not ${grantExpired(sql, settings.longestGrant)}
         and ${intent.scope}::text = any (g.scopes)
         and (${scopes} is null or ${intent.scope}::text = any (${scopes}))
+        and (select millis from resting) <= 0
         ${
           asked.counting === undefined
             ? sql``
@@ -96,9 +101,26 @@ export const reserveStatement = (
     )
     select caller.*, (select id from reserved) as reserved,
       coalesce((select reused from reserved), true) as reused,
+      (select millis from resting) as restless,
       floor(extract(epoch from now()) * 1000)::float8 as now, exists (select from titled) as titled
     from caller`
 }
+
+/**
+ * How long requests under the key can still arrive. Of rows in any state: one that is just being settled as not
+ * made stands here as it was, and frees the key before this statement inserts.
+ */
+const resting = (
+  sql: PgClient,
+  { settleAfter }: Settings["Service"],
+  { key, token }: Intent
+): Fragment => sql`
+  select coalesce(greatest(0, ceil(extract(epoch from
+    max(coalesce(k.sent_until, now())) + ${Duration.toMillis(settleAfter)}::integer * interval '1 millisecond' - now()
+  ) * 1000)), 0)::float8 as millis
+  from ${holder(sql, token).from}
+  join idempotency_keys k on k.agent_id = t.agent_id
+  where ${holder(sql, token).is} and k.key = ${key}`
 
 /**
  * Takes the title for this write, where its tool minds repetitions and the key is new: of two at the

@@ -53,6 +53,17 @@ const isUndone = (error: SqlError.SqlError): boolean => {
 }
 
 /**
+ * Turns a statement's defect into its failure. A transaction whose connection is lost dies, since it can't be
+ * rolled back; the database has done that by itself.
+ */
+const failing = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+  Effect.catchDefect(
+    statement,
+    (defect): Effect.Effect<never, SqlError.SqlError> =>
+      SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
+  )
+
+/**
  * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said
  * in the log; anything else (bad SQL, a broken constraint, a row that does not decode) is a defect.
  */
@@ -61,7 +72,7 @@ export const storage = <A, E, R>(
   /** What a caller is told of a statement that may have been carried out all the same. */
   unheard: () => GatewayUnavailable = gatewayUnavailable
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable, R> =>
-  statement.pipe(
+  failing(statement).pipe(
     Effect.timeoutOrElse({
       duration: patience,
       orElse: () =>
@@ -84,11 +95,13 @@ export const storage = <A, E, R>(
   )
 
 /**
- * Runs a statement once more where its connection broke: the first one after a backend died can fail
+ * Runs a statement or transaction once more where its connection broke: the first one after a backend died can fail
  * so. Only for statements that may be carried out twice, since the first may have been committed.
  */
-export const repeatable = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(statement, {
+export const repeatable = <A, E, R>(
+  statement: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError.SqlError, R> =>
+  Effect.retry(failing(statement), {
     times: 1,
     while: (error) => SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"
   })

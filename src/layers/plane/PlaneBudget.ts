@@ -1,5 +1,5 @@
 import { Cause, Clock, Deferred, Effect, Exit, Latch, type Scope } from "effect"
-import { storage } from "../database/storage.ts"
+import { repeatable, storage } from "../database/storage.ts"
 import type { NotAsked } from "../tasker/TaskerGate.ts"
 import type { Counter } from "./planeCounter.ts"
 import { type Asking, inOrder, type Waiter } from "./planeLine.ts"
@@ -136,7 +136,8 @@ export const make = Effect.fnUntraced(function* (
     const order = inOrder(line, served, turns)
     const [first] = order
     if (first === undefined) return yield* arrival.await
-    const attempted = yield* Effect.exit(storage(attempt(order.map(({ asking }) => asking))))
+    // A count that was carried out twice is too high for a minute.
+    const attempted = yield* Effect.exit(storage(repeatable(attempt(order.map(({ asking }) => asking)))))
     if (Exit.isFailure(attempted)) {
       if (Cause.hasDies(attempted.cause)) yield* Effect.logError("Failed to count requests", attempted.cause)
       return yield* refuse(first, "uncounted", uncountedMillis)

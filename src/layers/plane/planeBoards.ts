@@ -39,17 +39,15 @@ export interface Boards {
   readonly missing: (who: OnBehalf, projectId: ProjectId) => Effect.Effect<number>
 }
 
-/**
- * Greatest age of what is read: `recent` is good for names and ids, `now` for a name that was not found, `new`
- * for a project that was not found, which costs one request.
- */
-export type Age = "recent" | "now" | "new"
+/** Greatest age of what is read: `recent` is good for names and ids, `now` for a name that was not found. */
+export type Age = "recent" | "now"
 
 const ages: Readonly<Record<Age, Duration.Duration>> = {
   recent: Duration.minutes(5),
-  now: Duration.seconds(30),
-  new: Duration.seconds(5)
+  now: Duration.seconds(30)
 }
+/** A workspace's projects are read again for one that is not among them, at most once in this time. */
+const againAfter = Duration.seconds(5)
 
 const kept = 1000
 /** A list of more pages is cut: no project has so many labels, and no workspace so many projects. */
@@ -99,13 +97,18 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
           if (isOld) yield* Cache.invalidateWhen(cache, key, (value) => value === seen)
           return (yield* Cache.get(cache, key)).value
         }),
-        has: (key: PartKey<P>) => Effect.map(Cache.getSuccess(cache, key), Option.isSome)
+        has: (key: PartKey<P>) => Effect.map(Cache.getSuccess(cache, key), Option.isSome),
+        refresh: (key: PartKey<P>) => Effect.map(Cache.refresh(cache, key), ({ value }) => value)
       })
     )
 
   const projects = yield* part(({ about, who }: PartKey<undefined>) =>
     all((cursor) => Calls.projects(who, cursor, about))
   )
+  const projectsAgain = yield* Cache.makeWith(projects.refresh, {
+    capacity: kept,
+    timeToLive: (exit) => (Exit.isSuccess(exit) ? againAfter : Duration.zero)
+  })
   const people = yield* part(({ about, who }: PartKey<undefined>) => ask(Calls.workspaceMembers(who, about)))
   const members = yield* part(({ projectId, who }: PartKey<ProjectId>) =>
     ask(Calls.projectMembers(who, projectId))
@@ -120,14 +123,17 @@ export const make = Effect.fnUntraced(function* (exchange: Exchange): Effect.fn.
   const ofWorkspace = (who: OnBehalf, about: ProjectId | undefined) => new PartKey(who, undefined, about)
   const keyOf = (who: OnBehalf, projectId: ProjectId) => new PartKey(who, projectId, projectId)
 
-  /** Looks in what is cached, and once more in what Plane says now before it fails. */
+  /** Looks in what is cached, and in what Plane says now before it fails: the project may be new. */
   const findProject = Effect.fnUntraced(function* (
     who: OnBehalf,
     isIt: (project: Project) => boolean,
     about: ProjectId | undefined
   ): Effect.fn.Return<Project, TaskerFailure> {
-    for (const age of ["recent", "new"] as const) {
-      const found = (yield* projects.read(ofWorkspace(who, about), age))
+    const key = ofWorkspace(who, about)
+    const isCached = yield* projects.has(key)
+    const looks = [projects.read(key, "recent"), ...(isCached ? [Cache.get(projectsAgain, key)] : [])]
+    for (const look of looks) {
+      const found = (yield* look)
         // A public project is listed for everybody in the workspace, but only its members may enter it.
         .filter(({ is_member }) => is_member)
         .map(({ id, identifier, name }) => ({ id, identifier, name, workspace_slug: who.workspaceSlug }))

@@ -158,9 +158,11 @@ const failing: Look<never> = {
     "Tasker fails to look up what stands under the key of this write, though it answers other calls: more than one thing may stand there."
 }
 
-const hidden = inconclusive(
-  "Tasker does not show the card any more, so its comments can't be seen: it may have been archived or deleted."
-)
+const hidden: Look<never> = {
+  _tag: "Hidden",
+  because:
+    "Tasker does not show the card any more, so its comments can't be seen: it may have been archived or deleted."
+}
 
 const idsOf = (marks: ReadonlyArray<{ readonly id: string }>): ReadonlyArray<string> =>
   marks.map(({ id }) => id)

@@ -32,12 +32,18 @@ export const makeActing = (sql: PgClient, audit: AuditLog["Service"]) => {
     act: Act,
     action: string,
     agent: Agent,
-    about: { readonly body?: unknown; readonly projectId?: ProjectId; readonly token?: TokenInfo } = {}
+    about: {
+      readonly body?: unknown
+      readonly projectId?: ProjectId
+      readonly token?: TokenInfo
+      readonly reason?: string | null
+    } = {}
   ): Effect.Effect<void, GatewayUnavailable> =>
     audit.record(
       actEntry(act, agent, {
         action,
         outcome: "executed",
+        reason: about.reason ?? null,
         token: about.token,
         project_id: about.projectId ?? null,
         arguments_sha256: about.body === undefined ? null : digestOf(about.body).toString("hex")

@@ -1,7 +1,8 @@
 import { Cache, Duration, Effect, Equal, Exit, Hash, Layer, Option, Redacted } from "effect"
 import { Settings, variables } from "../../Config.ts"
 import type { ProjectId } from "../../domain/Ids.ts"
-import type { CommentQuery } from "../../domain/Tasker.ts"
+import type { CommentQuery, TaskerIssue } from "../../domain/Tasker.ts"
+import type { IssueChange } from "../../domain/Write.ts"
 import type { WriteFailed } from "../../domain/WriteFailed.ts"
 import {
   type Existing,
@@ -10,6 +11,7 @@ import {
   TaskerAdapter,
   type TaskerError
 } from "../../services/TaskerAdapter.ts"
+import * as NewestVersions from "./newestVersions.ts"
 import * as TaskerGate from "./TaskerGate.ts"
 import * as TaskerSend from "./TaskerSend.ts"
 import { apiPath } from "./taskerApi.ts"
@@ -90,9 +92,13 @@ const adapter = (
       )
     }
     const lists = yield* Lists.make(ask, capabilities)
+    const versions = NewestVersions.make(capabilities)
     /** A change under the `updated_at` that the card had when it was planned. */
-    const change = <A>(call: Calls.Call<A>): Effect.Effect<A, WriteFailed> =>
-      exchange(call).pipe(
+    const change = (
+      asked: IssueChange,
+      call: Calls.Call<TaskerIssue>
+    ): Effect.Effect<TaskerIssue, WriteFailed> =>
+      versions.judge(asked, exchange(call)).pipe(
         Effect.tapError(({ failure }) =>
           failure.reason === "conflict" ? capabilities.note("version_checks", "yes") : Effect.void
         ),
@@ -134,16 +140,19 @@ const adapter = (
           Cache.set(contexts, new ContextKey(who, projectId), context)
         ),
       recentContext: (who, projectId) => Cache.get(contexts, new ContextKey(who, projectId)),
-      issue: lists.issue,
+      issue: (who, reference) =>
+        Effect.tap(lists.issue(who, reference), (card) =>
+          card === undefined ? Effect.void : versions.show(card)
+        ),
       listIssues: lists.listIssues,
       listComments,
       ...Looks.make(ask, lookUp, capabilities),
       createIssue: (ticket, asked) => make(Calls.createIssue(ticket, asked)),
       completeIssue: (_ticket, _asked, card) => Effect.succeed(card),
-      updateIssue: (ticket, asked) => change(Calls.updateIssue(ticket, asked)),
-      moveIssue: (ticket, asked) => change(Calls.moveIssue(ticket, asked)),
-      setLabels: (ticket, asked) => change(Calls.setLabels(ticket, asked)),
-      setAssignees: (ticket, asked) => change(Calls.setAssignees(ticket, asked)),
+      updateIssue: (ticket, asked) => change(asked, Calls.updateIssue(ticket, asked)),
+      moveIssue: (ticket, asked) => change(asked, Calls.moveIssue(ticket, asked)),
+      setLabels: (ticket, asked) => change(asked, Calls.setLabels(ticket, asked)),
+      setAssignees: (ticket, asked) => change(asked, Calls.setAssignees(ticket, asked)),
       addComment: (ticket, asked) => make(Calls.addComment(ticket, asked)),
       capabilities: capabilities.all,
       ...state

@@ -4,8 +4,8 @@ import { Uuid } from "../../domain/Ids.ts"
 
 /**
  * The closed table of what counts as Tasker's error document: status and form. A write that is answered with
- * an error status and any other body may have been executed, since a proxy can have answered in Tasker's
- * place. `docs/TASKER_API.md` is generated from this table.
+ * an error status and any other body may have been executed, or may still be, since a proxy can have answered in
+ * Tasker's place. `docs/TASKER_API.md` is generated from this table.
  */
 
 export type Meaning =
@@ -18,6 +18,8 @@ export type Meaning =
   | "conflict"
   | "exists"
   | "rate_limited"
+  /** Says neither that it was executed nor that it was not. */
+  | "unclear"
 
 /** The form of a body. Further fields are ignored, except in `Fields`. */
 export type Form =
@@ -92,6 +94,15 @@ export const errorTable: ReadonlyArray<Row> = [
       labels: { "0": ['Invalid pk "00000000-0000-4000-8000-000000000000" - object does not exist.'] },
       non_field_errors: ["Start date cannot exceed target date"]
     }
+  },
+  {
+    // Plane answers so for a card that is not there any more, and also for a comment that it stored.
+    statuses: [400],
+    calls: "make",
+    form: code("The payload is not valid"),
+    means: "unclear",
+    from: "plane",
+    example: { error: "The payload is not valid" }
   },
   {
     statuses: [403],

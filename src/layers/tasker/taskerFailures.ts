@@ -237,7 +237,11 @@ const ofRead = (status: number, speaks: boolean): Exclude<Meaning, "exists"> | u
   }
 }
 
-const ofMeaning = (call: Outgoing, means: Exclude<Meaning, "exists">, answered: Answered): Refused => {
+const ofMeaning = (
+  call: Outgoing,
+  means: Exclude<Meaning, "exists">,
+  answered: Answered
+): Refused | Ambiguous => {
   const { credential, nowMillis, reply, spoken } = answered
   switch (means) {
     case "rejected":
@@ -284,6 +288,17 @@ const ofMeaning = (call: Outgoing, means: Exclude<Meaning, "exists">, answered: 
         what: "it conflicts with the current state in Tasker",
         next: "Read the card again and decide anew on what it says.",
         spoken
+      })
+    case "unclear":
+      return new Ambiguous({
+        failure: doubtful(call, {
+          reason: "unavailable",
+          what: "Tasker does not say if it executed it.",
+          retryable: true,
+          afterRead: "Repeat the same call."
+        }),
+        sentAt: reply.sentAt,
+        isOver: true
       })
     case "rate_limited": {
       const seconds = retryAfterSeconds(reply, nowMillis) ?? defaultRetrySeconds

@@ -15,6 +15,7 @@ import {
   tell
 } from "./Story.ts"
 import { expectedSince, isTouched } from "./Touches.ts"
+import { undone } from "./Undone.ts"
 
 /**
  * Holds what clients were told, what the gateway's database says and what Tasker has against each other. It
@@ -68,6 +69,7 @@ export type CountName =
   | "doubled, told"
   | "changes carried out again with the same values"
   | "conflicts after another hand"
+  | "undone by a whole-row write of another hand"
 
 export interface Facts {
   readonly events: ReadonlyArray<Event>
@@ -92,6 +94,7 @@ export const check = (facts: Facts): Verdict => {
     findings.push({ rule, what, ops: ops.map(({ op }) => op) })
   const seen = index(records, story)
   const tally: Tally = { told: 0, repeated: 0, conflicts: 0 }
+  const gone = undone({ ...facts, story })
 
   for (const told of story.operations.values()) {
     ofOperation(told, seen, find)
@@ -121,6 +124,9 @@ export const check = (facts: Facts): Verdict => {
     )
   }
   ofTasker(facts, story, find)
+  for (const { byAnother, told } of gone) {
+    if (!byAnother) find("lost", `${told.tool} ${told.op} does not stand on its card`, [told])
+  }
   const explained = new Map<string, number>()
   for (const row of records.keys) {
     if (!isOpen(row)) continue
@@ -145,7 +151,8 @@ export const check = (facts: Facts): Verdict => {
       "sent again": told.filter(({ effect }) => (story.sends.get(effect)?.length ?? 0) > 1).length,
       "doubled, told": tally.told,
       "changes carried out again with the same values": tally.repeated,
-      "conflicts after another hand": tally.conflicts
+      "conflicts after another hand": tally.conflicts,
+      "undone by a whole-row write of another hand": gone.filter(({ byAnother }) => byAnother).length
     },
     findings,
     explained

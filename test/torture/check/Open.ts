@@ -43,10 +43,10 @@ export const explain = (row: KeyRow, known: Known): string | undefined => {
 const named = ({ calls, tool }: Told, { lastForeign }: Story): boolean =>
   (tool === "tasker_create_issue" || tool === "tasker_add_comment") &&
   lastForeign !== null &&
-  lastForeign + lastsLong > (calls[0]?.t ?? 0)
+  lastForeign + untilTold > (calls[0]?.t ?? 0)
 
-/** As long as any fault of Tasker's does, in milliseconds. */
-const lastsLong = 5000
+/** Milliseconds for which Tasker may go on with it until it is told to stop. */
+const untilTold = 2500
 
 /** Whether its agent lost the right to it, be it for a moment, at any time after it was asked for. */
 const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {

@@ -1,15 +1,19 @@
-import type { Counterpart, Written } from "../counterparts/Counterpart.ts"
 import { patientRows } from "../Postgres.ts"
 
-/** What the gateway's database and Tasker's say once the run is over, read with the checker's own SQL. */
-export interface Records {
+/** What the gateway's database and Tasker say once the run is over. */
+export interface Records extends TaskerRecords {
   readonly keys: ReadonlyArray<KeyRow>
   /** In the order of the trail. */
   readonly events: ReadonlyArray<EventRow>
+}
+
+export interface TaskerRecords {
   readonly writes: ReadonlyArray<TaskerWrite>
   /** By their marks: how many cards and comments stand in Tasker. */
   readonly cards: ReadonlyMap<string, number>
   readonly comments: ReadonlyMap<string, number>
+  /** By card: the effects of changes that its fields show. Undefined if only the log of writes is judged. */
+  readonly standing?: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 export interface KeyRow {
@@ -22,6 +26,8 @@ export interface KeyRow {
   readonly issue_id: string | null
   /** True if the gateway found that the write is in Tasker more than once. */
   readonly doubled: boolean
+  /** True if the gateway still has something to do under it: to settle it, or to look for a double. */
+  readonly pending: boolean
 }
 
 export interface EventRow {
@@ -48,42 +54,21 @@ export interface TaskerWrite {
   readonly effect: string
 }
 
-type LoggedWrite = Omit<TaskerWrite, "effect"> & Pick<Written, "body">
-
 const keysStatement = `
-  select agent_id, key, tool, state, reason, fence, issue_id, doubled from idempotency_keys order by created_at`
+  select agent_id, key, tool, state, reason, fence, issue_id, doubled,
+    state in ('in_progress', 'unknown') or check_at is not null as pending
+  from idempotency_keys order by created_at`
 
 const eventsStatement = `
   select agent_id, idempotency_key, action, outcome, reason, request_id, via
   from audit_events where idempotency_key is not null order by position`
 
+/** Reads the keys first: what is no longer pending there is complete in what is read after it. */
 export const readRecords = async (
   gatewayUrl: string,
-  taskerUrl: string,
-  { effectsOf, statements }: Pick<Counterpart, "effectsOf" | "statements">
+  tasker: () => Promise<TaskerRecords>
 ): Promise<Records> => {
-  const [keys, events, writes, cards, comments] = await Promise.all([
-    patientRows<KeyRow>(gatewayUrl, keysStatement),
-    patientRows<EventRow>(gatewayUrl, eventsStatement),
-    patientRows<LoggedWrite>(taskerUrl, statements.writes),
-    patientRows<Marked>(taskerUrl, statements.cards),
-    patientRows<Marked>(taskerUrl, statements.comments)
-  ])
-  return {
-    keys,
-    events,
-    writes: writes.flatMap(({ body, ...write }) =>
-      effectsOf({ ...write, body }).map((effect) => ({ ...write, effect }))
-    ),
-    cards: timesByMark(cards),
-    comments: timesByMark(comments)
-  }
+  const keys = await patientRows<KeyRow>(gatewayUrl, keysStatement)
+  const [events, written] = await Promise.all([patientRows<EventRow>(gatewayUrl, eventsStatement), tasker()])
+  return { keys, events, ...written }
 }
-
-interface Marked {
-  readonly mark: string | null
-  readonly times: number
-}
-
-const timesByMark = (marked: ReadonlyArray<Marked>) =>
-  new Map(marked.flatMap(({ mark, times }) => (mark === null ? [] : [[mark, times] as const])))

@@ -1,4 +1,4 @@
-import type { TaskerKind } from "../counterparts/Counterpart.ts"
+import type { Counterpart } from "../counterparts/Counterpart.ts"
 import type { Event } from "../History.ts"
 import { kindsBefore } from "../Plan.ts"
 import { type Rule, rules, type Verdict } from "./Checker.ts"
@@ -12,12 +12,12 @@ export interface Told {
   /** What the trail's own verifier said; undefined where this gateway seals no trail. */
   readonly chain: { readonly verified: boolean; readonly said: string } | undefined
   readonly healedInSeconds: number
-  readonly tasker: TaskerKind
+  readonly counterpart: Pick<Counterpart, "kind" | "leftOut">
 }
 
 const mostHistories = 3
 
-export const report = ({ chain, events, healedInSeconds, records, tasker, verdict }: Told): string => {
+export const report = ({ chain, counterpart, events, healedInSeconds, records, verdict }: Told): string => {
   const struck = strikesIn(events)
   const count = (rule: Rule) => verdict.findings.filter((finding) => finding.rule === rule).length
   const total = (prefix: string) =>
@@ -35,10 +35,11 @@ export const report = ({ chain, events, healedInSeconds, records, tasker, verdic
     ...[...struck].toSorted(([one], [other]) => one.localeCompare(other)),
     [
       "kinds that never fired",
-      kindsBefore(tasker)
+      kindsBefore(counterpart.kind)
         .filter((kind) => !struck.has(kind))
         .join(", ") || "none"
-    ]
+    ],
+    ...counterpart.leftOut.map((what) => ["not made before this Tasker", what] as const)
   ]
   const width = Math.max(...lines.map(([name]) => name.length))
   return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n")

@@ -10,7 +10,7 @@ export interface Story {
   readonly sends: ReadonlyMap<string, ReadonlyArray<Sent>>
   /** Edits of cards by people. */
   readonly people: ReadonlyArray<{ readonly t: number; readonly issue: string }>
-  /** When Tasker was last made to name something else in a 409; null: never. */
+  /** Until when Tasker was last to name something else in a 409; null: never. */
   readonly lastForeign: number | null
 }
 
@@ -49,7 +49,9 @@ export const tell = (events: ReadonlyArray<Event>): Story => {
   for (const event of events) {
     switch (event.ev) {
       case "strike":
-        if (event.kind === "tasker.answers.foreign" && event.done) lastForeign = event.t
+        if (event.kind === "tasker.answers.foreign" && event.done && "lasts" in event.strike) {
+          lastForeign = event.t + event.strike.lasts
+        }
         break
       case "sent": {
         const { effects, send, t } = event

@@ -1,9 +1,11 @@
+import type { TaskerRecords } from "../check/Records.ts"
 import type { Options } from "../Options.ts"
 import type { Heard } from "../Wire.ts"
 import { nodedc } from "./nodedc.ts"
 import { plane } from "./plane.ts"
+import { namedPlane, realPlane } from "./realPlane.ts"
 
-export const taskerKinds = ["nodedc", "plane"] as const
+export const taskerKinds = ["nodedc", "plane", "real-plane"] as const
 export type TaskerKind = (typeof taskerKinds)[number]
 
 /** A project, with more states, labels and members than one card can use up. */
@@ -43,15 +45,28 @@ export interface Written {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** The reference that stands for Tasker in a run: how it is started, misled and read. */
+/** What a run gives to the program that stands for Tasker. */
+export interface Place {
+  readonly port: number
+  /** A database of its own. */
+  readonly databaseUrl: string
+  /** The folder of the run. */
+  readonly folder: string
+}
+
+/** What stands for Tasker in a run, a reference or a proxy before a real Plane: how it is started, misled and read. */
 export interface Counterpart {
   readonly kind: TaskerKind
   readonly name: string
   /** Its program and where it listens. */
   readonly script: string
-  readonly environment: (port: number, databaseUrl: string) => Readonly<Record<string, string>>
+  readonly environment: (place: Place) => Readonly<Record<string, string>>
+  /** Faults that other counterparts have and this one can't make, in words. */
+  readonly leftOut: ReadonlyArray<string>
   /** Of a gateway that reaches it by a URL. */
   readonly gateway: (url: string) => Readonly<Record<string, string>>
+  /** Workers of one agent: as many as it can serve in time. */
+  readonly workersEach: number
   /** Days that a grant lasts, if it has to end. */
   readonly grantDays: number | undefined
   /** True if it may carry out a change twice: it knows no `Idempotency-Key` and checks no version. */
@@ -70,23 +85,44 @@ export interface Counterpart {
   /** The write that a request asks for; undefined if it asks for none. */
   readonly writeOf: (request: Heard) => Written | undefined
   readonly effectsOf: (write: Written) => ReadonlyArray<string>
-  /** SQL on its database: `writes`, `cards` and `comments`, of the columns that `Records.ts` reads. */
-  readonly statements: Readonly<Record<"writes" | "cards" | "comments", string>>
+  /** Reads what it carried out and has. With `only`, as far as these cards are concerned; more does no harm. */
+  readonly records: (place: Place, only?: ReadonlySet<string>) => Promise<TaskerRecords>
 }
 
 /** What the run says to it beside the gateway. */
 export interface Api {
+  /** In whose name the agents act. */
+  readonly owner: () => Promise<Owner>
   readonly project: (at: number) => Promise<Project>
   /** Makes everything wrong that is given, and nothing else. */
   readonly misbehave: (misbehaviour: Misbehaviour) => Promise<void>
   /** Changes a card as a person does on the board. */
   readonly edit: (issue: string, priority: string) => Promise<void>
+  /** Deletes what the run made in a Tasker that outlives it. Returns words for what is left, if anything is. */
+  readonly discard: () => Promise<string | undefined>
 }
 
-export const counterpartOf = (options: Pick<Options, "tasker" | "profile" | "planeLimit">): Counterpart =>
-  options.tasker === "plane" ? plane(options.planeLimit) : nodedc(options.profile)
+export interface Owner {
+  readonly id: string
+  readonly email: string
+}
 
-export const owner = { id: "owner-1", email: "owner@example.test" }
+export const counterpartOf = ({
+  planeLimit,
+  profile,
+  tasker
+}: Pick<Options, "tasker" | "profile" | "planeLimit">): Counterpart => {
+  switch (tasker) {
+    case "nodedc":
+      return nodedc(profile)
+    case "plane":
+      return plane(planeLimit)
+    case "real-plane":
+      return realPlane(namedPlane(process.env))
+  }
+}
+
+export const owner: Owner = { id: "owner-1", email: "owner@example.test" }
 
 export const numbered = (count: number, name: string) =>
   Array.from({ length: count }, (_, at) => `${name} ${at + 1}`)

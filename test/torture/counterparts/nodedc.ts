@@ -8,6 +8,7 @@ import {
   sender,
   type Written
 } from "./Counterpart.ts"
+import { recordsIn } from "./database.ts"
 
 /** The reference Tasker, which has the internal API. */
 
@@ -20,6 +21,7 @@ const seeder = "00000000-0000-4000-8000-000000000001"
 const api = (url: string): Api => {
   const send = sender(url)
   return {
+    owner: async () => owner,
     project: async (at) => {
       const seeded = await send("POST", "/control/projects", {
         workspace_slug: "torture",
@@ -85,7 +87,8 @@ const api = (url: string): Api => {
       await Promise.all(faults.map((fault) => send("POST", "/control/faults", fault)))
       if (Object.keys(switches).length > 0) await send("PUT", "/control/switches", switches)
     },
-    edit: (issue, priority) => send("PATCH", `/control/issues/${issue}`, { priority })
+    edit: (issue, priority) => send("PATCH", `/control/issues/${issue}`, { priority }),
+    discard: async () => undefined
   }
 }
 
@@ -118,6 +121,8 @@ const effectOf = ({ body, issue_id, op }: Written): string => {
   }
 }
 
+const effectsOf = (write: Written): ReadonlyArray<string> => [effectOf(write)]
+
 /** A text that begins with these words, before whatever elements the mark stands in. */
 export const markAfter = (words: string) => `${words}(<[^>]*>|\\s)*tm[0-9a-z]{6}`
 
@@ -125,13 +130,15 @@ export const nodedc = (profile: string): Counterpart => ({
   kind: "nodedc",
   name: `nodedc, ${profile}`,
   script: "test/tasker/main.ts",
-  environment: (port, databaseUrl) => ({
+  environment: ({ databaseUrl, port }) => ({
     TASKER_PORT: String(port),
     TASKER_DATABASE_URL: databaseUrl,
     TASKER_ACCESS_TOKEN: accessToken,
     TASKER_PROFILE: profile
   }),
+  leftOut: [],
   gateway: (url) => ({ NODEDC_TASKER_INTERNAL_URL: url, NODEDC_INTERNAL_ACCESS_TOKEN: accessToken }),
+  workersEach: 3,
   grantDays: undefined,
   repeatsChanges: profile !== "strict",
   writeOps: ["create", "update", "move", "labels", "assignees", "comment"],
@@ -148,8 +155,8 @@ export const nodedc = (profile: string): Counterpart => ({
     }
     return undefined
   },
-  effectsOf: (write) => [effectOf(write)],
-  statements: {
+  effectsOf,
+  records: recordsIn(effectsOf, {
     writes: `
       select n, agent_id::text, op, issue_id::text, comment_id::text, body,
         (extract(epoch from at) * 1000)::float8 as at
@@ -160,5 +167,5 @@ export const nodedc = (profile: string): Counterpart => ({
     comments: `
       select substring(comment_html from 'tm[0-9a-z]{6}') as mark, count(*)::integer as times
       from tasker.comments where comment_html ~ 'tm[0-9a-z]{6}' group by 1`
-  }
+  })
 })

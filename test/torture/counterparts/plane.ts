@@ -1,5 +1,6 @@
 import * as Effects from "../Effects.ts"
 import { brokerDelay } from "../HoldUps.ts"
+import type { Heard } from "../Wire.ts"
 import {
   type Api,
   type Counterpart,
@@ -9,6 +10,7 @@ import {
   sender,
   type Written
 } from "./Counterpart.ts"
+import { recordsIn } from "./database.ts"
 import { markAfter } from "./nodedc.ts"
 
 /** The reference Plane, which has REST v1. */
@@ -24,6 +26,7 @@ const memberMail = /^member\d+@/
 const api = (url: string): Api => {
   const send = sender(url)
   return {
+    owner: async () => owner,
     project: async (at) => {
       const seeded = await send("POST", "/control/projects", {
         workspace_slug: workspace,
@@ -71,7 +74,8 @@ const api = (url: string): Api => {
       await Promise.all(faults.map((fault) => send("POST", "/control/faults", fault)))
       if (Object.keys(switches).length > 0) await send("PUT", "/control/switches", switches)
     },
-    edit: (issue, priority) => send("PATCH", `/control/issues/${issue}`, { priority })
+    edit: (issue, priority) => send("PATCH", `/control/issues/${issue}`, { priority }),
+    discard: async () => undefined
   }
 }
 
@@ -81,8 +85,18 @@ const paths: ReadonlyArray<readonly [RegExp, string]> = [
   [/^POST \/(?:issues|work-items)\/([^/]+)\/comments\/$/, "comment"]
 ]
 
+/** The write that a request of REST v1 asks for; undefined if it asks for none. */
+export const writeOf = ({ body, method, path }: Heard): Written | undefined => {
+  const [, call = ""] = /\/projects\/[^/]+(\/[^?]*)/.exec(path) ?? []
+  for (const [pattern, op] of paths) {
+    const found = pattern.exec(`${method} ${call}`)
+    if (found !== null) return { op, issue_id: found[1] ?? "", body }
+  }
+  return undefined
+}
+
 /** A change is one PATCH, of whatever it holds. */
-const effectsOf = ({ body, issue_id, op }: Written): ReadonlyArray<string> => {
+export const effectsOf = ({ body, issue_id, op }: Written): ReadonlyArray<string> => {
   const mark = (name: string) => Effects.markIn(String(body[name] ?? "")) ?? "?"
   const ids = (name: string) => body[name] as ReadonlyArray<string>
   switch (op) {
@@ -107,18 +121,20 @@ export const plane = (limit: number): Counterpart => ({
   kind: "plane",
   name: `plane, ${limit === 0 ? "no limit" : `${limit} requests a minute`}`,
   script: "test/plane/main.ts",
-  environment: (port, databaseUrl) => ({
+  environment: ({ databaseUrl, port }) => ({
     PLANE_PORT: String(port),
     PLANE_DATABASE_URL: databaseUrl,
     PLANE_API_KEY: apiKey,
     PLANE_RATE_LIMIT: String(limit)
   }),
+  leftOut: [],
   gateway: (url) => ({
     TASKER_KIND: "plane",
     PLANE_BASE_URL: url,
     PLANE_API_KEYS: apiKey,
     PLANE_REQUESTS_PER_MINUTE: String(limit === 0 ? anyNumber : limit)
   }),
+  workersEach: 3,
   grantDays: 7,
   repeatsChanges: true,
   writeOps: ["create", "update", "comment"],
@@ -128,16 +144,9 @@ export const plane = (limit: number): Counterpart => ({
   // It looks for the external id, and inserts so much later: beside it the resend finds nothing either.
   straggler: { switches: { gap_ms: 3000 }, early: 1500 },
   api,
-  writeOf: ({ body, method, path }) => {
-    const [, call = ""] = /\/projects\/[^/]+(\/[^?]*)/.exec(path) ?? []
-    for (const [pattern, op] of paths) {
-      const found = pattern.exec(`${method} ${call}`)
-      if (found !== null) return { op, issue_id: found[1] ?? "", body }
-    }
-    return undefined
-  },
+  writeOf,
   effectsOf,
-  statements: {
+  records: recordsIn(effectsOf, {
     writes: `
       select n, null::text as agent_id, op, issue_id::text, comment_id::text, body,
         (extract(epoch from at) * 1000)::float8 as at
@@ -149,5 +158,5 @@ export const plane = (limit: number): Counterpart => ({
     comments: `
       select substring(comment_html from 'tm[0-9a-z]{6}') as mark, count(*)::integer as times
       from plane.comments where comment_html ~ 'tm[0-9a-z]{6}' group by 1`
-  }
+  })
 })

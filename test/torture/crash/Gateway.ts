@@ -22,19 +22,22 @@ export interface Gateway {
   readonly kill: Effect.Effect<void>
 }
 
-/** What recovery, which runs in every gateway, takes writes over by. */
-const takesWhatIsDue = /for update skip locked[^;]*update idempotency_keys/i
+/** What recovery, which runs in every gateway, takes writes over by. Each held statement keeps a connection. */
+const takesWhatIsDue =
+  /for update skip locked[^;]*update idempotency_keys k\s+set (state = 'in_progress'|check_at)/i
 
 const listening = /Listening on (http:\/\/[\w.:[\]]+)/
 
-const run = (place: Place, variables: Readonly<Record<string, string>>) =>
+type Recovery = keyof typeof settleAfterMillis
+
+const run = (place: Place, recovery: Recovery, variables: Readonly<Record<string, string>>) =>
   launch(script("src/main.ts"), {
     env: {
       ...place.variables,
       NODE_ENV: "test",
       LOG_LEVEL: "info",
       PORT: "0",
-      TASKER_SETTLE_AFTER_MS: String(settleAfterMillis),
+      TASKER_SETTLE_AFTER_MS: String(settleAfterMillis[recovery]),
       ...variables
     }
   })
@@ -42,17 +45,14 @@ const run = (place: Place, variables: Readonly<Record<string, string>>) =>
 /** A gateway that starts and is told to stop: only one that ends by itself leaves a compile cache for the next. */
 export const warmUp = (place: Place): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const program = yield* run(place, { DATABASE_URL: place.databaseUrl })
+    const program = yield* run(place, "runs", { DATABASE_URL: place.databaseUrl })
     yield* program.until(listening, 60)
     yield* program.signal("SIGTERM")
     yield* program.ended
   })
 
 /** Starts one at a place, until the scope closes. */
-export const startGateway = (
-  place: Place,
-  recovery: "runs" | "is held back"
-): Effect.Effect<Gateway, never, Scope.Scope> =>
+export const startGateway = (place: Place, recovery: Recovery): Effect.Effect<Gateway, never, Scope.Scope> =>
   Effect.gen(function* () {
     const watch = makeWatch()
     let url = ""
@@ -72,7 +72,7 @@ export const startGateway = (
       (trace) => trace.call
     )
     const internalToken = randomBytes(24).toString("base64url")
-    const program = yield* run(place, {
+    const program = yield* run(place, recovery, {
       DATABASE_URL: database.url,
       NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
       ...place.tasker.gateway(tasker.url)

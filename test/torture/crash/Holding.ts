@@ -39,6 +39,15 @@ export const look = (place: Place, scene: Scene): Effect.Effect<Holding> =>
     } satisfies Holding as Holding
   }).pipe(Effect.orDie)
 
+/** Returns how many of these calls have a key that has still to be settled. */
+export const undecided = ({ sql }: Place, scenes: ReadonlyArray<Scene>): Effect.Effect<number> =>
+  sql<{ count: number }>`
+    select count(*)::int as count from idempotency_keys
+    where state in ('in_progress', 'unknown') and key in ${sql.in(scenes.map(({ key }) => key))}`.pipe(
+    Effect.map(([row]) => row?.count ?? 0),
+    Effect.orDie
+  )
+
 /** What the database keeps the call under, if it has come that far. */
 export const operationIdOf = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<string | undefined> =>
   sql<{ id: string }>`
@@ -57,8 +66,8 @@ export const runOut = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<v
 export const settleAfter = ({ sql }: Place, { agentId, key }: Scene): Effect.Effect<void> =>
   sql`
     update idempotency_keys
-    set lease_until = lease_until - ${settleAfterMillis}::integer * interval '1 millisecond',
-        sent_until = sent_until - ${settleAfterMillis}::integer * interval '1 millisecond'
+    set lease_until = lease_until - ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond',
+        sent_until = sent_until - ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond'
     where agent_id = ${agentId} and key = ${key} and state in ('in_progress', 'unknown')`.pipe(
     Effect.asVoid,
     Effect.orDie
@@ -69,7 +78,7 @@ export const mayLinger = ({ sql }: Place, { agentId, key }: Scene): Effect.Effec
   sql`
     select from idempotency_keys
     where agent_id = ${agentId} and key = ${key}
-      and greatest(sent_until, lease_until) + ${settleAfterMillis}::integer * interval '1 millisecond' > now()`.pipe(
+      and greatest(sent_until, lease_until) + ${settleAfterMillis["is held back"]}::integer * interval '1 millisecond' > now()`.pipe(
     Effect.map((rows) => rows.length > 0),
     Effect.orDie
   )

@@ -6,7 +6,7 @@ import type { Exchange, Moment, Trace, Watch } from "./Watch.ts"
 /**
  * A way to an HTTP server that takes each request whole, then passes it on, and the same with its reply,
  * so that a call can be stopped at each moment of the exchange. A request is of a call if it carries the
- * call's request id, or no request id and the call's project in its path; all others pass.
+ * call's request id, or no request id and the call's workspace in its path; all others pass.
  */
 export interface HttpTap {
   readonly url: string

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import type { WriteRow } from "../../support/writes.ts"
 import { type Gateway, startGateway } from "./Gateway.ts"
-import { type Holding, look, mayLinger, operationIdOf, runOut, settleAfter } from "./Holding.ts"
+import { type Holding, look, mayLinger, operationIdOf, runOut, settleAfter, undecided } from "./Holding.ts"
 import type { Place } from "./Place.ts"
-import { callOf, patientCallOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
+import { callOf, type Scene, setScene, signsOf, type Told } from "./Scene.ts"
 import { until } from "./until.ts"
 import { type Point, pointName, type Trace } from "./Watch.ts"
 
@@ -95,7 +95,6 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     let living: Scope.Closeable
 
     const start = Effect.fnUntraced(function* (recovery: "runs" | "is held back") {
-      yield* place.tasker.prepare
       living = yield* Scope.fork(laneScope)
       gateway = yield* startGateway(place, recovery).pipe(Scope.provide(living))
     })
@@ -105,7 +104,7 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     const begin = Effect.fnUntraced(function* (scene: Scene, stop: Point | undefined) {
       const requestId = randomUUID()
       const signs = signsOf(scene, yield* operationIdOf(place, scene))
-      const trace = gateway.watch.follow({ requestId, projectId: scene.projectId, signs }, stop)
+      const trace = gateway.watch.follow({ requestId, workspaceSlug: scene.workspaceSlug, signs }, stop)
       return { scene, trace, told: yield* Effect.forkIn(callOf(gateway, scene, requestId), laneScope) }
     })
 
@@ -164,6 +163,12 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
       const settling = ending === "called again" ? calledAgain : nobodyCalls
       if (ending === "nobody calls") yield* Effect.forEach(scenes, (scene) => runOut(place, scene))
       yield* start(ending === "called again" ? "is held back" : "runs")
+      if (ending === "nobody calls") {
+        yield* until(
+          "recovery has settled what nobody calls for",
+          Effect.map(undecided(place, scenes), (count) => count === 0)
+        )
+      }
       const settled = yield* Effect.forEach(scenes, settling, all)
       yield* gateway.letRecover
       return plans.flatMap((plan, at): ReadonlyArray<Crash> => {
@@ -175,18 +180,18 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     })
 
     const calledAgain = Effect.fnUntraced(function* (scene: Scene) {
-      const atOnce = yield* patientCallOf(gateway, scene)
+      const atOnce = yield* callOf(gateway, scene)
       yield* runOut(place, scene)
-      const told = yield* patientCallOf(gateway, scene)
+      const told = yield* callOf(gateway, scene)
       const early: Early = {
         told,
         mayLinger: yield* mayLinger(place, scene),
         holding: yield* look(place, scene)
       }
       yield* settleAfter(place, scene)
-      const first = yield* patientCallOf(gateway, scene)
+      const first = yield* callOf(gateway, scene)
       const settled = yield* look(place, scene)
-      const second = yield* patientCallOf(gateway, scene)
+      const second = yield* callOf(gateway, scene)
       return {
         atOnce: atOnce as Told | undefined,
         early: early as Early | undefined,
@@ -197,14 +202,9 @@ export const makeLane = (place: Place, onKill: () => void): Effect.Effect<Lane, 
     })
 
     const nobodyCalls = Effect.fnUntraced(function* (scene: Scene) {
-      const isSettled = Effect.map(
-        look(place, scene),
-        ({ key }) => key !== "in_progress" && key !== "unknown"
-      )
-      yield* until(`a call of ${scene.tool} is settled without its caller`, isSettled)
       const settled = yield* look(place, scene)
-      const first = yield* patientCallOf(gateway, scene)
-      const second = yield* patientCallOf(gateway, scene)
+      const first = yield* callOf(gateway, scene)
+      const second = yield* callOf(gateway, scene)
       return {
         atOnce: undefined as Told | undefined,
         early: undefined as Early | undefined,

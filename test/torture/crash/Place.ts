@@ -5,10 +5,11 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import { type Counterpart, startCounterpart, type TaskerKind } from "./Counterpart.ts"
 
 /**
- * `TASKER_SETTLE_AFTER_MS` of the gateways here. Nothing holds a request up on these ways, so it need only be
- * long enough for a call to be made before it is over.
+ * `TASKER_SETTLE_AFTER_MS` of the gateways here, by what their recovery does. If it runs, it waits by itself: nothing
+ * holds a request up on these ways, so a second will do. If it is held back, agents call, and the time is made to pass;
+ * no machine is so slow that it passes before.
  */
-export const settleAfterMillis = 4000
+export const settleAfterMillis = { runs: 1000, "is held back": 600_000 } as const
 
 /** A database and a Tasker, which gateways come and go between. */
 export interface Place {

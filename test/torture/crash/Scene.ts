@@ -13,6 +13,7 @@ export interface Scene {
   readonly agentId: string
   readonly token: string
   readonly projectId: string
+  readonly workspaceSlug: string
   /** The agent's own key. */
   readonly key: string
   /** What Tasker knows it by. */
@@ -61,10 +62,11 @@ export const setScene = Effect.fnUntraced(function* (place: Place, gateway: Gate
     agentId: agent.id,
     token,
     projectId: project.id,
+    workspaceSlug: project.workspace_slug,
     key,
     upstreamKey: upstreamKey(agent.id as AgentId, key),
     tool: row.tool,
-    args: { project_id: project.id, idempotency_key: key, ...row.args(yield* place.tasker.card(project.id)) }
+    args: { project_id: project.id, idempotency_key: key, ...row.args(yield* place.tasker.card(project)) }
   } satisfies Scene as Scene
 })
 
@@ -112,16 +114,3 @@ export const callOf = (
     }),
     Effect.catch(() => Effect.succeed<Told>({ _tag: "Cut" }))
   )
-
-/** Repeats a call for as long as it is refused for want of requests to Tasker: such a refusal takes no key. */
-export const patientCallOf = Effect.fnUntraced(function* (gateway: Gateway, scene: Scene) {
-  let told = yield* callOf(gateway, scene)
-  for (let left = mostRepeats; left > 0 && isRateLimited(told); left--) {
-    yield* Effect.sleep("1 second")
-    told = yield* callOf(gateway, scene)
-  }
-  return told
-})
-
-const isRateLimited = (told: Told): boolean => told._tag === "Refused" && told.code === "tasker.rate_limited"
-const mostRepeats = 30

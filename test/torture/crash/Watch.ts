@@ -29,8 +29,8 @@ export const pointName = ({ exchange, moment }: Point): string => `${exchange.na
 /** A call as it can be told from all others in whatever it makes the gateway say. */
 export interface Mark {
   readonly requestId: string
-  /** The project, which is this call's alone. */
-  readonly projectId: string
+  /** A workspace that no other call is about, if Tasker is Plane. */
+  readonly workspaceSlug: string
   /** What stands in parameters of its statements and of no other's: its key, its agent, its token, what it is kept under. */
   readonly signs: ReadonlyArray<Buffer>
 }
@@ -57,7 +57,7 @@ export interface Watch {
   readonly follow: (mark: Mark, stop?: Point) => Trace
   /** Whose bytes these are; nobody's where the gateway goes about business of its own, such as recovery. */
   readonly owner: (bytes: Buffer) => Trace | undefined
-  /** Whose HTTP request this is: by its request id, or, if it has none, by the project in its path. */
+  /** Whose HTTP request this is: by its request id, or, if it has none, by the workspace in its path. */
   readonly ownerOfRequest: (requestId: string | undefined, path: string) => Trace | undefined
 }
 
@@ -75,7 +75,9 @@ export const makeWatch = (): Watch => {
       )?.trace,
     ownerOfRequest: (requestId, path) =>
       followed.find(({ mark }) =>
-        requestId === undefined ? path.includes(`/${mark.projectId}/`) : mark.requestId === requestId
+        requestId === undefined
+          ? path.includes(`/workspaces/${mark.workspaceSlug}/`)
+          : mark.requestId === requestId
       )?.trace
   }
 }

@@ -48,6 +48,7 @@ const main = Effect.gen(function* () {
     onTried: (tried, left) => {
       const mark = tried.some(({ faults }) => faults.length > 0) ? "x" : "."
       process.stderr.write(`${mark}${left % 10 === 0 ? ` ${left} left\n` : ""}`)
+      for (const line of faultLinesOf(tried)) process.stderr.write(`\n${line}\n`)
     }
   })
   const seconds = Math.round((performance.now() - started) / 1000)

@@ -38,8 +38,10 @@ export const taskerName = (method: string, path: string): string => {
 
 const planeName = (pathname: string, query: URLSearchParams): string => {
   if (query.has("external_id")) return "look for the card by our key"
-  const [, rest = ""] = /\/projects\/[^/]+\/(.*)$/.exec(pathname) ?? []
-  if (/^(issues|work-items)\/[^/]+\/comments\//.test(rest)) return "look through comments"
-  if (/^(issues|work-items)\/[^/]+\/$/.test(rest)) return "read card"
-  return /^(issues|work-items)\/$/.test(rest) ? "list cards" : "read names"
+  if (/\/comments\/([^/]+\/)?$/.test(pathname)) return "look through comments"
+  if (/\/(issues|work-items)\/[^/]+\/$/.test(pathname)) return "read card"
+  if (/\/(issues|work-items)\/$/.test(pathname)) return "list cards"
+  const part = pathname.split("/").at(-2)
+  if (part !== "members") return `read ${part}`
+  return pathname.includes("/projects/") ? "read project members" : "read workspace members"
 }
