@@ -9,7 +9,7 @@ const microsFor = { character: 1, tag: 20, sign: 60 }
 const longest = 4096
 
 /** Signs of tags, and all others that are structure in Markdown. */
-const [tagSigns, signs] = ["<>/=", "!#$%&()*+-.:;?@[\\]^_`{|}~\n\t"].map((some) => {
+const [tagSigns, signs] = ["<>/=", "!\"#$%&'()*+,-.:;?@[\\]^_`{|}~\n\t"].map((some) => {
   const table = new Uint8Array(128)
   for (const sign of some) table[sign.charCodeAt(0)] = 1
   return table

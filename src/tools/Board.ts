@@ -17,7 +17,7 @@ import type {
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
 import type { AgentTexts, PeopleNames, Texts } from "../services/Texts.ts"
-import { issueView, peopleOf, plain, quoted, type Summary, summaryView } from "./present.ts"
+import { issueView, nameAll, namesOf, peopleOf, plain, quoted, type Summary, summaryView } from "./present.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -112,6 +112,9 @@ export interface BoardServices {
   readonly texts: Texts["Service"]
 }
 
+/** Longest name of Tasker's that is folded to be compared with a reference, which is 255 characters at most. */
+const longestFolded = 4096
+
 interface Choice {
   readonly id: string
   readonly names: ReadonlyArray<string>
@@ -122,9 +125,12 @@ const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string)
   const byId = choices.filter(({ id }) => id === reference || id === reference.toLowerCase())
   if (byId.length > 0) return byId
   const exact = choices.filter(({ names }) => names.includes(reference))
-  return exact.length > 0
-    ? exact
-    : choices.filter(({ names }) => names.some((name) => folded(name) === folded(reference)))
+  if (exact.length > 0) return exact
+  const sought = folded(reference)
+  // A name that is much longer is another one: no form of a character folds to so many.
+  return choices.filter(({ names }) =>
+    names.some((name) => name.length <= longestFolded && folded(name) === sought)
+  )
 }
 
 export const makeBoard = (
@@ -263,14 +269,18 @@ export const makeBoard = (
 
   const contextFor = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
     const known = yield* recent
-    return shown.every((card) => namesAll(known, card)) ? known : yield* context
+    const names = namesOf(known)
+    return shown.every((card) => nameAll(names, card)) ? known : yield* context
   })
 
   const summaries = (shown: ReadonlyArray<TaskerIssue>) =>
-    Effect.map(contextFor(shown), (names) => shown.map((card) => summaryView(card, names)))
+    Effect.map(contextFor(shown), (context) => {
+      const names = namesOf(context)
+      return shown.map((card) => summaryView(card, names))
+    })
 
   const summary = (shown: TaskerIssue) =>
-    Effect.map(contextFor([shown]), (names) => summaryView(shown, names))
+    Effect.map(contextFor([shown]), (context) => summaryView(shown, namesOf(context)))
 
   const view = (shown: TaskerIssue) =>
     Effect.flatMap(contextFor([shown]), (names) => issueView(shown, names, texts))
@@ -317,12 +327,6 @@ export const makeBoard = (
 }
 
 const nobody: PeopleNames = new Map()
-
-/** Whether a context has a name for every id that a card holds. */
-const namesAll = (context: ProjectContext, card: TaskerIssue): boolean =>
-  context.states.some(({ id }) => id === card.state_id) &&
-  card.label_ids.every((label) => context.labels.some(({ id }) => id === label)) &&
-  card.assignee_ids.every((person) => context.members.some(({ id }) => id === person))
 
 /**
  * For a change of which nothing has to be asked beforehand: it is planned before the call is

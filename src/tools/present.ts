@@ -28,12 +28,31 @@ export const peopleOf = ({ members }: Pick<ProjectContext, "members">): PeopleNa
 /** A card without its text, as lists show it. */
 export type Summary = Omit<Issue, "description" | "plain_text">
 
+/** A project's names by their ids: cards in a list are many, and so are the names. */
+export interface Names {
+  readonly states: ReadonlyMap<string, ProjectContext["states"][number]>
+  readonly labels: ReadonlyMap<string, string>
+  readonly members: ReadonlyMap<string, string>
+}
+
+export const namesOf = ({ labels, members, states }: ProjectContext): Names => ({
+  states: new Map(states.map((state) => [state.id, state])),
+  labels: new Map(labels.map(({ id, name }) => [id, name])),
+  members: new Map(members.map(({ display_name, id }) => [id, display_name]))
+})
+
+/** True if there is a name for every id that a card holds. */
+export const nameAll = (names: Names, card: TaskerIssue): boolean =>
+  names.states.has(card.state_id) &&
+  card.label_ids.every((id) => names.labels.has(id)) &&
+  card.assignee_ids.every((id) => names.members.has(id))
+
 /**
  * A card in the words of agents. An id that the project's context does not know (somebody left, a
  * label was deleted) stands for its own name: nothing is dropped.
  */
-export const summaryView = (issue: TaskerIssue, context: ProjectContext): Summary => {
-  const state = context.states.find(({ id }) => id === issue.state_id)
+export const summaryView = (issue: TaskerIssue, names: Names): Summary => {
+  const state = names.states.get(issue.state_id)
   return {
     id: issue.id,
     identifier: issue.identifier,
@@ -47,11 +66,11 @@ export const summaryView = (issue: TaskerIssue, context: ProjectContext): Summar
     },
     labels: issue.label_ids.map((id) => ({
       id,
-      name: plain(context.labels.find((label) => label.id === id)?.name ?? id)
+      name: plain(names.labels.get(id) ?? id)
     })),
     assignees: issue.assignee_ids.map((id) => ({
       id,
-      display_name: plain(context.members.find((member) => member.id === id)?.display_name ?? id)
+      display_name: plain(names.members.get(id) ?? id)
     })),
     start_date: issue.start_date,
     target_date: issue.target_date,
@@ -69,7 +88,7 @@ export const issueView = Effect.fnUntraced(function* <E>(
   texts: AgentTexts<E>
 ): Effect.fn.Return<Issue, E> {
   const { markdown, plain } = yield* texts.read(issue.description_html, peopleOf(context))
-  return { ...summaryView(issue, context), description: markdown, ...plainMark(plain) }
+  return { ...summaryView(issue, namesOf(context)), description: markdown, ...plainMark(plain) }
 })
 
 /** Marks a text that took too long to be converted. */

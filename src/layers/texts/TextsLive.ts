@@ -12,18 +12,15 @@ import {
   tooManyTexts
 } from "../../domain/TextShare.ts"
 import { Texts } from "../../services/Texts.ts"
-import { htmlMicros, markdownMicros } from "../../text/conversionCost.ts"
 import { isFull, type Place, Slots, type Waiter } from "../tasker/taskerSlots.ts"
 import { agentTexts, type Perform } from "./agentTexts.ts"
 import { CpuShares } from "./CpuShares.ts"
+import { atOnce, isShort, micros } from "./shortWork.ts"
 import { type Limits, type Outcome, TextWorkers } from "./TextWorkers.ts"
-import { type Input, type Output, type WorkName, work } from "./work.ts"
+import type { Input, Output, WorkName } from "./work.ts"
 
 /** Two at least, so that agents that use much can't hold them all. More than a few serve nobody. */
 const workersOf = (processors: number): number => Math.min(Math.max(processors, 2), 4)
-
-/** Estimated CPU time up to which a text is converted on the event loop, in microseconds. */
-const longestOnLoop = 3000
 
 /** What is refused rather than waits longer, in milliseconds. */
 const patience = 10_000
@@ -40,20 +37,6 @@ const standing: Limits & { readonly cpuMillis: number } = {
   wallMillis: 30_000,
   idleMillis: 60_000
 }
-
-/** Work that is known to be short, by a look at its text. */
-const microsOf: { readonly [N in WorkName]: (input: Input<N>) => number } = {
-  render: markdownMicros,
-  read: ({ html }) => htmlMicros(html),
-  plain: htmlMicros,
-  same: ({ one, other }) => htmlMicros(one ?? "") + htmlMicros(other ?? ""),
-  sameWords: ({ one, other }) => htmlMicros(one ?? "") + htmlMicros(other ?? ""),
-  holdsSecret: (html) => html.length / charactersInMicro,
-  tokens: () => Number.POSITIVE_INFINITY
-}
-
-/** Characters that are looked through for a secret in a microsecond. */
-const charactersInMicro = 5
 
 /** Agents that used little of their shares, and those that used much, each with workers of their own. */
 type Lane = Slots<Turn>
@@ -104,10 +87,9 @@ export const make = Effect.fnUntraced(function* (limits: typeof standing = stand
     input: Input<N>
   ): Effect.fn.Return<Output<N> | undefined, number> {
     const used = shares.used(agent, yield* nowMillis)
-    const micros = used < lightMillis ? microsOf[name](input) : Number.POSITIVE_INFINITY
-    if (micros <= longestOnLoop) {
-      shares.charge(agent, micros / 1000, yield* nowMillis)
-      return onLoop(name, input)
+    if (used < lightMillis && isShort(name, input)) {
+      shares.charge(agent, micros(name, input) / 1000, yield* nowMillis)
+      return atOnce(name, input)
     }
     const lane = used < lightMillis ? light : heavy
     const turn: Turn = { place: undefined, onSlot: () => {} }
@@ -144,19 +126,15 @@ export const make = Effect.fnUntraced(function* (limits: typeof standing = stand
   return Texts.of({
     of: (agent) => agentTexts(refusing(agent)),
     owed: (agent) => agentTexts(patient(agent)),
-    short: agentTexts(atOnce)
+    short: agentTexts(unknown)
   })
 })
 
 export const layer = Layer.effect(Texts, make())
 
-/** Runs work on the event loop. */
-const onLoop = <N extends WorkName>(name: N, input: Input<N>): Output<N> =>
-  (work[name] as (input: Input<N>) => Output<N>)(input)
-
-const atOnce: Perform<never> = (name, input) =>
-  microsOf[name](input) <= longestOnLoop
-    ? Effect.sync(() => onLoop(name, input))
+const unknown: Perform<never> = (name, input) =>
+  isShort(name, input)
+    ? Effect.sync(() => atOnce(name, input))
     : Effect.die(new Error("A long text was to be converted for a caller who is not known"))
 
 const seconds = (millis: number): number => Math.min(Math.max(1, Math.ceil(millis / 1000)), 60)
