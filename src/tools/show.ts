@@ -110,9 +110,13 @@ export const showChange = Effect.fnUntraced(function* (
   const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
   const whole = { dry_run: true, change: { ...before, after: change.after } }
   if (yield* fits(counter, whole)) return whole
-  const short = yield* slim(counter, whole.change, ({ before, after }) => ({
+  const withoutTexts = ({ before, after }: typeof whole.change) => ({
     change: { before: cutTexts(before ?? null, 0), after: cutTexts(after, 0) }
-  }))
+  })
+  // Names are cut only if they alone are too much: a walk through long texts takes its time.
+  const short = (yield* fits(counter, withoutTexts(whole.change)))
+    ? whole.change
+    : yield* slim(counter, whole.change, withoutTexts)
   const texts = [short.before ?? {}, short.after].flatMap((fields) =>
     Object.values(fields).filter(Predicate.isString)
   )
