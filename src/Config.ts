@@ -1,15 +1,30 @@
 import { resolve } from "node:path"
-import { Array, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
-import { isPlaceholderPepper, type Pepper, readPepper } from "./domain/Pepper.ts"
-import { isPlaceholder, readSigningKey, type SigningKey } from "./domain/SigningKey.ts"
 import {
+  Array,
+  Context,
+  Duration,
+  Effect,
+  Layer,
+  Option,
+  type Redacted,
+  Result,
+  Schema,
+  Struct
+} from "effect"
+import { exampleValuesIn, type Fault, faultsAmong } from "./ConfigRules.ts"
+import { isLoopback } from "./domain/Network.ts"
+import { type Pepper, readPepper } from "./domain/Pepper.ts"
+import { readSigningKey, type SigningKey } from "./domain/SigningKey.ts"
+import {
+  address,
   flag,
+  hostName,
   hosts,
   integer,
-  list,
   networks,
   oneOf,
   optional,
+  origins,
   postgresUrl,
   secretOf,
   secrets,
@@ -29,9 +44,15 @@ export class Settings extends Context.Service<
     readonly dataDir: string
     readonly host: string
     readonly port: number
+    /** Address of the host that the container's port is published on. */
+    readonly hostBind: Option.Option<string>
     readonly production: boolean
     readonly logLevel: LogLevel
     readonly internalToken: Option.Option<Redacted.Redacted<string>>
+    /** Accepted beside `internalToken` while it is being replaced. */
+    readonly previousInternalToken: Option.Option<Redacted.Redacted<string>>
+    /** Networks that may use the lifecycle API; none: all. */
+    readonly lifecycleNetworks: ReadonlyArray<string>
     /** What this instance signs the audit trail with. */
     readonly auditSigningKey: Option.Option<SigningKey>
     /** Keys the hashes of pairing codes, which are too short to be kept under a plain one. */
@@ -80,6 +101,8 @@ export class Settings extends Context.Service<
     readonly allowedOrigins: ReadonlyArray<string>
     /** Without a trailing slash. Unset in development: the address that the server came to listen on. */
     readonly publicUrl: Option.Option<string>
+    /** Variables that hold a value of `.env.example`. */
+    readonly exampleValues: ReadonlyArray<string>
   }
 >()("tasker-codex-api/Config") {
   static readonly layer = (environment: Environment) => Layer.effect(Settings, fromEnvironment(environment))
@@ -98,9 +121,13 @@ export const variables = {
   dataDir: variable("DATA_DIR", withDefault(".data", text)),
   host: variable("HOST", withDefault("127.0.0.1", text)),
   port: variable("PORT", withDefault(4100, integer(0, 65_535))),
+  hostBind: variable("HOST_BIND", optional(address)),
+  hostGateway: variable("HOST_GATEWAY", optional(hostName)),
   nodeEnv: variable("NODE_ENV", withDefault("development", oneOf(["development", "production", "test"]))),
   logLevel: variable("LOG_LEVEL", withDefault<LogLevel>("info", oneOf(logLevels))),
   internalToken: variable("NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", optional(secretOf(1))),
+  previousInternalToken: variable("NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN", optional(secretOf(1))),
+  lifecycleNetworks: variable("LIFECYCLE_NETWORKS", withDefault<ReadonlyArray<string>>([], networks)),
   auditSigningKey: variable("AUDIT_SIGNING_KEY", optional(readSigningKey)),
   pairingPepper: variable("PAIRING_PEPPER", optional(readPepper)),
   taskerUrl: variable("NODEDC_TASKER_INTERNAL_URL", optional(webUrl)),
@@ -125,24 +152,18 @@ export const variables = {
   redirectHosts: variable("OAUTH_REDIRECT_HOSTS", withDefault<ReadonlyArray<string>>([], hosts)),
   shutdownGraceSeconds: variable("SHUTDOWN_GRACE_SECONDS", withDefault(20, integer(1, 600))),
   trustedProxies: variable("TRUSTED_PROXIES", withDefault<ReadonlyArray<string>>([], networks)),
-  allowedHosts: variable("ALLOWED_HOSTS", withDefault<ReadonlyArray<string>>([], list)),
-  allowedOrigins: variable("ALLOWED_ORIGINS", withDefault<ReadonlyArray<string>>([], list)),
+  allowedHosts: variable("ALLOWED_HOSTS", withDefault<ReadonlyArray<string>>([], hosts)),
+  allowedOrigins: variable("ALLOWED_ORIGINS", withDefault<ReadonlyArray<string>>([], origins)),
   publicUrl: variable("NODEDC_AGENT_GATEWAY_PUBLIC_URL", optional(webUrl))
 } as const
-
-/** Shortest internal token that production accepts. */
-const internalTokenLength = 32
 
 const longestPlaneGrant = Duration.days(30)
 
 const productPublicUrl = "https://ops-agents.nodedc.ru"
 
-const Fault = Schema.Struct({ variable: Schema.String, fault: Schema.String })
-type Fault = typeof Fault.Type
-
 /** Every fault of the environment at once, by variable. Never holds a value. */
 class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()("ConfigurationInvalid", {
-  faults: Schema.Array(Fault)
+  faults: Schema.Array(Schema.Struct({ variable: Schema.String, fault: Schema.String }))
 }) {
   override get message(): string {
     const lines = this.faults.map(({ variable, fault }) => `  ${variable}: ${fault}`)
@@ -152,121 +173,32 @@ class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()("C
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** An empty value counts as unset, as Compose passes it. */
-const readIn =
-  (environment: Environment) =>
-  <A>({ name, read }: Variable<A>): Result.Result<A, Fault> => {
+/** Reads one variable. An empty value counts as unset, as Compose passes it. */
+interface Read extends Struct.Lambda {
+  <A>(variable: Variable<A>): Result.Result<A, Fault>
+  readonly "~lambda.out": this["~lambda.in"] extends Variable<infer A> ? Result.Result<A, Fault> : never
+}
+const readIn = (environment: Environment) =>
+  Struct.lambda<Read>(({ name, read }) => {
     const raw = environment[name]?.trim()
     return Result.mapError(read(raw === "" ? undefined : raw), (fault) => ({ variable: name, fault }))
-  }
+  })
 
-/** Each variable read by itself: all values, or every fault there is. */
-const readAll = (environment: Environment) => {
-  const read = readIn(environment)
-  const results = {
-    databaseUrl: read(variables.databaseUrl),
-    migrationDatabaseUrl: read(variables.migrationDatabaseUrl),
-    dataDir: read(variables.dataDir),
-    host: read(variables.host),
-    port: read(variables.port),
-    nodeEnv: read(variables.nodeEnv),
-    logLevel: read(variables.logLevel),
-    internalToken: read(variables.internalToken),
-    auditSigningKey: read(variables.auditSigningKey),
-    pairingPepper: read(variables.pairingPepper),
-    taskerUrl: read(variables.taskerUrl),
-    taskerToken: read(variables.taskerToken),
-    taskerKind: read(variables.taskerKind),
-    planeUrl: read(variables.planeUrl),
-    planeKeys: read(variables.planeKeys),
-    planeRequestsPerMinute: read(variables.planeRequestsPerMinute),
-    planeWebUrl: read(variables.planeWebUrl),
-    planeViaLine: read(variables.planeViaLine),
-    taskerTimeoutMs: read(variables.taskerTimeoutMs),
-    settleAfterMs: read(variables.settleAfterMs),
-    callDeadlineMs: read(variables.callDeadlineMs),
-    readsPerMinute: read(variables.readsPerMinute),
-    writesPerMinute: read(variables.writesPerMinute),
-    suspendAfterDenials: read(variables.suspendAfterDenials),
-    duplicateWindowMinutes: read(variables.duplicateWindowMinutes),
-    idempotencyRetentionHours: read(variables.idempotencyRetentionHours),
-    changeRetentionDays: read(variables.changeRetentionDays),
-    accessTokenSeconds: read(variables.accessTokenSeconds),
-    cimdHosts: read(variables.cimdHosts),
-    redirectHosts: read(variables.redirectHosts),
-    shutdownGraceSeconds: read(variables.shutdownGraceSeconds),
-    trustedProxies: read(variables.trustedProxies),
-    allowedHosts: read(variables.allowedHosts),
-    allowedOrigins: read(variables.allowedOrigins),
-    publicUrl: read(variables.publicUrl)
-  }
-  return Result.mapError(Result.all(results), () => Array.getFailures(Object.values(results)))
+/** Keeps what could be read. */
+interface Readable extends Struct.Lambda {
+  <A>(result: Result.Result<A, Fault>): A | undefined
+  readonly "~lambda.out": this["~lambda.in"] extends Result.Result<infer A, Fault> ? A | undefined : never
 }
-
-type Values = Result.Result.Success<ReturnType<typeof readAll>>
-
-/** What is wrong between values that are each right by themselves. */
-const faultsAmong = (values: Values): ReadonlyArray<Fault> => {
-  const { auditSigningKey, databaseUrl, internalToken, migrationDatabaseUrl, pairingPepper } = variables
-  const { taskerToken, taskerUrl, callDeadlineMs } = variables
-  const faults: Array<Fault> = []
-  if (values.nodeEnv === "production") {
-    if (Option.isNone(values.internalToken)) {
-      faults.push({ variable: internalToken.name, fault: "is required in production" })
-    } else if (Redacted.value(values.internalToken.value).length < internalTokenLength) {
-      faults.push({
-        variable: internalToken.name,
-        fault: `expected ${internalTokenLength} characters or more in production`
-      })
-    }
-    if (Option.isNone(values.auditSigningKey)) {
-      faults.push({ variable: auditSigningKey.name, fault: "is required in production" })
-    } else if (isPlaceholder(values.auditSigningKey.value)) {
-      faults.push({
-        variable: auditSigningKey.name,
-        fault: "is the example's, which everyone knows: make one of your own for production"
-      })
-    }
-    if (Option.isNone(values.pairingPepper)) {
-      faults.push({ variable: pairingPepper.name, fault: "is required in production" })
-    } else if (isPlaceholderPepper(values.pairingPepper.value)) {
-      faults.push({
-        variable: pairingPepper.name,
-        fault: "is the example's, which everyone knows: make one of your own for production"
-      })
-    }
-  }
-  if (Option.isSome(values.migrationDatabaseUrl) && Option.isNone(values.databaseUrl)) {
-    faults.push({
-      variable: databaseUrl.name,
-      fault: `is required where ${migrationDatabaseUrl.name} is set`
-    })
-  }
-  if (Option.isSome(values.taskerUrl) && Option.isNone(values.taskerToken)) {
-    faults.push({ variable: taskerToken.name, fault: `is required where ${taskerUrl.name} is set` })
-  }
-  if (values.taskerKind === "plane") {
-    const { planeKeys, planeUrl, taskerKind } = variables
-    const required = { fault: `is required if ${taskerKind.name} is plane` }
-    if (Option.isNone(values.planeUrl)) faults.push({ variable: planeUrl.name, ...required })
-    if (values.planeKeys.length === 0) faults.push({ variable: planeKeys.name, ...required })
-  }
-  // A write asks Tasker what it depends on and then sends its change: time for both, or none would ever be sent.
-  if (values.callDeadlineMs < 2 * values.taskerTimeoutMs) {
-    faults.push({
-      variable: callDeadlineMs.name,
-      fault: `expected at least twice ${variables.taskerTimeoutMs.name}`
-    })
-  }
-  return faults
-}
+const readable = Struct.lambda<Readable>(Result.getOrUndefined)
 
 /** Reads the settings from an environment. */
 export const fromEnvironment = (
   environment: Environment
 ): Effect.Effect<Settings["Service"], ConfigurationInvalid> => {
-  const read = readAll(environment)
-  const faults = Result.isFailure(read) ? read.failure : faultsAmong(read.success)
+  const results = Struct.map(variables, readIn(environment))
+  const known = Struct.map(results, readable)
+  const read = Result.all(results)
+  const faults = [...Array.getFailures(Object.values(results)), ...faultsAmong(known)]
   if (Result.isFailure(read) || faults.length > 0) return Effect.fail(new ConfigurationInvalid({ faults }))
   const {
     accessTokenSeconds,
@@ -274,6 +206,7 @@ export const fromEnvironment = (
     changeRetentionDays,
     dataDir,
     duplicateWindowMinutes,
+    hostGateway,
     idempotencyRetentionHours,
     nodeEnv,
     planeWebUrl,
@@ -287,7 +220,10 @@ export const fromEnvironment = (
   return Effect.succeed({
     ...values,
     production,
+    exampleValues: exampleValuesIn(known).map(({ variable }) => variable),
     dataDir: resolve(dataDir),
+    taskerUrl: Option.map(values.taskerUrl, reachedBy(hostGateway)),
+    planeUrl: Option.map(values.planeUrl, reachedBy(hostGateway)),
     taskerTimeout: Duration.millis(taskerTimeoutMs),
     settleAfter: Duration.millis(settleAfterMs),
     planeWebUrl: Option.map(
@@ -308,3 +244,13 @@ export const fromEnvironment = (
     )
   })
 }
+
+/** Replaces a loopback host: within a container that is the container, and its host has another name. */
+const reachedBy =
+  (hostGateway: Option.Option<string>) =>
+  (url: URL): URL => {
+    if (Option.isNone(hostGateway) || !isLoopback(url.hostname)) return url
+    const reached = new URL(url)
+    reached.hostname = hostGateway.value
+    return reached
+  }

@@ -65,29 +65,51 @@ export const secretOf =
       : Result.succeed(Redacted.make(text))
   }
 
-export const list = (text: string): Result.Result<ReadonlyArray<string>, string> =>
-  Result.succeed(
-    text
+/** Comma-separated items of one form. Fails with `expected` if one is of another. */
+const listOf =
+  (isItem: (item: string) => boolean, expected: string) =>
+  (text: string): Result.Result<ReadonlyArray<string>, string> => {
+    const items = text
       .split(",")
       .map((item) => item.trim().toLowerCase())
       .filter((item) => item !== "")
-  )
+    return items.every(isItem) ? Result.succeed(items) : Result.fail(expected)
+  }
 
-/** Addresses and networks in CIDR notation, comma-separated. */
-export const networks = (text: string): Result.Result<ReadonlyArray<string>, string> =>
-  Result.flatMap(list(text), (items) =>
-    items.every(isNetwork)
-      ? Result.succeed(items)
-      : Result.fail("expected IP addresses or networks such as 10.0.0.0/8, comma-separated")
-  )
+/** An IP address, of version 6 also in brackets, as a URL and a published port have it. Returned without them. */
+export const address = (text: string): Result.Result<string, string> => {
+  const plain = text.replace(/^\[(.*)\]$/, "$1")
+  return isIP(plain) === 0 ? Result.fail("expected an IP address") : Result.succeed(plain)
+}
 
-/** Host names, with a port where it is not the usual one; nothing of a URL around them. */
-export const hosts = (text: string): Result.Result<ReadonlyArray<string>, string> =>
-  Result.flatMap(list(text), (items) =>
-    items.every((item) => /^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(item))
-      ? Result.succeed(items)
-      : Result.fail("expected host names such as chatgpt.com, comma-separated")
-  )
+/** A name or address alone, or with a port of its own: nothing of a URL around it. */
+const hostForm = /^([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/
+
+const isHost = (item: string): boolean => hostForm.test(item) && URL.canParse(`http://${item}`)
+
+export const hostName = (text: string): Result.Result<string, string> =>
+  isHost(text.toLowerCase()) && !/:\d+$/.test(text)
+    ? Result.succeed(text.toLowerCase())
+    : Result.fail("expected a host name such as host.docker.internal")
+
+/** Host names and addresses, with a port if it is not the usual one. */
+export const hosts = listOf(isHost, "expected host names such as chatgpt.com, comma-separated")
+
+/** Origins as browsers send them (RFC 6454 section 6.2). `null` is every sandboxed page's and names nobody. */
+export const origins = listOf(
+  (item) =>
+    /^https?:/.test(item) &&
+    URL.canParse(item) &&
+    new URL(item).origin === item &&
+    isHost(new URL(item).host),
+  "expected origins such as https://board.example, comma-separated: scheme, host and, if it is not the scheme's own, port"
+)
+
+/** Addresses and networks in CIDR notation. */
+export const networks = listOf(
+  (item) => isNetwork(item),
+  "expected IP addresses or networks such as 10.0.0.0/8, comma-separated"
+)
 
 const isNetwork = (text: string): boolean => {
   const [address = "", prefix, ...rest] = text.split("/")

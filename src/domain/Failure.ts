@@ -103,7 +103,17 @@ export class TaskerFailure extends Schema.TaggedError<TaskerFailure>()(
 /** The request itself is not one that the gateway can read or serve: HTTP only, never a tool's failure. */
 export class RequestRefused extends Schema.TaggedError<RequestRefused>()(
   "RequestRefused",
-  failure(["malformed", "not_found", "method", "too_large", "media_type", "origin", "host", "conflict"])
+  failure([
+    "malformed",
+    "not_found",
+    "method",
+    "too_large",
+    "media_type",
+    "origin",
+    "host",
+    "address",
+    "conflict"
+  ])
 ) {
   readonly kind = "request"
 }

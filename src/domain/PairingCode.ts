@@ -22,6 +22,8 @@ export const length = 12
 export const lifeSeconds = 600
 /** How many codes of one agent may be pending at a time. */
 export const mostPending = 3
+/** How many codes of all agents of one owner may be pending at a time: guesses are charged for each. */
+export const mostPendingOfOwner = 30
 /** How many wrong confirmations a code outlives: at the fifth it is locked. */
 export const mostFailed = 5
 

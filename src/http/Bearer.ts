@@ -56,18 +56,17 @@ export const agentToken = (request: HttpServerRequest): Effect.Effect<Token, Aut
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 /**
- * Passes for the gateway's internal token and nothing else. Digests are compared, in constant time,
- * so that neither the token's length nor how much of it was guessed shows.
+ * Passes for one of the gateway's internal tokens and nothing else. Digests are compared, in constant time,
+ * so that neither a token's length nor how much of it was guessed shows.
  */
 export const internalToken = (
   request: HttpServerRequest,
-  expected: Option.Option<Redacted.Redacted<string>>
+  accepted: ReadonlyArray<Redacted.Redacted<string>>
 ): Effect.Effect<void, AuthFailure> =>
   Effect.flatMap(credential(request, "internal token"), (value) => {
-    const known = Option.exists(expected, (token) =>
-      timingSafeEqual(digest(Redacted.value(token)), digest(Redacted.value(value)))
-    )
-    return known
+    const presented = digest(Redacted.value(value))
+    const matches = accepted.filter((token) => timingSafeEqual(digest(Redacted.value(token)), presented))
+    return matches.length > 0
       ? Effect.void
       : Effect.fail(
           new AuthFailure({

@@ -1,5 +1,6 @@
-import { BlockList, isIP, isIPv4 } from "node:net"
+import { isIP } from "node:net"
 import { Context } from "effect"
+import { within } from "../domain/Network.ts"
 
 /** Says whose a request is: the address of the peer, and what `X-Forwarded-For` holds, if it came along. */
 export type ClientAddress = (peer: string | undefined, forwarded: string | undefined) => string
@@ -23,17 +24,7 @@ export const CurrentClient = Context.Reference<string>("tasker-codex-api/http/Cu
  * as RFC 5952 has it, without a zone.
  */
 export const clientAddress = (trusted: ReadonlyArray<string>): ClientAddress => {
-  const proxies = new BlockList()
-  for (const network of trusted) {
-    const [address = "", prefix] = network.split("/")
-    const family = isIPv4(address) ? "ipv4" : "ipv6"
-    if (prefix === undefined) proxies.addAddress(address, family)
-    else proxies.addSubnet(address, Number(prefix), family)
-  }
-  // Mapped, an IPv4 address is held against the rules of both families.
-  const isProxy = (address: string): boolean =>
-    proxies.check(isIPv4(address) ? `::ffff:${address}` : address, "ipv6")
-
+  const isProxy = within(trusted)
   return (peer, forwarded) => {
     let client = normalised(peer ?? "")
     if (client === undefined) return nobody

@@ -6,10 +6,13 @@ export interface Connections {
   /** From now on every reply says `Connection: close`. Nothing is closed, and new ones are taken. */
   readonly release: () => void
   /**
-   * Takes no new ones and closes those on which nothing is under way, neither a reply nor a part of a
-   * request; `done` is called once the last is closed.
+   * Takes no new ones, and closes those that have had a reply and on which nothing is under way. Those that have
+   * sent nothing yet are kept: a proxy opens one for the request that it is about to send. `closed` is called once
+   * no new ones are taken, `done` once the last is closed.
    */
-  readonly close: (done: () => void) => void
+  readonly close: (on: { readonly closed: () => void; readonly done: () => void }) => void
+  /** Closes those that have sent nothing yet, once all that has arrived is read. */
+  readonly closeSilent: () => void
   /** Has a reply written, by `answer`, to every request that has none yet, and cuts what else there is. */
   readonly abandon: (answer: (request: IncomingMessage, response: ServerResponse) => void) => void
 }
@@ -88,12 +91,19 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
         if (!response.headersSent) response.shouldKeepAlive = false
       }
     },
-    close: (done) => {
-      closing = true
-      server.close(() => done())
-      server.closeIdleConnections()
-      // Node does not count those as idle on which nothing was ever sent.
-      for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
+    close: ({ closed, done }) => {
+      whenCaughtUp(() => {
+        closing = true
+        server.close(() => done())
+        // Those on which nothing was ever sent are not idle to Node.
+        server.closeIdleConnections()
+        closed()
+      })
+    },
+    closeSilent: () => {
+      whenCaughtUp(() => {
+        for (const socket of quiet) if (socket.bytesRead === 0) socket.destroy()
+      })
     },
     abandon: (answer) => {
       const answered = new Set<Socket>()
@@ -106,4 +116,29 @@ export const track = (server: Server, { most, unread }: Bounds): Connections => 
       for (const socket of [...quiet, ...underWay.keys()]) if (!answered.has(socket)) socket.destroy()
     }
   }
+}
+
+/** A look at the kernel's queues that is shorter, in milliseconds, found nothing in them. */
+const shortLook = 0.2
+/** How long such a look is waited for, in milliseconds. */
+const longestWait = 2000
+
+/**
+ * Calls `then` once the event loop has taken over every connection and read all bytes that the kernel had before.
+ * Closing a listener resets the connections that arrived since, so it waits for a moment in which the kernel has
+ * nothing more: few connections arrive in the 0.2 ms after it. A timer comes before each look, because a process that
+ * has slept is scheduled at once, also on a busy machine.
+ */
+const whenCaughtUp = (then: () => void): void => {
+  const until = performance.now() + longestWait
+  const look = (): void => {
+    const before = performance.now()
+    // Polled for connections and bytes in between.
+    setImmediate(() => {
+      const now = performance.now()
+      if (now - before < shortLook || now > until) then()
+      else setTimeout(look, 1)
+    })
+  }
+  setTimeout(look, 1)
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Context, Duration, Effect, Option } from "effect"
+import { Context, Deferred, Duration, Effect, Option } from "effect"
 import { GatewayUnavailable, TaskerFailure } from "../domain/Failure.ts"
 import type { Connections } from "./Connections.ts"
 
@@ -11,10 +11,12 @@ import type { Connections } from "./Connections.ts"
  *    everything is served as before, on new connections too; replies say `Connection: close`. For a
  *    quarter of the grace, five seconds at most, and not at all where nobody asked for `/readyz` in the
  *    last half minute: then nobody would see it.
- * 2. `refusing`: nothing listens any more, so a proxy's connection is refused before it has sent anything
- *    and it may go on to another instance. Whoever is in the middle of sending a request on a connection
- *    that was open before is told to come back (503 `gateway.unavailable`). What was begun is finished.
- * 3. What is still not finished is answered that it could not be, and left behind: the lease of a write
+ * 2. Nothing listens any more, so a proxy's connection is refused before it has sent anything and it may go
+ *    on to another instance. What has connected before is still served, for a quarter of the grace, five
+ *    seconds at most: a proxy sends its request right after it has connected.
+ * 3. `refusing`: a request that arrives even later is told to come back (503 `gateway.unavailable`), and a
+ *    connection on which none has begun is closed. What was begun is finished.
+ * 4. What is still not finished is answered that it could not be, and left behind: the lease of a write
  *    runs out, and whoever is next, its caller or another instance, settles it.
  */
 export class Drain extends Context.Service<
@@ -32,6 +34,9 @@ export type Stage = "serving" | "leaving" | "refusing"
 const lookout = Duration.seconds(30)
 const longestNotice = Duration.seconds(5)
 
+/** The longest that a connection from before is waited for to send its request. */
+const longestArrival = Duration.seconds(5)
+
 export const make = (
   connections: Connections,
   grace: Duration.Duration,
@@ -47,13 +52,26 @@ export const make = (
   const isWatched = () => askedAt !== undefined && performance.now() - askedAt < Duration.toMillis(lookout)
 
   const run = Effect.gen(function* () {
-    const notice = isWatched() ? Duration.min(longestNotice, Duration.divideUnsafe(grace, 4)) : Duration.zero
+    const quarter = Duration.divideUnsafe(grace, 4)
+    const notice = isWatched() ? Duration.min(longestNotice, quarter) : Duration.zero
+    const arrival = Duration.min(longestArrival, quarter)
     stage = "leaving"
     connections.release()
     yield* Effect.sleep(notice)
+    const closed = yield* Deferred.make<void>()
+    const done = yield* Deferred.make<void>()
+    connections.close({
+      closed: () => Deferred.doneUnsafe(closed, Effect.void),
+      done: () => Deferred.doneUnsafe(done, Effect.void)
+    })
+    yield* Deferred.await(closed)
+    const endWithin = (time: Duration.Duration) =>
+      Effect.timeoutOption(Effect.interruptible(Deferred.await(done)), time)
+    const early = yield* endWithin(arrival)
     stage = "refusing"
-    const closed = Effect.callback<void>((resume) => connections.close(() => resume(Effect.void)))
-    const ended = yield* Effect.timeoutOption(Effect.interruptible(closed), Duration.subtract(grace, notice))
+    if (Option.isSome(early)) return
+    connections.closeSilent()
+    const ended = yield* endWithin(Duration.subtract(Duration.subtract(grace, notice), arrival))
     if (Option.isSome(ended)) return
     yield* Effect.logWarning("Calls that did not end in time are left behind")
     connections.abandon((request, response) => answer(unfinished(request.method), request, response))

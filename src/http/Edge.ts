@@ -1,10 +1,11 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Cause, Context, Effect, Exit, References } from "effect"
+import { Cause, Context, Effect, Exit, Option, References } from "effect"
 import { isHttpServerError } from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import * as Response from "effect/http/HttpServerResponse"
 import { type Failure, RequestRefused } from "../domain/Failure.ts"
+import type { ForwardingPeers } from "../edge/ForwardingPeers.ts"
 import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
 import * as AccessLog from "./AccessLog.ts"
 import { type ClientAddress, CurrentClient } from "./ClientAddress.ts"
@@ -16,6 +17,9 @@ import type { Admitted, End, Strangers } from "./Strangers.ts"
 
 /** What the edge knows of the server that it stands in. */
 export interface Surroundings {
+  /** Sent with every response. */
+  readonly everywhere: Readonly<Record<string, string>>
+  readonly forwardingPeers: ForwardingPeers["Service"]
   readonly paths: Paths
   readonly clientAddress: ClientAddress
   readonly strangers: Strangers
@@ -28,7 +32,7 @@ export interface Surroundings {
  * document. A defect is logged with its cause and shown without it.
  */
 export const edge =
-  ({ clientAddress, drain, paths, strangers }: Surroundings) =>
+  ({ clientAddress, drain, everywhere, forwardingPeers, paths, strangers }: Surroundings) =>
   <E, R>(
     routes: Effect.Effect<HttpServerResponse, E, R>
   ): Effect.Effect<HttpServerResponse, never, R | HttpServerRequest> =>
@@ -37,8 +41,10 @@ export const edge =
       const id = RequestId.requestId(request)
       const facts: RequestFacts = { agentId: undefined, operator: false, recognised: false, bodyBytes: 0 }
       const path = paths.pathOf(request.url)
+      const forwarded = request.headers["x-forwarded-for"]
+      const peer = clientAddress(peerOf(request), undefined)
       const asking = {
-        client: clientAddress(peerOf(request), request.headers["x-forwarded-for"]),
+        client: clientAddress(peer, forwarded),
         credential: request.headers.authorization
       }
       AccessLog.watch(request, { path, requestId: id, client: asking.client, facts }, outer)
@@ -50,17 +56,21 @@ export const edge =
       // Whoever watches over the process is told how it is, however much is asked of it.
       const isLifeSign = path === "/healthz" || path === "/readyz"
       let admitted: Admitted | undefined
-      return Effect.suspend((): Effect.Effect<HttpServerResponse, E | Failure, R> => {
-        if (!isLifeSign) {
-          if (drain.stage() === "refusing") return Effect.fail(stopping())
-          const answer = strangers.admit(asking, performance.now())
-          if (answer._tag !== "Admitted") return Effect.fail(answer)
-          admitted = answer
-          facts.recognised = !answer.charged
-        }
-        if (request.headers.host === undefined) return Effect.fail(withoutHost())
-        return path === undefined ? Effect.fail(nothingHere()) : routes
-      }).pipe(
+      const warning = forwarded === undefined ? undefined : forwardingPeers.seen(peer)
+      return Effect.andThen(
+        warning === undefined ? Effect.void : Effect.logWarning(warning),
+        Effect.suspend((): Effect.Effect<HttpServerResponse, E | Failure, R> => {
+          if (!isLifeSign) {
+            if (drain.stage() === "refusing") return Effect.fail(stopping())
+            const answer = strangers.admit(asking, performance.now())
+            if (answer._tag !== "Admitted") return Effect.fail(answer)
+            admitted = answer
+            facts.recognised = !answer.charged
+          }
+          if (request.headers.host === undefined) return Effect.fail(withoutHost())
+          return path === undefined ? Effect.fail(nothingHere()) : routes
+        })
+      ).pipe(
         Effect.catchCause((cause) => settle(cause, request, id, paths)),
         Effect.map((response) => Response.setHeaders(response, { ...everywhere, [RequestId.header]: id })),
         // Also where its client left: who asks and does not wait costs as much.
@@ -85,8 +95,18 @@ const endOf = (status: number | undefined, facts: RequestFacts): End => {
   return status !== undefined && status >= 500 ? "undecided" : "open"
 }
 
-/** Every answer depends on who asks and when, and some hold a token: none is to be kept or guessed at. */
-export const everywhere = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+/**
+ * The headers of every response. Each response depends on who asks and when, and some hold a token: none is to be
+ * kept or guessed at. Where the public URL is https, browsers are told to use nothing else for a year (RFC 6797);
+ * they take no notice of it over http.
+ */
+export const everywhereAt = (publicUrl: Option.Option<string>): Readonly<Record<string, string>> => ({
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  ...(Option.exists(publicUrl, (url) => url.startsWith("https:"))
+    ? { "strict-transport-security": "max-age=31536000" }
+    : {})
+})
 
 /** RFC 9112 section 3.2: a request without `Host` is answered 400. */
 const withoutHost = () =>

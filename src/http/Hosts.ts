@@ -1,8 +1,8 @@
-import { isIPv4 } from "node:net"
 import { Context, Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { Settings } from "../Config.ts"
 import { RequestRefused } from "../domain/Failure.ts"
+import { isLoopback } from "../domain/Network.ts"
 import { Addresses } from "./Addresses.ts"
 
 /**
@@ -15,6 +15,11 @@ export class Hosts extends Context.Service<
   {
     /** Passes, or fails with `request.host` or `request.origin`. No `Origin` is fine: only browsers send one. */
     check(request: HttpServerRequest): Effect.Effect<void, RequestRefused>
+    /**
+     * Fails with `request.origin` if a web page of another site sent the request. `Host` is not looked at: the
+     * lifecycle API is reached by names that only its callers know.
+     */
+    checkOrigin(request: HttpServerRequest): Effect.Effect<void, RequestRefused>
   }
 >()("tasker-codex-api/http/Hosts") {
   static readonly layer = Layer.effect(
@@ -22,7 +27,7 @@ export class Hosts extends Context.Service<
     Effect.gen(function* () {
       const { allowedHosts, allowedOrigins } = yield* Settings
       const { publicUrl, listenOrigin } = yield* Addresses
-      return Hosts.of({ check: rules({ allowedHosts, allowedOrigins, publicUrl, listenOrigin }) })
+      return Hosts.of(rules({ allowedHosts, allowedOrigins, publicUrl, listenOrigin }))
     })
   )
 }
@@ -32,14 +37,17 @@ export const rules = (from: {
   readonly allowedOrigins: ReadonlyArray<string>
   readonly publicUrl: string
   readonly listenOrigin: string
-}): ((request: Pick<HttpServerRequest, "headers">) => Effect.Effect<void, RequestRefused>) => {
+}): Record<
+  "check" | "checkOrigin",
+  (request: Pick<HttpServerRequest, "headers">) => Effect.Effect<void, RequestRefused>
+> => {
   const origins = new Set([
     new URL(from.publicUrl).origin,
     new URL(from.listenOrigin).origin,
     ...from.allowedOrigins
   ])
   const hosts = new Set([new URL(from.publicUrl).host, new URL(from.listenOrigin).host, ...from.allowedHosts])
-  return ({ headers }) => {
+  const check = ({ headers }: Pick<HttpServerRequest, "headers">) => {
     const host = readHost(headers.host)
     if (host === undefined || !(isLoopback(host.name) || hosts.has(host.name) || hosts.has(host.full))) {
       return Effect.fail(
@@ -50,17 +58,24 @@ export const rules = (from: {
         })
       )
     }
-    return headers.origin === undefined || origins.has(headers.origin)
-      ? Effect.void
-      : Effect.fail(
-          new RequestRefused({
-            reason: "origin",
-            message:
-              "Web pages of this origin may not use the gateway. Its operator can add one to ALLOWED_ORIGINS."
-          })
-        )
+    return headers.origin === undefined || origins.has(headers.origin) ? Effect.void : Effect.fail(foreign())
   }
+  const checkOrigin = ({ headers }: Pick<HttpServerRequest, "headers">) => {
+    if (headers.origin !== undefined) {
+      return origins.has(headers.origin) ? Effect.void : Effect.fail(foreign())
+    }
+    // Fetch Metadata: browsers send it where they leave Origin out, and no page can change it.
+    return headers["sec-fetch-site"]?.includes("cross-site") === true ? Effect.fail(foreign()) : Effect.void
+  }
+  return { check, checkOrigin }
 }
+
+const foreign = () =>
+  new RequestRefused({
+    reason: "origin",
+    message:
+      "Web pages of this origin may not use the gateway. Its operator can add the origin to ALLOWED_ORIGINS."
+  })
 
 /** `Host` as it is compared: in lower case, an IPv6 address in its brackets, the port apart. */
 interface Host {
@@ -76,10 +91,3 @@ const readHost = (header: string | undefined): Host | undefined => {
   if (name === undefined) return undefined
   return { name, full: match?.[2] === undefined ? name : `${name}:${match[2]}` }
 }
-
-/** A name or address that leads nowhere but to the machine itself (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3). */
-const isLoopback = (name: string): boolean =>
-  name === "localhost" ||
-  name.endsWith(".localhost") ||
-  name === "[::1]" ||
-  (isIPv4(name) && name.startsWith("127."))

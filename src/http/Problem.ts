@@ -54,6 +54,7 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "request.media_type": kind(415, "The media type is not accepted"),
   "request.origin": kind(403, "The Origin is not allowed"),
   "request.host": kind(403, "The Host is not allowed"),
+  "request.address": kind(403, "The address is not allowed"),
   "request.conflict": kind(409, "The request conflicts with an existing resource"),
   "grant.no_grant": kind(403, "The project is not granted"),
   "grant.scope_missing": kind(403, "The grant lacks the scope"),

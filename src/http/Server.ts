@@ -6,11 +6,12 @@ import { Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { Settings } from "../Config.ts"
 import { type Failure, RequestRefused } from "../domain/Failure.ts"
+import * as ForwardingPeers from "../edge/ForwardingPeers.ts"
 import { Addresses } from "./Addresses.ts"
 import { clientAddress } from "./ClientAddress.ts"
 import { track } from "./Connections.ts"
 import * as Drain from "./Drain.ts"
-import { edge, everywhere } from "./Edge.ts"
+import { edge, everywhereAt } from "./Edge.ts"
 import { Hosts } from "./Hosts.ts"
 import * as Methods from "./Methods.ts"
 import { problem } from "./Problem.ts"
@@ -54,9 +55,12 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
       const node = createServer(limits)
       node.maxHeadersCount = 100
       node.maxRequestsPerSocket = 0
-      node.on("clientError", answerClientError)
+      const everywhere = everywhereAt(settings.publicUrl)
+      const answers = unroutedAnswers(everywhere)
+      node.on("clientError", answers.clientError)
       const connections = track(node, bounds)
-      const { drain, run } = Drain.make(connections, settings.shutdownGrace, answerUnfinished)
+      const { drain, run } = Drain.make(connections, settings.shutdownGrace, answers.unfinished)
+      const forwardingPeers = ForwardingPeers.make(settings.trustedProxies)
 
       const server = yield* NodeHttpServer.make(() => node, {
         host: settings.host,
@@ -73,11 +77,17 @@ export const serve = <E, R>(routes: Layer.Layer<never, E, R>) =>
             Hosts.layer,
             NodeHttpServer.layerHttpServices
           ]),
-          Layer.provide([Layer.succeed(Addresses, addresses), Layer.succeed(Drain.Drain, drain)])
+          Layer.provide([
+            Layer.succeed(Addresses, addresses),
+            Layer.succeed(Drain.Drain, drain),
+            Layer.succeed(ForwardingPeers.ForwardingPeers, forwardingPeers)
+          ])
         )
       )
       const serving = yield* Scope.make()
       const surroundings = {
+        everywhere,
+        forwardingPeers,
         paths,
         drain,
         clientAddress: clientAddress(settings.trustedProxies),
@@ -119,44 +129,49 @@ const refusals: Readonly<Record<string, RequestRefused>> = {
 
 const unreadable = new RequestRefused({ reason: "malformed", message: "This is not an HTTP/1.1 request." })
 
-/** Answers what Node could not read as HTTP, where there is still someone to answer, and hangs up. */
-const answerClientError = (error: Error & { readonly code?: string }, socket: Duplex): void => {
-  // A reply that is under way must not be written into.
-  const busy = "_httpMessage" in socket && socket._httpMessage !== null && socket._httpMessage !== undefined
-  if (error.code === "ECONNRESET" || !socket.writable || busy) {
-    socket.destroy()
-    return
-  }
-  const id = RequestId.choose(undefined)
-  const { headers, status, text } = written(refusals[error.code ?? ""] ?? unreadable, id)
-  socket.end(
-    `HTTP/1.1 ${status} ${status === 413 ? "Content Too Large" : "Bad Request"}\r\n` +
-      Object.entries(headers)
-        .map(([name, value]) => `${name}: ${value}\r\n`)
-        .join("") +
-      `Connection: close\r\n\r\n${text}`
-  )
-}
-
-/** Answers a request that Effect's server will not come to answer any more. */
-const answerUnfinished = (failure: Failure, request: IncomingMessage, response: ServerResponse): void => {
-  const id = RequestId.requestId({ source: request, headers: request.headers })
-  const { headers, status, text } = written(failure, id)
-  response.writeHead(status, headers).end(text)
-}
-
-/** A failure as Node sends it. */
-const written = (failure: Failure, id: string) => {
-  const { body, headers, status } = problem(failure, id)
-  const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
-  return {
-    status,
-    text,
-    headers: {
-      ...everywhere,
-      ...headers,
-      [RequestId.header]: id,
-      "content-length": String(Buffer.byteLength(text))
+/** Makes the replies to requests that no route sees, which carry the headers of every reply. */
+const unroutedAnswers = (everywhere: Readonly<Record<string, string>>) => {
+  /** A failure as Node sends it. */
+  const written = (failure: Failure, id: string) => {
+    const { body, headers, status } = problem(failure, id)
+    const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+    return {
+      status,
+      text,
+      headers: {
+        ...everywhere,
+        ...headers,
+        [RequestId.header]: id,
+        "content-length": String(Buffer.byteLength(text))
+      }
     }
   }
+
+  /** Answers what Node could not read as HTTP, where there is still someone to answer, and hangs up. */
+  const clientError = (error: Error & { readonly code?: string }, socket: Duplex): void => {
+    // A reply that is under way must not be written into.
+    const busy = "_httpMessage" in socket && socket._httpMessage !== null && socket._httpMessage !== undefined
+    if (error.code === "ECONNRESET" || !socket.writable || busy) {
+      socket.destroy()
+      return
+    }
+    const id = RequestId.choose(undefined)
+    const { headers, status, text } = written(refusals[error.code ?? ""] ?? unreadable, id)
+    socket.end(
+      `HTTP/1.1 ${status} ${status === 413 ? "Content Too Large" : "Bad Request"}\r\n` +
+        Object.entries(headers)
+          .map(([name, value]) => `${name}: ${value}\r\n`)
+          .join("") +
+        `Connection: close\r\n\r\n${text}`
+    )
+  }
+
+  /** Answers a request that Effect's server will not come to answer any more. */
+  const unfinished = (failure: Failure, request: IncomingMessage, response: ServerResponse): void => {
+    const id = RequestId.requestId({ source: request, headers: request.headers })
+    const { headers, status, text } = written(failure, id)
+    response.writeHead(status, headers).end(text)
+  }
+
+  return { clientError, unfinished }
 }

@@ -276,7 +276,7 @@ describe.skipIf(withoutChromium)(`the pages of a login ${inChromium}`, () => {
           })
           for (const { headers } of posted) {
             assert.strictEqual(headers.origin, origin)
-            yield* allowed({ headers: Headers.fromInput(headers as Record<string, string>) })
+            yield* allowed.check({ headers: Headers.fromInput(headers as Record<string, string>) })
           }
           assert.deepStrictEqual(
             program.visited.filter((path) => path.startsWith("/callback")),

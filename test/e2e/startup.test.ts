@@ -250,3 +250,53 @@ describe(".env in the working folder", () => {
     })
   )
 })
+
+describe("the secrets of .env.example", () => {
+  const example = Effect.acquireRelease(
+    Effect.promise(async () => {
+      const folder = await fs.mkdtemp(join(tmpdir(), "gateway-example-"))
+      await fs.copyFile(join(root, ".env.example"), join(folder, ".env"))
+      return folder
+    }),
+    (made) => Effect.promise(() => fs.rm(made, { recursive: true }))
+  )
+
+  it.live("start a gateway on loopback with one warning that names them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      const program = yield* launch(gateway, { cwd: yield* example, env: { DATABASE_URL: url, PORT: "0" } })
+      yield* listening(program)
+      const warnings = program
+        .said()
+        .split("\n")
+        .filter((text) => text.includes("values of .env.example"))
+      assert.lengthOf(warnings, 1)
+      assert.include(
+        warnings[0],
+        "WARN  NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN, AUDIT_SIGNING_KEY, PAIRING_PEPPER, NODEDC_INTERNAL_ACCESS_TOKEN hold"
+      )
+      assert.notInclude(program.said(), "replace-with-")
+    })
+  )
+
+  it.live("start none that listens for other machines, though .env says where Compose would publish it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      const cwd = yield* example
+      const program = yield* launch(gateway, { cwd, env: { DATABASE_URL: url, PORT: "0", HOST: "0.0.0.0" } })
+      assert.strictEqual(yield* program.ended, 1)
+      assert.match(program.said(), /^ {2}PAIRING_PEPPER: .*`openssl rand -base64 32`/m)
+      assert.notInclude(program.said(), "Listening")
+    })
+  )
+})
+
+describe("npm run compose:check", () => {
+  it.live("says in one line that it was skipped where no Docker engine is there, and succeeds", () =>
+    Effect.gen(function* () {
+      const program = yield* launch(script("ops/compose.ts"), { env: { PATH: "/nonexistent" } })
+      assert.strictEqual(yield* program.ended, 0)
+      assert.match(program.said(), /^skipped: no Docker engine \(.+\)\n$/)
+    })
+  )
+})

@@ -310,6 +310,50 @@ layer(served(), { timeout: "120 seconds", excludeTestServices: true })("GET /con
     )
 
     it.effect(
+      `--agents-md refuses a link out of the repository before the code is used, and follows one within it (${shell})`,
+      () =>
+        Effect.gen(function* () {
+          const { code, script } = yield* newPairing
+          const { files, path, read, run, write } = yield* machine(shell, { codex: false })
+          write("profile", "# mine\n")
+          write("elsewhere/AGENTS.md", "# theirs\n")
+          write("clone/.git/HEAD", "ref: refs/heads/main\n")
+          write("clone/sub/CLAUDE.md", "# rules\n")
+          for (const [target, link] of [
+            ["../profile", "clone/AGENTS.md"],
+            [path("profile"), "clone/absolute.md"],
+            ["AGENTS.md", "clone/twice.md"],
+            ["../elsewhere", "clone/docs"],
+            ["../../made", "clone/sub/dangling.md"],
+            ["sub/CLAUDE.md", "clone/inside.md"]
+          ] as const) {
+            fs.symlinkSync(target, path(link))
+          }
+          const before = files()
+          for (const named of [
+            "AGENTS.md",
+            "absolute.md",
+            "twice.md",
+            "docs/AGENTS.md",
+            "sub/dangling.md",
+            path("clone/AGENTS.md")
+          ]) {
+            const refused = yield* run(script, [code, "--agents-md", named], { cwd: "clone" })
+            assert.strictEqual(refused.status, 4, refused.err)
+            assert.include(refused.err, "is a link out of")
+          }
+          assert.deepStrictEqual(files(), before)
+          assert.deepStrictEqual([read("profile"), read("elsewhere/AGENTS.md")], ["# mine\n", "# theirs\n"])
+
+          const within = yield* run(script, [code, "--agents-md", "../inside.md"], { cwd: "clone/sub" })
+          assert.deepStrictEqual([within.status, within.err], [0, ""])
+          assert.include(read("clone/sub/CLAUDE.md") ?? "", "<!-- [tasker-connect] begin.")
+          const named = yield* run(script, ["--agents-md", "../elsewhere/AGENTS.md"], { cwd: "clone" })
+          assert.deepStrictEqual([named.status, named.err], [0, ""])
+        })
+    )
+
+    it.effect(
       `where the reply got lost, asks with the same nonce and is given the same token (${shell})`,
       () =>
         Effect.gen(function* () {

@@ -71,6 +71,33 @@ layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true }
       })
     )
 
+    it.effect(
+      "is one of thirty at most that are pending for an owner, over all of the owner's agents at once",
+      () =>
+        Effect.gen(function* () {
+          const who = { owner_user_id: `owner-${randomUUID()}`, owner_email: "many@example.test" }
+          const agents = yield* Effect.forEach([...Array(12).keys()], () => newAgent([], who), {
+            concurrency: 4
+          })
+          const asked = yield* Effect.forEach(
+            [...agents, ...agents, ...agents],
+            ({ id }) => operate(`/api/v1/agents/${id}/pairing-codes`, { body: {} }),
+            { concurrency: 12 }
+          )
+          const refused = asked.filter(({ status }) => status !== 201)
+          assert.lengthOf(refused, 6)
+          for (const { json, status } of refused) {
+            assert.deepStrictEqual([status, json.code], [409, "pairing.too_many"])
+            assert.include(json.detail, "30 pairing codes of this owner's agents")
+          }
+          const other = yield* newAgent([], { ...who, owner_user_id: `owner-${randomUUID()}` })
+          assert.strictEqual(
+            (yield* operate(`/api/v1/agents/${other.id}/pairing-codes`, { body: {} })).status,
+            201
+          )
+        })
+    )
+
     it.effect("can be cancelled, and then connects nothing", () =>
       Effect.gen(function* () {
         const made = yield* newPairingCode()

@@ -1,7 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { allScopes } from "../../src/domain/Scope.ts"
+import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { outcome, refusal, writesUnder } from "../support/evidence.ts"
-import { type Actor, call, World, layer as world } from "../support/world.ts"
+import { type Actor, act, call, grantTerms, World, layer as world } from "../support/world.ts"
 
 interface Answered {
   readonly issue: { readonly id: string; readonly identifier: string }
@@ -49,6 +51,56 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a set that T
       })
       assert.deepStrictEqual(warnings, [
         { field: "labels", message: 'Now labelled: no label. Tasker did not set "bug".' }
+      ])
+    })
+  )
+})
+
+layer(world, { timeout: "60 seconds", excludeTestServices: true })("an assignee", (it) => {
+  it.effect("who was removed from the project is refused, and nothing is sent", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const agent = yield* actor()
+      const assign = (name: string, args: object, key: string) =>
+        outcome(call(agent, name, { ...args, assignees: ["ivan"], idempotency_key: key }))
+      yield* tasker.send("POST", "/members", {
+        id: "ivan",
+        display_name: "Ivan Developer",
+        project_id: agent.project.project.id,
+        active: false
+      })
+      const { issue } = yield* answer(agent, "tasker_create_issue", {
+        name: "Assigned to Olga",
+        assignees: ["Olga Owner"],
+        idempotency_key: "kept-by-olga"
+      })
+      const refused = "input.unknown_reference"
+      assert.strictEqual(
+        yield* assign("tasker_set_assignees", { issue_id: issue.id }, "set-removed"),
+        refused
+      )
+      assert.strictEqual(yield* assign("tasker_create_issue", { name: "New" }, "made-removed"), refused)
+      assert.lengthOf(yield* writesUnder(agent, "set-removed"), 0)
+      assert.lengthOf(yield* writesUnder(agent, "made-removed"), 0)
+    })
+  )
+
+  it.effect("whom the project sets by default is told as that, by name", () =>
+    Effect.gen(function* () {
+      const { actor, tasker } = yield* World
+      const registry = yield* AgentRegistry
+      const { agentId, token } = yield* actor()
+      const project = yield* tasker.project({ default_assignee: "ivan" })
+      yield* registry.grant(act, agentId, grantTerms(project, allScopes))
+      const { warnings } = yield* answer({ agentId, token, project }, "tasker_create_issue", {
+        name: "For nobody",
+        idempotency_key: "for-nobody"
+      })
+      assert.deepStrictEqual(warnings, [
+        {
+          field: "assignees",
+          message: 'Tasker assigned "Ivan Developer", the project\'s default assignee.'
+        }
       ])
     })
   )

@@ -15,7 +15,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** What the tests look at of a Compose service. */
 export interface Service {
   readonly image?: string
-  readonly build?: string
+  readonly build?: string | { readonly context: string; readonly target: string }
   readonly container_name?: string
   readonly user?: string
   readonly privileged?: boolean
@@ -31,9 +31,13 @@ export interface Service {
   readonly extra_hosts?: ReadonlyArray<string>
   readonly healthcheck?: { readonly test?: ReadonlyArray<string>; readonly interval?: string }
   readonly stop_grace_period?: string
+  readonly mem_limit?: string
+  readonly pids_limit?: number
+  readonly restart?: string
 }
 
 export interface Compose {
+  readonly name?: string
   readonly services: Readonly<Record<string, Service>>
   readonly volumes?: object
 }

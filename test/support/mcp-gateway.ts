@@ -152,14 +152,14 @@ export const gateway = (stubs: ReadonlyArray<StubTool>) => {
   const hosts = Layer.effect(
     Hosts,
     Effect.map(originOf, (origin) =>
-      Hosts.of({
-        check: rules({
+      Hosts.of(
+        rules({
           allowedHosts: [],
           allowedOrigins: [],
           publicUrl: "https://gateway.example",
           listenOrigin: origin
         })
-      })
+      )
     )
   )
   const addresses = Layer.effect(

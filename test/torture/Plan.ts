@@ -126,6 +126,8 @@ const calm = 1500
 interface Track {
   readonly name: string
   readonly every: number
+  /** Milliseconds from the beginning to the first strike; left out: `calm`. */
+  readonly from?: number
   readonly kinds: ReadonlyArray<string>
 }
 
@@ -151,7 +153,9 @@ const tracksOf = ({ focus, lease, seconds, tasker }: PlanOptions): ReadonlyArray
     {
       name: "outages",
       // A database that dies more often than five times a minute is not started again.
-      every: Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)),
+      every: lease === undefined ? Math.min(20_000, Math.max(8000, (seconds * 1000) / 8)) : 14_000,
+      // A sabotaged run is short. It has to get as far as changes of cards.
+      from: lease === undefined ? calm : 7000,
       kinds: everyKind.filter((kind) => /^postgres\.|^tasker\.(kill|stop)$/.test(kind))
     },
     { name: "stragglers", every: 22_000 * thinning, kinds: ["tasker.straggles"] },
@@ -169,12 +173,12 @@ export interface PlanOptions extends Pick<Plan, "seed" | "seconds" | "instances"
 
 export const planOf = (options: PlanOptions): Plan => {
   const { instances, seconds, seed } = options
-  const strikes = tracksOf(options).flatMap(({ every, kinds, name }) => {
+  const strikes = tracksOf(options).flatMap(({ every, from = calm, kinds, name }) => {
     const random = randomOf(seed, `plan.${name}`)
     const kind = deckOf(random, kinds)
     const instance = deckOf(random, [...Array(instances).keys()])
     const made: Array<Strike> = []
-    for (let at = calm; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
+    for (let at = from; at < seconds * 1000; at += every * (0.6 + 0.8 * random.next())) {
       made.push(strikeOf(kind(), Math.round(at), instance(), random))
     }
     return made

@@ -38,6 +38,8 @@ export interface Played {
 }
 
 const agentCount = 12
+/** In a short run each worker has to get as far as changing the cards that it made. */
+const workersEachSabotaged = 1
 const owners = 2
 /** When, as a part of the run, one agent is disabled for good. */
 const retirement = 0.6
@@ -118,7 +120,9 @@ export const play = async ({ folder, history, opened, options, plan, say }: Play
       goesOn
     })
     const workers = agents.flatMap((agent, at) =>
-      Array.from({ length: stage.counterpart.workersEach }, (_, each) => working(agent, `${at}.${each}`))
+      Array.from({ length: sabotaged ? workersEachSabotaged : stage.counterpart.workersEach }, (_, each) =>
+        working(agent, `${at}.${each}`)
+      )
     )
 
     const pace = isUnhurried(options) ? paceOf(stage) : 1

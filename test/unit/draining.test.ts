@@ -65,28 +65,36 @@ const eventually = (answer: Effect.Effect<string>, expected: RegExp) =>
     Effect.retry(Schedule.spaced("10 millis").pipe(Schedule.upTo({ duration: "10 seconds" })))
   )
 
-/** A request that a client is in the middle of sending; `finish` sends the rest, and reads the reply. */
-const halfSent = (origin: string, method: string, path: string) =>
-  Effect.callback<{ readonly finish: Effect.Effect<string> }>((resume) => {
-    const whole = request(method, path)
-    let received = ""
-    const socket = connect(Number(new URL(origin).port), "127.0.0.1", () => {
-      socket.write(whole.slice(0, 30), () =>
-        resume(
-          Effect.succeed({
-            finish: Effect.callback<string>((done) => {
-              const settle = () => done(Effect.succeed(received))
-              socket.on("error", settle).on("close", settle)
-              socket.write(whole.slice(30))
+/**
+ * A request of which a client has sent so many bytes; `finish` sends the rest, and reads the reply; `closed` waits
+ * until the server hangs up, and tells what it said.
+ */
+const sentSoFar = (origin: string, method: string, path: string, bytes: number) =>
+  Effect.callback<{ readonly finish: Effect.Effect<string>; readonly closed: Effect.Effect<string> }>(
+    (resume) => {
+      const whole = request(method, path)
+      let received = ""
+      const socket = connect(Number(new URL(origin).port), "127.0.0.1", () => {
+        socket.write(whole.slice(0, bytes), () =>
+          resume(
+            Effect.succeed({
+              closed: Effect.callback<string>((done) => {
+                socket.once("close", () => done(Effect.succeed(received)))
+              }),
+              finish: Effect.callback<string>((done) => {
+                const settle = () => done(Effect.succeed(received))
+                socket.on("error", settle).on("close", settle)
+                socket.write(whole.slice(bytes))
+              })
             })
-          })
+          )
         )
-      )
-    })
-    socket.on("data", (chunk) => {
-      received += chunk.toString()
-    })
-  })
+      })
+      socket.on("data", (chunk) => {
+        received += chunk.toString()
+      })
+    }
+  )
 
 const refused = /^$/
 
@@ -118,15 +126,33 @@ describe("a server that is told to stop", () => {
     })
   )
 
-  it.live("finishes what was begun, and asks who was still sending a request to come back", () =>
+  it.live("serves what had connected before it closed, though the request comes after that", () =>
+    Effect.gen(function* () {
+      const { end, origin, stop } = yield* running(60)
+      yield* end
+      const silent = yield* sentSoFar(origin, "POST", "/write", 0)
+      const half = yield* sentSoFar(origin, "POST", "/write", 30)
+      yield* eventually(ask(origin, "/quick"), /200/)
+      const stopping = yield* stop
+      yield* eventually(ask(origin, "/quick"), refused)
+      for (const early of [silent, half]) {
+        assert.match(yield* early.finish, /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*"done":true/i)
+      }
+      yield* Fiber.join(stopping)
+    })
+  )
+
+  it.live("finishes what was begun, and asks who sends a request much later to come back", () =>
     Effect.gen(function* () {
       const { begun, end, origin, stop } = yield* running(60)
       const read = yield* Effect.forkChild(ask(origin, "/read"))
       yield* Deferred.await(begun.read)
-      const late = yield* halfSent(origin, "POST", "/write")
+      const silent = yield* sentSoFar(origin, "POST", "/write", 0)
+      const late = yield* sentSoFar(origin, "POST", "/write", 30)
       yield* eventually(ask(origin, "/quick"), /200/)
       const stopping = yield* stop
-      yield* eventually(ask(origin, "/quick"), refused)
+      // It is closed when the time is over in which what had connected is served.
+      assert.strictEqual(yield* silent.closed, "")
       const answer = yield* late.finish
       assert.match(answer, /^HTTP\/1\.1 503 /)
       assert.match(answer, /connection: close/i)

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as Headers from "effect/http/Headers"
 import { rules } from "../../src/http/Hosts.ts"
 
-const check = rules({
+const { check, checkOrigin } = rules({
   allowedHosts: ["gateway.internal", "10.0.0.5:4100"],
   allowedOrigins: ["https://board.example"],
   publicUrl: "https://ops-agents.nodedc.ru",
@@ -56,5 +56,31 @@ describe("Host and Origin", () => {
     ["", "origin"]
   ] as const)("Origin %s is %s", ([origin, expected]) =>
     Effect.map(verdict("localhost:4100", origin), (found) => assert.strictEqual(found, expected))
+  )
+
+  it.effect.each([
+    [{ host: "host.docker.internal:4100" }, "fine"],
+    [{ origin: "https://ops-agents.nodedc.ru" }, "fine"],
+    [{ origin: "https://board.example", "sec-fetch-site": "cross-site" }, "fine"],
+    [{ "sec-fetch-site": "none" }, "fine"],
+    [{ "sec-fetch-site": "same-origin" }, "fine"],
+    [{ origin: "https://evil.example" }, "origin"],
+    [{ origin: "http://localhost:4100" }, "origin"],
+    [{ origin: "null" }, "origin"],
+    [{ origin: "" }, "origin"],
+    [{ origin: "https://board.example, https://evil.example" }, "origin"],
+    [{ "sec-fetch-site": "cross-site" }, "origin"],
+    [{ "sec-fetch-site": "none, cross-site" }, "origin"]
+  ] as const)("of a request with %o to the REST API are %s", ([headers, expected]) =>
+    Effect.map(
+      Effect.match(checkOrigin({ headers: Headers.fromInput(headers) }), {
+        onFailure: ({ message, reason }) => {
+          assert.include(message, "ALLOWED_ORIGINS")
+          return reason as string
+        },
+        onSuccess: () => "fine"
+      }),
+      (found) => assert.strictEqual(found, expected)
+    )
   )
 })

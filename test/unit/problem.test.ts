@@ -75,6 +75,7 @@ describe("problem documents", () => {
       media_type: 415,
       origin: 403,
       host: 403,
+      address: 403,
       conflict: 409
     })
     assert.deepStrictEqual(statuses("idempotency"), {

@@ -279,26 +279,29 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
 })
 
 describe("a server that is told to stop", () => {
-  it.live("lets what is under way end, closes the rest at once, and takes nothing new", () =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(server, scope)
-      const { listenOrigin } = Context.get(context, Addresses)
-      const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
-      const idle = yield* Effect.forkChild(exchange(listenOrigin, [request("/things/1")]))
-      const silent = yield* Effect.forkChild(exchange(listenOrigin, []))
-      const busy = yield* Effect.forkChild(exchange(listenOrigin, [request("/slow")]))
-      yield* Effect.sleep("200 millis")
-      const started = performance.now()
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      assert.match(yield* Fiber.join(idle), /^HTTP\/1\.1 200 /)
-      assert.strictEqual(yield* Fiber.join(silent), "")
-      yield* Effect.sleep("100 millis")
-      assert.strictEqual(yield* exchange(listenOrigin, [request("/things/1")]), "")
-      yield* Deferred.succeed(slow, undefined)
-      assert.match(yield* Fiber.join(busy), /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*"done":true/)
-      yield* Fiber.join(closing)
-      assert.isBelow(performance.now() - started, 2000)
-    })
+  it.live(
+    "lets what is under way end, closes what is idle at once and what says nothing soon, and takes nothing new",
+    () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(server, scope)
+        const { listenOrigin } = Context.get(context, Addresses)
+        const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+        const idle = yield* Effect.forkChild(exchange(listenOrigin, [request("/things/1")]))
+        const silent = yield* Effect.forkChild(exchange(listenOrigin, []))
+        const busy = yield* Effect.forkChild(exchange(listenOrigin, [request("/slow")]))
+        yield* Effect.sleep("200 millis")
+        const started = performance.now()
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        assert.match(yield* Fiber.join(idle), /^HTTP\/1\.1 200 /)
+        assert.strictEqual(yield* Fiber.join(silent), "")
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(yield* exchange(listenOrigin, [request("/things/1")]), "")
+        yield* Deferred.succeed(slow, undefined)
+        assert.match(yield* Fiber.join(busy), /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*"done":true/)
+        yield* Fiber.join(closing)
+        // Not the whole grace of twenty seconds.
+        assert.isBelow(performance.now() - started, 15_000)
+      })
   )
 })

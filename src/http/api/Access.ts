@@ -6,11 +6,16 @@ import { failures } from "./Problems.ts"
 const bearer = (description: string) =>
   HttpApiSecurity.bearer.pipe(HttpApiSecurity.annotate(OpenApi.Description, description))
 
-/** Lets pass only who presents the gateway's internal token. */
+/** Refuses requests that web pages of other sites have browsers send. */
+export class OwnPages extends HttpApiMiddleware.Service<OwnPages>()("tasker-codex-api/http/api/OwnPages", {
+  error: failures(403)
+}) {}
+
+/** Lets pass only operators: by the internal token, from `LIFECYCLE_NETWORKS`. */
 export class InternalAccess extends HttpApiMiddleware.Service<InternalAccess>()(
   "tasker-codex-api/http/api/InternalAccess",
   {
-    error: failures(401),
+    error: failures(401, 403),
     security: { internalToken: bearer("The gateway's internal token, NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN") }
   }
 ) {}

@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
+import { OwnPages } from "./Access.ts"
 import { AgentApi } from "./AgentApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { Operator, Owner } from "./Lifecycle.ts"
@@ -9,10 +10,9 @@ import { OperatorPairing, OwnerPairing, PairingApi } from "./PairingApi.ts"
 import { Problems } from "./Problems.ts"
 import { OperatorTimeline, OwnerTimeline } from "./TimelineApi.ts"
 
-/** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
-export const Api = HttpApi.make("tasker-codex-api")
+/** What web pages of other sites may not reach, whatever credential they have. */
+const guarded = HttpApi.make("guarded")
   .add(
-    MetaApi,
     AgentApi,
     AuditApi,
     Operator,
@@ -23,6 +23,12 @@ export const Api = HttpApi.make("tasker-codex-api")
     OwnerTimeline
   )
   .add(PairingApi, OperatorPairing, OwnerPairing)
+  .middleware(OwnPages)
+
+/** All of the gateway's HTTP but `/mcp` and the pages. Handlers stand apart, in `*Handlers.ts`. */
+export const Api = HttpApi.make("tasker-codex-api")
+  .add(MetaApi)
+  .addHttpApi(guarded)
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({

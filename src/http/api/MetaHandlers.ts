@@ -1,16 +1,17 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import * as Response from "effect/http/HttpServerResponse"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import manifest from "../../../package.json" with { type: "json" }
 import { Settings } from "../../Config.ts"
 import { mcpRevisions } from "../../domain/McpRevision.ts"
 import { allScopes } from "../../domain/Scope.ts"
+import { ForwardingPeers } from "../../edge/ForwardingPeers.ts"
 import { CurrentRequest } from "../../services/CurrentRequest.ts"
 import { type OperatorReadings, Readiness } from "../../services/Readiness.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
-import { internalToken } from "../Bearer.ts"
 import { Drain } from "../Drain.ts"
+import { makeOperator } from "../operator.ts"
 import { Api } from "./Api.ts"
 import type { Health } from "./MetaApi.ts"
 
@@ -21,13 +22,16 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
     const { publicUrl } = yield* Addresses
     const drain = yield* Drain
     const settings = yield* Settings
+    const operator = makeOperator(settings)
+    const peers = yield* ForwardingPeers
+    const rotation = Option.isSome(settings.previousInternalToken) ? [rotating] : []
 
     return group.handleAll({
       healthz: () => Effect.succeed({ status: "ok" } as const),
       readyz: ({ request }) =>
         Effect.gen(function* () {
           const { audit: unsealed, ...checks } = yield* readiness.check
-          const isOperator = yield* Effect.isSuccess(internalToken(request, settings.internalToken))
+          const isOperator = yield* Effect.isSuccess(operator(request))
           if (isOperator) (yield* CurrentRequest).operator = true
           drain.asked()
           const able = checks.database === "ok" && checks.migrations === "ok"
@@ -38,7 +42,9 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
             unsealed_events: unsealed.events,
             oldest_unsealed_seconds: unsealed.oldestSeconds
           }
-          const operators = isOperator ? { operators: shown(yield* readiness.operators) } : {}
+          const operators = isOperator
+            ? { operators: shown(yield* readiness.operators, [...peers.warnings(), ...rotation]) }
+            : {}
           return Response.jsonUnsafe({ status, checks, audit, ...operators } satisfies Health, {
             status: serves ? 200 : 503
           })
@@ -57,10 +63,16 @@ export const layer = HttpApiBuilder.group(Api, "meta", (group) =>
   })
 )
 
-const shown = ({ taskerCapabilities, warnings }: OperatorReadings): NonNullable<Health["operators"]> => ({
+const shown = (
+  { taskerCapabilities, warnings }: OperatorReadings,
+  ofTheEdge: ReadonlyArray<string>
+): NonNullable<Health["operators"]> => ({
   tasker_capabilities: taskerCapabilities,
-  warnings
+  warnings: [...warnings, ...ofTheEdge.map((warning) => `${warning}.`)]
 })
+
+const rotating =
+  "NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN is still accepted: unset it once every caller sends the new token"
 
 const endpoints: Array<{ readonly method: string; readonly path: string }> = [
   { method: "POST", path: "/mcp" },

@@ -62,7 +62,7 @@ const resources = <const Name extends string, Owner extends Schema.Struct.Fields
       .middleware(Acts)
       .annotate(
         OpenApi.Description,
-        "Makes a code by which a client is connected to this agent. It is shown this once, good once and for ten minutes. At most three of an agent may be pending: 409 `pairing.too_many`. `connect` says what to type: `codex` starts a login that asks for the code on its page, `shell` is for a machine without a browser. A code can't be shown again, so the same Idempotency-Key is 409 `idempotency.already_created` with the `pairing_code_info`."
+        "Makes a code by which a client is connected to this agent. It is shown this once, good once and for ten minutes. At most three of an agent and thirty of an owner may be pending: 409 `pairing.too_many`. `connect` says what to type: `codex` starts a login that asks for the code on its page, `shell` is for a machine without a browser. A code can't be shown again, so the same Idempotency-Key is 409 `idempotency.already_created` with the `pairing_code_info`."
       ),
     HttpApiEndpoint.get("listPairingCodes", "/agents/:agent_id/pairing-codes", {
       params: ofAgent,

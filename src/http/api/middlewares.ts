@@ -12,13 +12,15 @@ import { AgentRegistry } from "../../services/AgentRegistry.ts"
 import { CurrentRequest } from "../../services/CurrentRequest.ts"
 import { Operations } from "../../services/Operations.ts"
 import { Addresses } from "../Addresses.ts"
-import { agentToken, internalToken } from "../Bearer.ts"
+import { agentToken } from "../Bearer.ts"
 import { jsonUpTo, maxRedemptionBytes, readJson } from "../Body.ts"
 import { keyHeader } from "../fields.ts"
+import { Hosts } from "../Hosts.ts"
 import { withChallenge } from "../oauth/challenge.ts"
+import { makeOperator } from "../operator.ts"
 import { isFailure, problem } from "../Problem.ts"
 import { requestId } from "../RequestId.ts"
-import { AgentAccess, InternalAccess, PresentedToken } from "./Access.ts"
+import { AgentAccess, InternalAccess, OwnPages, PresentedToken } from "./Access.ts"
 import { ActName, Acts, StrictBody, StrictOpenBody } from "./Lifecycle.ts"
 import { Problems } from "./Problems.ts"
 
@@ -52,13 +54,22 @@ const problems = Layer.succeed(Problems, (handler) =>
   )
 )
 
+const ownPages = Layer.effect(
+  OwnPages,
+  Effect.map(Hosts, (hosts) =>
+    OwnPages.of((handler) =>
+      Effect.flatMap(HttpServerRequest, (request) => Effect.andThen(hosts.checkOrigin(request), handler))
+    )
+  )
+)
+
 const internalAccess = Layer.effect(
   InternalAccess,
-  Effect.map(Settings, (settings) =>
+  Effect.map(Effect.map(Settings, makeOperator), (operator) =>
     InternalAccess.of({
       internalToken: (handler) =>
         Effect.flatMap(HttpServerRequest, (request) =>
-          internalToken(request, settings.internalToken).pipe(
+          operator(request).pipe(
             Effect.andThen(CurrentRequest),
             Effect.tap((facts) =>
               Effect.sync(() => {
@@ -155,4 +166,12 @@ const saneKey = (value: string | undefined) =>
   value !== undefined && isLifecycleKey(value) && !holdsSecret(value) ? { path: "", value } : undefined
 
 /** All that the declarations of the API ask to be carried out around their handlers. */
-export const layer = Layer.mergeAll(problems, internalAccess, agentAccess, strictBody, strictOpenBody, acts)
+export const layer = Layer.mergeAll(
+  problems,
+  ownPages,
+  internalAccess,
+  agentAccess,
+  strictBody,
+  strictOpenBody,
+  acts
+)

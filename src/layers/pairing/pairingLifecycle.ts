@@ -7,6 +7,7 @@ import {
   hash,
   lifeSeconds,
   mostPending,
+  mostPendingOfOwner,
   type PairingCode,
   PairingCodeId,
   PairingCodeInfo
@@ -17,13 +18,18 @@ import { storage } from "../database/storage.ts"
 import type { Acting } from "../registry/administrativeAct.ts"
 import { agentWithin, notFound } from "../registry/registryAgents.ts"
 import { items, page } from "../registry/registrySql.ts"
-import { agentDisabled, alreadyCreated, tooManyPending } from "./pairingRefusals.ts"
+import { agentDisabled, alreadyCreated, tooManyPending, tooManyPendingOfOwner } from "./pairingRefusals.ts"
 import { isPending, pairingJson } from "./pairingSql.ts"
 
 type Service = Pairing["Service"]
 
 const asInfos = items(PairingCodeInfo)
-const asCounts = items(Schema.Int)
+const decodePending = Schema.decodeUnknownEffect(
+  Schema.Tuple([Schema.Struct({ of_agent: Schema.Int, of_owner: Schema.Int })])
+)
+
+/** Any constant serves, so long as no other pair of keys in the database begins with it. */
+const ownerLocks = 7305
 
 /** The owner's side of pairing codes: they are made, shown and cancelled. A code passes through here once and is not kept. */
 export const pairingLifecycle = (
@@ -53,10 +59,18 @@ export const pairingLifecycle = (
         const agent = yield* agentWithin(sql, act.reach, agentId, sql`for no key update`)
         const make = Effect.gen(function* () {
           if (agent.status === "disabled") return yield* agentDisabled()
-          const [pending = 0] = yield* asCounts(sql`
-            select count(*)::integer as item from pairing_codes p
-            where p.agent_id = ${agentId}::uuid and ${isPending(sql)}`)
-          if (pending >= mostPending) return yield* tooManyPending()
+          // One after the other for one owner, too, so that no race of two agents makes a code too many.
+          yield* sql`select pg_advisory_xact_lock(${ownerLocks}::integer, hashtext(${agent.owner_user_id}))`
+          const [pending] = yield* Effect.flatMap(
+            sql`
+              select count(*) filter (where p.agent_id = ${agentId}::uuid)::integer as of_agent,
+                count(*)::integer as of_owner
+              from pairing_codes p join agents a on a.id = p.agent_id
+              where a.owner_user_id = ${agent.owner_user_id} and ${isPending(sql)}`,
+            decodePending
+          )
+          if (pending.of_agent >= mostPending) return yield* tooManyPending()
+          if (pending.of_owner >= mostPendingOfOwner) return yield* tooManyPendingOfOwner()
           const [info] = yield* asInfos(sql`
             insert into pairing_codes as p (id, agent_id, name, code_hash, expires_at)
             values (

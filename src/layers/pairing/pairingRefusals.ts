@@ -1,6 +1,11 @@
 import { IdempotencyRefused, PairingRefused } from "../../domain/Failure.ts"
 import { invalidInput } from "../../domain/inputs.ts"
-import { mostPending, type PairingCodeInfo, type PairingStatus } from "../../domain/PairingCode.ts"
+import {
+  mostPending,
+  mostPendingOfOwner,
+  type PairingCodeInfo,
+  type PairingStatus
+} from "../../domain/PairingCode.ts"
 
 /** What is said of a pairing code that connects nothing. None repeats a code. */
 
@@ -25,6 +30,12 @@ export const tooManyPending = (): PairingRefused =>
   refusal(
     "too_many",
     `${mostPending} pairing codes of this agent are pending already. Use one of them, cancel one, or wait: a code lives ten minutes.`
+  )
+
+export const tooManyPendingOfOwner = (): PairingRefused =>
+  refusal(
+    "too_many",
+    `${mostPendingOfOwner} pairing codes of this owner's agents are pending already. Use one of them, cancel one, or wait: a code lives ten minutes.`
   )
 
 /** Why a code of this status connects nothing; `pending` is what it was a moment ago. */

@@ -34,12 +34,37 @@ look_at_rules() {
   ' "$1"
 }
 
+# repository_of FOLDER: the repository that FOLDER lies in, or FOLDER if it lies in none; without links.
+repository_of() {
+  folder=$(cd -P -- "$1" && pwd -P) || fail "$exit_yours" "There is no folder $1." "Папки $1 нет."
+  top=$folder
+  while [ -n "$top" ] && [ ! -e "$top/.git" ]; do top=${top%/*}; done
+  printf '%s\n' "${top:-$folder}"
+}
+
+# rules_inside FILE: ends, with words, where links lead from FILE to $rules_file out of the repository. A file that
+# came with a clone must not have the rules written somewhere else. A path with .. or from / names its place itself.
+rules_inside() {
+  case $1 in
+    /* | ../* | */../*) named=$(dirname "$1") ;;
+    *) named=$PWD ;;
+  esac
+  repository=$(repository_of "$named") || exit $?
+  folder=$(cd -P -- "$(dirname "$rules_file")" && pwd -P)
+  case $folder/ in
+    "${repository%/}"/*) ;;
+    *) fail "$exit_yours" "$1 is a link out of $repository, to $rules_file. If you mean that file, name it: --agents-md '$rules_file'" \
+      "$1 — ссылка за пределы $repository, на $rules_file. Если нужен именно этот файл, укажите его: --agents-md '$rules_file'" ;;
+  esac
+}
+
 # rules_ready FILE: sets $rules_file and $rules_report; ends, with words, where FILE can't take the rules.
 rules_ready() {
   case $1 in *"$nl"*) fail "$exit_usage" "A file's name can't have a line end in it." "В имени файла не может быть перевода строки." ;; esac
   case $1 in /*) rules_file=$1 ;; *) rules_file=$PWD/$1 ;; esac
   rules_file=$(followed "$rules_file") || exit $?
   [ -d "$(dirname "$rules_file")" ] || fail "$exit_yours" "There is no folder $(dirname "$rules_file")." "Папки $(dirname "$rules_file") нет."
+  [ -n "$removing" ] || rules_inside "$1"
   ready "$rules_file"
   rules_report=none
   if [ -e "$rules_file" ]; then rules_report=$(look_at_rules "$rules_file"); fi
