@@ -29,7 +29,7 @@ interface Running {
 export const entryBeside = (url: string): URL =>
   new URL(url.endsWith(".js") ? "./worker.js" : "./worker.ts", url)
 
-/** Several times what the longest text of Tasker's takes: a worker that reaches it may end the process with it. */
+/** More than the longest text of Tasker's takes, 8 MB: a worker that reaches it may end the process with it. */
 const resourceLimits = { maxOldGenerationSizeMb: 512 }
 
 /** Starting takes a fraction of a second on a quiet machine. */

@@ -71,18 +71,43 @@ export type Output<N extends WorkName> = Awaited<ReturnType<(typeof work)[N]>>
  */
 const piece = 200
 
-/** Text without spaces in which tags stand. */
-const tagged = /(?<![^<>\s])[^<>\s]+(?:(?:<[^<>]*>)+[^<>\s]+)+/g
-const tag = /(<[^<>]*>)/
+/** A tag, a word, or what parts words. */
+const pieces = /<[^<>]*>|[^<>\s]+|\s+|[<>]/g
+const parting = /^(?:\s|>|<$)/
+const tags = /<[^<>]*>/g
 
 /**
  * If a part of a token is bold or linked, or a tag stands close by, Markdown would spell it so that it is
  * no token to the letter, and still one to its reader. Of a token in parts the tags stay, behind it.
  */
-const withoutSplitSecrets = (html: string): string =>
-  html.replace(tagged, (run) => {
-    const parts = run.split(tag).map((part, at) => (at % 2 === 0 ? withoutSecrets(part) : part))
-    const text = stripInvisible(parts.filter((_, at) => at % 2 === 0).join(""))
-    const shown = withoutSecrets(text)
-    return shown === text ? parts.join("") : shown + parts.filter((_, at) => at % 2 === 1).join("")
-  })
+const withoutSplitSecrets = (html: string): string => {
+  const out: Array<string> = []
+  let copied = 0
+  /** Words and the tags between them, without a space, from the first word to the last. */
+  let run = { start: 0, end: 0, words: 0 }
+  const endRun = () => {
+    const { end, start, words } = run
+    run = { start: 0, end: 0, words: 0 }
+    if (words < 2) return
+    const found = html.slice(start, end)
+    const shown = withoutSplit(found)
+    if (shown === found) return
+    out.push(html.slice(copied, start), shown)
+    copied = end
+  }
+  for (const { 0: piece, index } of html.matchAll(pieces)) {
+    if (parting.test(piece)) endRun()
+    else if (!piece.startsWith("<")) {
+      run = { start: run.words === 0 ? index : run.start, end: index + piece.length, words: run.words + 1 }
+    }
+  }
+  endRun()
+  out.push(html.slice(copied))
+  return out.join("")
+}
+
+const withoutSplit = (run: string): string => {
+  const text = stripInvisible(run.replace(tags, ""))
+  const shown = withoutSecrets(text)
+  return shown === text ? run : shown + (run.match(tags) ?? []).join("")
+}
