@@ -16,7 +16,7 @@ const linear = 1000
 const marks = (length: number) => `a${"\u0301\u0316".repeat(length / 2)}`
 
 describe("a text of 200,000 combining marks in disorder", () => {
-  const text = marks(60_000)
+  const text = marks(200_000)
 
   it("is compared as a card's text in linear time", () => {
     assert.isBelow(
@@ -72,7 +72,7 @@ describe("a normal form", () => {
 describe("a bare address followed by a row of signs and a letter", () => {
   it("is converted in linear time, or is beyond the bounds", () => {
     for (const start of ["http://a.b/", "www.a.b/"]) {
-      for (const sign of "\"'),.:;<?_~*&]") {
+      for (const sign of "!\"'),.:;<?_~*&]") {
         const text = `${start}${sign.repeat(30_000)}a`
         assert.isBelow(
           cpuMillis(() => markdownToHtml(text)),
