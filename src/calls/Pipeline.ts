@@ -9,6 +9,7 @@ import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
 import { Suspension } from "../services/Suspension.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { Texts } from "../services/Texts.ts"
 import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find, tools } from "../tools/registry.ts"
@@ -35,15 +36,22 @@ export const layer = Layer.effect(
     const policy = yield* GrantPolicy
     const audit = yield* AuditLog
     const tasker = yield* TaskerAdapter
+    const texts = yield* Texts
     const settings = yield* Settings
     const suspension = yield* Suspension
-    const writer = makeWriter({ tokens, policy, audit, tasker, settings, once: yield* Idempotency })
+    const writer = makeWriter({ tokens, policy, audit, tasker, texts, settings, once: yield* Idempotency })
 
     const session = (call: ToldCall, tool: SessionTool) =>
       known(call, tool, (principal) =>
         Effect.gen(function* () {
           const run = yield* Effect.fromResult(tool.decode(call.args))
-          return yield* run({ principal, who: whoOf(call, principal), tasker, policy })
+          return yield* run({
+            principal,
+            who: whoOf(call, principal),
+            tasker,
+            policy,
+            texts: texts.of(principal.agent.id)
+          })
         })
       )
 
@@ -53,7 +61,11 @@ export const layer = Layer.effect(
           const { projectId, run } = yield* Effect.fromResult(tool.decode(call.args))
           const grant = yield* policy.authorise(principal, tool.scope, projectId)
           return yield* run(
-            makeBoard(tasker, { ...whoOf(call, principal), workspaceSlug: grant.workspace_slug }, grant)
+            makeBoard(
+              { tasker, texts },
+              { ...whoOf(call, principal), workspaceSlug: grant.workspace_slug },
+              grant
+            )
           )
         })
       )
@@ -159,7 +171,7 @@ export const layer = Layer.effect(
           suspension.count({
             token: call.token,
             action: call.name,
-            fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
+            fingerprint: () => (find(call.name)?._tag === "Write" ? asked(call) : undefined),
             failure,
             via: call.via,
             requestId: call.requestId

@@ -10,6 +10,7 @@ import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
 import { type Due, RecoveryQueue } from "../services/RecoveryQueue.ts"
 import { type OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { Texts } from "../services/Texts.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find } from "../tools/registry.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
@@ -41,6 +42,7 @@ export const layer = Layer.effectDiscard(
     const once = yield* Idempotency
     const policy = yield* GrantPolicy
     const tasker = yield* TaskerAdapter
+    const texts = yield* Texts
     const settings = yield* Settings
     const audit = yield* AuditLog
     const persist = persisting(audit)
@@ -69,6 +71,7 @@ export const layer = Layer.effectDiscard(
           key: due.lease.upstreamKey,
           tries: due.tries,
           held,
+          texts: texts.owed(due.agent.id),
           send: mayWrite ? (write) => held(tool.apply(write, ticket, tasker)) : undefined
         }).pipe(
           Effect.timeoutOrElse({
@@ -107,7 +110,8 @@ export const layer = Layer.effectDiscard(
             settled,
             due.write,
             due.before,
-            makeBoard(tasker, whoOf(due), project)
+            makeBoard({ tasker, texts }, whoOf(due), project),
+            texts.owed(due.agent.id)
           )
           const change = changeOf(due.write, due.before, answer)
           const told = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }

@@ -12,6 +12,7 @@ import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Doubt, Idempotency, Leased } from "../services/Idempotency.ts"
 import type { OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
+import type { Texts } from "../services/Texts.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { type Board, makeBoard, unaskedBoard } from "../tools/Board.ts"
 import { type Output, showAnswer, showChange } from "../tools/show.ts"
@@ -34,6 +35,7 @@ interface Services {
   readonly once: Idempotency["Service"]
   readonly audit: AuditLog["Service"]
   readonly tasker: TaskerAdapter["Service"]
+  readonly texts: Texts["Service"]
   readonly settings: Settings["Service"]
 }
 
@@ -67,7 +69,7 @@ type Admitted = Authorised &
  * needless; a failure there changed nothing and uses no key up. `carryOut` leaves the outcome and its
  * audit event in one transaction. Both go to their end whether or not anyone still waits for the reply.
  */
-export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
+export const makeWriter = ({ tokens, policy, once, audit, tasker, texts, settings }: Services) => {
   const persist = persisting(audit)
 
   const whoOf = ({ call, request }: WriteCall, { principal, grant }: Authorised): OnBehalf => ({
@@ -78,7 +80,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   })
 
   const boardOf = (wanted: WriteCall, authorised: Authorised): Board =>
-    makeBoard(tasker, whoOf(wanted, authorised), authorised.grant)
+    makeBoard({ tasker, texts }, whoOf(wanted, authorised), authorised.grant)
 
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
@@ -90,7 +92,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     })
     if (request.plansAtOnce && !request.dryRun) {
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
-      const board = unaskedBoard(request.projectId)
+      const board = unaskedBoard(request.projectId, texts.short)
       const plan = yield* Effect.tapError(planned(wanted, board, undefined), () => authorise)
       return yield* reserve(wanted, plan, { counted: false })
     }
@@ -149,7 +151,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
       duration: left,
       orElse: () => Effect.fail(tooSlow())
     })
-    const secret = secretIn(plan.write)
+    const secret = yield* secretIn(plan.write, board.texts)
     if (secret !== undefined) return yield* secret
     const { seen, write } = plan
     if (!isChange(write) || seen === undefined || authorised === undefined) return plan
@@ -222,15 +224,19 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request, tool } = wanted
     const { principal, grant } = admitted
+    const counter = texts.of(principal.agent.id)
     switch (admitted._tag) {
       case "DryRun": {
         yield* audit.record(yield* entryOf(call, principal, "dry_run", request))
-        return { structured: yield* showChange(admitted.change, grant), replayed: false }
+        return { structured: yield* showChange(counter, admitted.change, grant), replayed: false }
       }
       case "Replay": {
         const entry = yield* entryOf(call, principal, "replayed", request)
         yield* audit.record({ ...entry, issue_id: issueIdOf(admitted.answer) ?? entry.issue_id })
-        return { structured: yield* showAnswer(admitted.answer, grant, request.wrote, true), replayed: true }
+        return {
+          structured: yield* showAnswer(counter, admitted.answer, grant, request.wrote, true),
+          replayed: true
+        }
       }
       case "Reserved":
       case "Claimed": {
@@ -245,6 +251,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
           key: lease.upstreamKey,
           tries,
           held,
+          texts: texts.owed(principal.agent.id),
           send: (sent: Write) => held(tool.apply(sent, ticket, tasker))
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
@@ -301,7 +308,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     settled: Done
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request } = wanted
-    const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
+    const owed = texts.owed(authorised.principal.agent.id)
+    const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised), owed)
     const change = changeOf(write, before, answer)
     const told = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
@@ -320,7 +328,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded")
       return yield* outcomeUnknown("The change was made, but could not be put on record.")
-    const structured: Output = yield* showAnswer(answer, authorised.grant, request.wrote, false)
+    const structured: Output = yield* showAnswer(owed, answer, authorised.grant, request.wrote, false)
     return { structured, replayed: false }
   })
 

@@ -21,6 +21,7 @@ import * as OAuthLive from "../../src/layers/oauth/OAuthLive.ts"
 import * as PairingPostgres from "../../src/layers/pairing/PairingPostgres.ts"
 import * as AgentRegistryPostgres from "../../src/layers/registry/AgentRegistryPostgres.ts"
 import * as TaskerInternal from "../../src/layers/tasker/TaskerInternal.ts"
+import * as TextsLive from "../../src/layers/texts/TextsLive.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import type { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { Tools } from "../../src/tools/Tools.ts"
@@ -73,7 +74,7 @@ export const inside = <E>(
   recovering = false
 ) =>
   Layer.mergeAll(Pipeline.layer, recovering ? Recovery.layer : Layer.empty).pipe(
-    Layer.provideMerge(tasker),
+    Layer.provideMerge(Layer.merge(tasker, TextsLive.layer)),
     Layer.provideMerge(storage),
     Layer.provideMerge(settings)
   )
