@@ -163,11 +163,11 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    it.effect("decides nothing if Plane does not show the card, whose comments it may list as none", () =>
+    it.effect("says that the card is hidden if Plane lists no comments of a card that it does not show", () =>
       Effect.gen(function* () {
         const { find, issue_id, plane } = yield* looking()
         yield* plane.edit(issue_id, { archived: true })
-        assert.strictEqual((yield* find)._tag, "Inconclusive")
+        assert.strictEqual((yield* find)._tag, "Hidden")
       })
     )
 
