@@ -109,8 +109,8 @@ export const check = (facts: Facts): Verdict => {
     }
     for (const { call, reply } of told.calls) {
       if (reply?.code !== "tasker.conflict") continue
-      const from = expectedSince(told, story)
-      if (isTouched(told, { from, until: reply.t }, story, records, begun)) tally.conflicts += 1
+      const span = { ...expectedSince(told, story), until: reply.t }
+      if (isTouched(told, span, story, records, begun)) tally.conflicts += 1
       else find("false conflict", `call ${call} of ${told.tool} ${told.op}`, [told])
     }
   }
