@@ -60,7 +60,7 @@ it.effect("a call is refused as uncounted if the connection of the repeated coun
   }).pipe(Effect.scoped, Effect.orDie)
 )
 
-it.effect("calls that end keep one connection at a time to give requests back", () =>
+it.live("calls that end keep one connection at a time to give requests back", () =>
   Effect.gen(function* () {
     const { budget, sql, take, url } = yield* setUp
     yield* take
