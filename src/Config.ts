@@ -41,6 +41,7 @@ export class Settings extends Context.Service<
   {
     readonly databaseUrl: Option.Option<Redacted.Redacted<string>>
     readonly migrationDatabaseUrl: Option.Option<Redacted.Redacted<string>>
+    readonly sealerDatabaseUrl: Option.Option<Redacted.Redacted<string>>
     readonly dataDir: string
     readonly host: string
     readonly port: number
@@ -118,6 +119,7 @@ export type TaskerKind = (typeof taskerKinds)[number]
 export const variables = {
   databaseUrl: variable("DATABASE_URL", optional(postgresUrl)),
   migrationDatabaseUrl: variable("MIGRATION_DATABASE_URL", optional(postgresUrl)),
+  sealerDatabaseUrl: variable("SEALER_DATABASE_URL", optional(postgresUrl)),
   dataDir: variable("DATA_DIR", withDefault(".data", text)),
   host: variable("HOST", withDefault("127.0.0.1", text)),
   port: variable("PORT", withDefault(4100, integer(0, 65_535))),

@@ -20,6 +20,7 @@ type Secret = Redacted.Redacted<string>
 export interface Known {
   readonly databaseUrl: Option.Option<Secret> | undefined
   readonly migrationDatabaseUrl: Option.Option<Secret> | undefined
+  readonly sealerDatabaseUrl: Option.Option<Secret> | undefined
   readonly host: string | undefined
   readonly hostBind: Option.Option<string> | undefined
   readonly nodeEnv: string | undefined
@@ -88,7 +89,8 @@ export const exampleValuesIn = (known: Known): ReadonlyArray<ExampleValue> =>
 const examplePasswordsIn = (known: Known): ReadonlyArray<ExampleValue> =>
   [
     { variable: "DATABASE_URL", url: known.databaseUrl },
-    { variable: "MIGRATION_DATABASE_URL", url: known.migrationDatabaseUrl }
+    { variable: "MIGRATION_DATABASE_URL", url: known.migrationDatabaseUrl },
+    { variable: "SEALER_DATABASE_URL", url: known.sealerDatabaseUrl }
   ]
     .filter(({ url }) => holds(url, isExampleText))
     .map(({ variable }) => ({
@@ -149,10 +151,22 @@ const productionFaults = (known: Known): ReadonlyArray<Fault> => {
   return faults
 }
 
+const userOf = (url: Secret): string => new URL(Redacted.value(url)).username
+
 const faultsBetween = (known: Known): ReadonlyArray<Fault> => {
   const faults: Array<Fault> = []
   if (isUnset(known.databaseUrl) && holds(known.migrationDatabaseUrl, () => true)) {
     faults.push({ variable: "DATABASE_URL", fault: "is required if MIGRATION_DATABASE_URL is set" })
+  }
+  if (isUnset(known.databaseUrl) && holds(known.sealerDatabaseUrl, () => true)) {
+    faults.push({ variable: "DATABASE_URL", fault: "is required if SEALER_DATABASE_URL is set" })
+  }
+  if (
+    holds(known.sealerDatabaseUrl, (sealer) =>
+      holds(known.databaseUrl, (calls) => userOf(calls) === userOf(sealer))
+    )
+  ) {
+    faults.push({ variable: "SEALER_DATABASE_URL", fault: "expected another user than that of DATABASE_URL" })
   }
   if (isUnset(known.taskerToken) && holds(known.taskerUrl, () => true)) {
     faults.push({

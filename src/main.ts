@@ -27,6 +27,7 @@ import * as Reaper from "./layers/Reaper.ts"
 import * as AgentRegistryPostgres from "./layers/registry/AgentRegistryPostgres.ts"
 import * as SettingsLive from "./layers/SettingsLive.ts"
 import * as TaskerInternal from "./layers/tasker/TaskerInternal.ts"
+import * as TextsLive from "./layers/texts/TextsLive.ts"
 import * as McpRoute from "./mcp/Route.ts"
 
 /**
@@ -51,7 +52,9 @@ const stored = Layer.mergeAll(
   Layer.provideMerge(AuditLogPostgres.layer),
   Layer.provideMerge(GrantPolicyLive.layer),
   // Released after all that writes events, so that the last of them are sealed too.
-  Layer.provideMerge(Layer.merge(AuditProofPostgres.layer, AuditSealer.layer)),
+  Layer.provideMerge(
+    Layer.merge(AuditProofPostgres.layer, AuditSealer.layer.pipe(Layer.provide(Database.asSealer)))
+  ),
   Layer.provideMerge(Database.layer),
   Layer.provideMerge(NodeCrypto.layerSecureRandom)
 )
@@ -63,8 +66,8 @@ const tasker = Layer.unwrap(
   )
 )
 
-/** What the calls of tools need: Tasker and what is stored. */
-export const services = Layer.provideMerge(tasker, stored)
+/** What the calls of tools need: Tasker, the texts and what is stored. */
+export const services = Layer.provideMerge(Layer.merge(tasker, TextsLive.layer), stored)
 
 const tools = Layer.mergeAll(Pipeline.layer, Recovery.layer, ReadinessLive.layer)
 

@@ -9,6 +9,7 @@ import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
 import { Suspension } from "../services/Suspension.ts"
 import { TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { Texts } from "../services/Texts.ts"
 import { TokenStore } from "../services/TokenStore.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find, tools } from "../tools/registry.ts"
@@ -35,15 +36,22 @@ export const layer = Layer.effect(
     const policy = yield* GrantPolicy
     const audit = yield* AuditLog
     const tasker = yield* TaskerAdapter
+    const texts = yield* Texts
     const settings = yield* Settings
     const suspension = yield* Suspension
-    const writer = makeWriter({ tokens, policy, audit, tasker, settings, once: yield* Idempotency })
+    const writer = makeWriter({ tokens, policy, audit, tasker, texts, settings, once: yield* Idempotency })
 
     const session = (call: ToldCall, tool: SessionTool) =>
       known(call, tool, (principal) =>
         Effect.gen(function* () {
           const run = yield* Effect.fromResult(tool.decode(call.args))
-          return yield* run({ principal, who: whoOf(call, principal), tasker, policy })
+          return yield* run({
+            principal,
+            who: whoOf(call, principal),
+            tasker,
+            policy,
+            texts: texts.of(principal.agent.id)
+          })
         })
       )
 
@@ -53,7 +61,11 @@ export const layer = Layer.effect(
           const { projectId, run } = yield* Effect.fromResult(tool.decode(call.args))
           const grant = yield* policy.authorise(principal, tool.scope, projectId)
           return yield* run(
-            makeBoard(tasker, { ...whoOf(call, principal), workspaceSlug: grant.workspace_slug }, grant)
+            makeBoard(
+              { tasker, texts },
+              { ...whoOf(call, principal), workspaceSlug: grant.workspace_slug },
+              grant
+            )
           )
         })
       )
@@ -63,13 +75,14 @@ export const layer = Layer.effect(
       call: ToldCall,
       tool: WriteTool
     ): Effect.fn.Return<ToolResult, CallFailure> {
-      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(settings.callDeadline)
+      const deadline =
+        (yield* Clock.monotonicTimeNanos) + BigInt(Duration.toMillis(settings.callDeadline)) * 1_000_000n
       const decoded = tool.decode(call.args)
       if (decoded._tag === "Failure") {
         const failure = decoded.failure
         return yield* Effect.matchEffect(tokens.admit(call.token, "writes"), {
           onFailure: (denied) => refused(call, tool, denied),
-          onSuccess: () => refused(call, tool, failure)
+          onSuccess: ({ principal }) => recorded(call, principal, failure)
         })
       }
       const wanted = { call, tool, request: decoded.success, deadline }
@@ -117,9 +130,23 @@ export const layer = Layer.effect(
     ): Effect.fn.Return<never, CallFailure> {
       if (failure._tag === "GatewayUnavailable") return yield* failure
       const dead = failure._tag === "AuthFailure"
-      const holder = dead ? failure.holder : tool._tag === "Write" ? yield* holderOf(call.token) : undefined
-      if (holder !== undefined) yield* audit.record(yield* failureEntry(call, holder, failure, request))
-      else if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
+      const holder = dead
+        ? failure.holder
+        : tool._tag !== "Write"
+          ? undefined
+          : ((failure._tag === "LimitReached" ? failure.holder : undefined) ?? (yield* holderOf(call.token)))
+      if (holder !== undefined) return yield* recorded(call, holder, failure, request)
+      if (dead) yield* Effect.logWarning("A call was refused", { code: codeOf(failure) })
+      return yield* failure
+    })
+
+    const recorded = Effect.fnUntraced(function* (
+      call: ToldCall,
+      holder: Principal,
+      failure: CallFailure,
+      request?: WriteRequest
+    ): Effect.fn.Return<never, CallFailure> {
+      yield* audit.record(yield* failureEntry(call, holder, failure, request))
       return yield* failure
     })
 
@@ -144,7 +171,7 @@ export const layer = Layer.effect(
           suspension.count({
             token: call.token,
             action: call.name,
-            fingerprint: find(call.name)?._tag === "Write" ? asked(call) : undefined,
+            fingerprint: () => (find(call.name)?._tag === "Write" ? asked(call) : undefined),
             failure,
             via: call.via,
             requestId: call.requestId

@@ -10,6 +10,7 @@ import { GrantPolicy } from "../services/GrantPolicy.ts"
 import { Idempotency } from "../services/Idempotency.ts"
 import { type Due, RecoveryQueue } from "../services/RecoveryQueue.ts"
 import { type OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
+import { Texts } from "../services/Texts.ts"
 import { makeBoard } from "../tools/Board.ts"
 import { find } from "../tools/registry.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
@@ -29,8 +30,8 @@ const interval = Duration.millis(500)
 
 /**
  * Recovery without a caller: every instance settles writes whose lease ran out, and writes in doubt
- * whose next look is due, as a call with their key would. Agent and grant are checked anew; where they
- * are gone it only looks, never sends. Outcome and audit event are one transaction, as in every write.
+ * whose next look is due, as a call with their key would. Agent, grant and token are checked anew; if one of
+ * them is gone or revoked it only looks, never sends. Outcome and audit event are one transaction, as in every write.
  *
  * While Tasker can't be asked it waits: whatever is due then is put back uncounted, and nothing more is
  * taken until a pause is over.
@@ -41,6 +42,7 @@ export const layer = Layer.effectDiscard(
     const once = yield* Idempotency
     const policy = yield* GrantPolicy
     const tasker = yield* TaskerAdapter
+    const texts = yield* Texts
     const settings = yield* Settings
     const audit = yield* AuditLog
     const persist = persisting(audit)
@@ -61,7 +63,7 @@ export const layer = Layer.effectDiscard(
         const grant = yield* Effect.option(
           policy.authorise({ agent: due.agent, grants: due.grants }, tool.scope, due.operation.project_id)
         )
-        const mayWrite = due.agent.status === "active" && Option.isSome(grant)
+        const mayWrite = due.agent.status === "active" && !due.isTokenRevoked && Option.isSome(grant)
         const held = whileHeld(due.lease)
         const settled = yield* settle(due.write, {
           tasker,
@@ -69,6 +71,7 @@ export const layer = Layer.effectDiscard(
           key: due.lease.upstreamKey,
           tries: due.tries,
           held,
+          texts: texts.owed(due.agent.id),
           send: mayWrite ? (write) => held(tool.apply(write, ticket, tasker)) : undefined
         }).pipe(
           Effect.timeoutOrElse({
@@ -107,7 +110,8 @@ export const layer = Layer.effectDiscard(
             settled,
             due.write,
             due.before,
-            makeBoard(tasker, whoOf(due), project)
+            makeBoard({ tasker, texts }, whoOf(due), project),
+            texts.owed(due.agent.id)
           )
           const change = changeOf(due.write, due.before, answer)
           const told = { ...entryOf(due, "executed"), issue_id: issueIdOf(answer) }

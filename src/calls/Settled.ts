@@ -5,6 +5,7 @@ import type { Copies } from "../domain/Tasker.ts"
 import type { Write, Written } from "../domain/Write.ts"
 import type { Ambiguous, WriteFailed } from "../domain/WriteFailed.ts"
 import type { Existing, OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
+import type { AgentTexts } from "../services/Texts.ts"
 import type { WhileHeld } from "./whileHeld.ts"
 
 /**
@@ -53,6 +54,7 @@ export interface Settling {
   readonly tries: Tries
   /** Around every request that changes something. `send` has it already. */
   readonly held: WhileHeld
+  readonly texts: AgentTexts<never>
 }
 
 export interface Sending extends Settling {

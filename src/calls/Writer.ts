@@ -3,7 +3,7 @@ import type { Settings } from "../Config.ts"
 import { type Change, changeHash } from "../domain/Change.ts"
 import type { CallFailure, GrantDenied, TaskerFailure } from "../domain/Failure.ts"
 import { fieldHashes, issueFields, touchedFields } from "../domain/IssueVersion.ts"
-import { type Answer, judgeKey, keyInProgress, type Operation } from "../domain/Operation.ts"
+import { type Answer, judgeKey, type KeyHolder, keyInProgress } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import { quotaReached } from "../domain/Quota.ts"
 import { possibleDuplicate } from "../domain/Repetition.ts"
@@ -12,6 +12,7 @@ import type { AuditLog } from "../services/AuditLog.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Doubt, Idempotency, Leased } from "../services/Idempotency.ts"
 import type { OnBehalf, TaskerAdapter } from "../services/TaskerAdapter.ts"
+import type { Texts } from "../services/Texts.ts"
 import type { TokenStore } from "../services/TokenStore.ts"
 import { type Board, makeBoard, unaskedBoard } from "../tools/Board.ts"
 import { type Output, showAnswer, showChange } from "../tools/show.ts"
@@ -34,6 +35,7 @@ interface Services {
   readonly once: Idempotency["Service"]
   readonly audit: AuditLog["Service"]
   readonly tasker: TaskerAdapter["Service"]
+  readonly texts: Texts["Service"]
   readonly settings: Settings["Service"]
 }
 
@@ -42,8 +44,8 @@ interface WriteCall {
   readonly call: ToldCall
   readonly tool: WriteTool
   readonly request: WriteRequest
-  /** When all of it has to be over, in milliseconds since the epoch. */
-  readonly deadline: number
+  /** When all of it has to be over: monotonic, nanoseconds. */
+  readonly deadline: bigint
 }
 
 /** Who calls and under which grant. */
@@ -67,7 +69,7 @@ type Admitted = Authorised &
  * needless; a failure there changed nothing and uses no key up. `carryOut` leaves the outcome and its
  * audit event in one transaction. Both go to their end whether or not anyone still waits for the reply.
  */
-export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Services) => {
+export const makeWriter = ({ tokens, policy, once, audit, tasker, texts, settings }: Services) => {
   const persist = persisting(audit)
 
   const whoOf = ({ call, request }: WriteCall, { principal, grant }: Authorised): OnBehalf => ({
@@ -78,7 +80,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   })
 
   const boardOf = (wanted: WriteCall, authorised: Authorised): Board =>
-    makeBoard(tasker, whoOf(wanted, authorised), authorised.grant)
+    makeBoard({ tasker, texts }, whoOf(wanted, authorised), authorised.grant)
 
   const admit = Effect.fnUntraced(function* (wanted: WriteCall): Effect.fn.Return<Admitted, CallFailure> {
     const { call, request, tool } = wanted
@@ -90,7 +92,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     })
     if (request.plansAtOnce && !request.dryRun) {
       // The reservation itself will authenticate. A plan that fails is told to nobody before that is done.
-      const board = unaskedBoard(request.projectId)
+      const board = unaskedBoard(request.projectId, texts.short)
       const plan = yield* Effect.tapError(planned(wanted, board, undefined), () => authorise)
       return yield* reserve(wanted, plan, { counted: false })
     }
@@ -125,7 +127,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const wouldBeRefused = Effect.fnUntraced(function* (
     { request }: WriteCall,
     { grant: { max_writes_per_day, writes_today }, principal }: Authorised,
-    operation: Operation | undefined
+    operation: KeyHolder | undefined
   ) {
     const verdict = operation === undefined ? undefined : judgeKey(operation, request.fingerprint)
     if (verdict?._tag === "Refused") return yield* verdict.failure
@@ -144,12 +146,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     board: Board,
     authorised: Authorised | undefined
   ): Effect.fn.Return<Plan, CallFailure> {
-    const left = deadline - Duration.toMillis(settings.taskerTimeout) - (yield* Clock.currentTimeMillis)
+    const left = (yield* millisUntil(deadline)) - Duration.toMillis(settings.taskerTimeout)
     const plan = yield* Effect.timeoutOrElse(request.plan(board), {
       duration: left,
       orElse: () => Effect.fail(tooSlow())
     })
-    const secret = secretIn(plan.write)
+    const secret = yield* secretIn(plan.write, board.texts)
     if (secret !== undefined) return yield* secret
     const { seen, write } = plan
     if (!isChange(write) || seen === undefined || authorised === undefined) return plan
@@ -206,12 +208,12 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   const answerByKey = Effect.fnUntraced(function* (
     { request }: WriteCall,
     authorised: Authorised,
-    operation: Operation
+    operation: KeyHolder
   ): Effect.fn.Return<Admitted, CallFailure> {
     const verdict = judgeKey(operation, request.fingerprint)
     if (verdict._tag === "Refused") return yield* verdict.failure
     if (verdict._tag === "Replay") return { _tag: "Replay", ...authorised, answer: verdict.answer }
-    const claimed = yield* once.claim(operation)
+    const claimed = yield* once.claim(verdict.operation)
     if (Option.isNone(claimed)) return yield* keyInProgress()
     return { _tag: "Claimed", ...authorised, ...claimed.value }
   })
@@ -222,15 +224,19 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request, tool } = wanted
     const { principal, grant } = admitted
+    const counter = texts.of(principal.agent.id)
     switch (admitted._tag) {
       case "DryRun": {
         yield* audit.record(yield* entryOf(call, principal, "dry_run", request))
-        return { structured: yield* showChange(admitted.change, grant), replayed: false }
+        return { structured: yield* showChange(counter, admitted.change, grant), replayed: false }
       }
       case "Replay": {
         const entry = yield* entryOf(call, principal, "replayed", request)
         yield* audit.record({ ...entry, issue_id: issueIdOf(admitted.answer) ?? entry.issue_id })
-        return { structured: yield* showAnswer(admitted.answer, grant, request.wrote, true), replayed: true }
+        return {
+          structured: yield* showAnswer(counter, admitted.answer, grant, request.wrote, true),
+          replayed: true
+        }
       }
       case "Reserved":
       case "Claimed": {
@@ -245,6 +251,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
           key: lease.upstreamKey,
           tries,
           held,
+          texts: texts.owed(principal.agent.id),
           send: (sent: Write) => held(tool.apply(sent, ticket, tasker))
         }
         const settling = admitted._tag === "Reserved" ? attempt(write, sending) : settle(write, sending)
@@ -255,7 +262,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
 
   /** Within what is left of the call's time; one call to Tasker at least, or reserving was for nothing. */
   const bounded = Effect.fnUntraced(function* ({ deadline }: WriteCall, settling: Effect.Effect<Settled>) {
-    const left = deadline - (yield* Clock.currentTimeMillis)
+    const left = yield* millisUntil(deadline)
     // A process that stood still for so long may have lost its lease: then it is another's to send.
     if (left < -overdueMillis) {
       return { _tag: "Undecided", because: "The gateway stood still.", asked: false } satisfies Settled
@@ -301,7 +308,8 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     settled: Done
   ): Effect.fn.Return<ToolResult, CallFailure> {
     const { call, request } = wanted
-    const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised))
+    const owed = texts.owed(authorised.principal.agent.id)
+    const answer = yield* answerOf(settled, write, before, boardOf(wanted, authorised), owed)
     const change = changeOf(write, before, answer)
     const told = {
       ...(yield* entryOf(call, authorised.principal, "executed", request)),
@@ -320,7 +328,7 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, settings }: Se
     if (recorded === "LeaseLost") return yield* takenOver(wanted, authorised)
     if (recorded === "Unrecorded")
       return yield* outcomeUnknown("The change was made, but could not be put on record.")
-    const structured: Output = yield* showAnswer(answer, authorised.grant, request.wrote, false)
+    const structured: Output = yield* showAnswer(owed, answer, authorised.grant, request.wrote, false)
     return { structured, replayed: false }
   })
 
@@ -376,6 +384,9 @@ const reasonOf = ({ resent }: Done, { repetition }: WriteRequest): string | null
   if (resent === "moved") return "operation.resent"
   return repetition?.allowed === true ? "duplicate.allowed" : null
 }
+
+const millisUntil = (deadline: bigint): Effect.Effect<number> =>
+  Effect.map(Clock.monotonicTimeNanos, (now) => Number(deadline - now) / 1e6)
 
 /** How far past its deadline a write is still sent: well within what a lease lasts beyond it. */
 const overdueMillis = 10_000

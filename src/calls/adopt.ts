@@ -3,7 +3,7 @@ import type { CommentId, IssueId } from "../domain/Ids.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { AddComment, CommentWritten, CreateIssue } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
-import { sameName, sameText } from "../text/sameText.ts"
+import { sameName } from "../text/sameText.ts"
 import {
   type Done,
   done,
@@ -38,9 +38,14 @@ const isProven = (
 const setByTasker: ReadonlyArray<string> = ["state", "labels", "assignees"]
 
 /** Under a key that was used before, an earlier write of the same name may have made it: every field counts. */
-const isAsAsked = (write: CreateIssue, card: TaskerIssue, { tries }: Settling): boolean =>
-  sameName(card.name, write.name) &&
-  (!tries.reused || unmet(write, card).every(({ field }) => setByTasker.includes(field)))
+const isAsAsked = Effect.fnUntraced(function* (
+  write: CreateIssue,
+  card: TaskerIssue,
+  { texts, tries }: Settling
+) {
+  if (!sameName(card.name, write.name)) return false
+  return !tries.reused || (yield* unmet(write, card, texts)).every(({ field }) => setByTasker.includes(field))
+})
 
 const isForeign = (made: { readonly external_id?: string | null }, { key }: Settling): boolean =>
   made.external_id !== undefined && made.external_id !== key
@@ -55,7 +60,7 @@ export const doneIfOwnCard = Effect.fnUntraced(function* (
   const isOwn =
     card.project_id === write.project_id &&
     !isForeign(card, settling) &&
-    (isProven(card, settling, found) || isAsAsked(write, card, settling))
+    (isProven(card, settling, found) || (yield* isAsAsked(write, card, settling)))
   if (!isOwn) {
     yield* Effect.logError("Another card stands under the key of a write", { issue_id: card.id })
     return unresolvable(
@@ -80,21 +85,22 @@ const lacks = (write: CreateIssue, card: TaskerIssue): boolean =>
   (write.label_ids.length > 0 && card.label_ids.length === 0) ||
   (write.assignee_ids.length > 0 && card.assignee_ids.length === 0)
 
-export const doneIfOwnComment = (
+export const doneIfOwnComment = Effect.fnUntraced(function* (
   write: AddComment,
   comment: CommentWritten & { readonly external_id?: string | null },
   settling: Settling,
   found: Found
-): Effect.Effect<Settled> =>
-  !isForeign(comment, settling) &&
-  (isProven(comment, settling, found) || sameText(write.comment_html, comment.comment_html))
-    ? Effect.succeed(done({ _tag: "Comment", comment }, found))
-    : Effect.as(
-        Effect.logError("Another comment stands under the key of a write", { comment_id: comment.id }),
-        unresolvable(
-          "The comment that Tasker shows under the key of this write is not as this write asked: an earlier write under the same key may have made it."
-        )
-      )
+): Effect.fn.Return<Settled> {
+  const isOwn =
+    !isForeign(comment, settling) &&
+    (isProven(comment, settling, found) ||
+      (yield* settling.texts.same(write.comment_html, comment.comment_html)))
+  if (isOwn) return done({ _tag: "Comment", comment }, found)
+  yield* Effect.logError("Another comment stands under the key of a write", { comment_id: comment.id })
+  return unresolvable(
+    "The comment that Tasker shows under the key of this write is not as this write asked: an earlier write under the same key may have made it."
+  )
+})
 
 /** Reads the card that Tasker's 409 names. An archived one is not read by its id, but found by its mark. */
 export const findNamedCard = Effect.fnUntraced(function* (

@@ -1,10 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import type { Change } from "../domain/Change.ts"
 import type { Warning } from "../domain/Issue.ts"
 import { versionOf } from "../domain/IssueVersion.ts"
 import type { Answer } from "../domain/Operation.ts"
-import type { Copies, ProjectContext } from "../domain/Tasker.ts"
-import type { Write } from "../domain/Write.ts"
+import type { Copies, TaskerIssue } from "../domain/Tasker.ts"
+import type { CommentWritten, Write } from "../domain/Write.ts"
+import type { AgentTexts } from "../services/Texts.ts"
 import type { Board } from "../tools/Board.ts"
 import { bareView, commentView, issueView } from "../tools/present.ts"
 import type { Done } from "./Settled.ts"
@@ -21,35 +22,54 @@ export const answerOf = (
   { copies, found, written }: Pick<Done, "written" | "found" | "copies">,
   write: Write,
   before: Change["before"],
-  board: Board
+  board: Board,
+  texts: AgentTexts<never>
 ): Effect.Effect<Answer> => {
   const doubles = copies === undefined ? [] : [doubledWarning(copies, written._tag === "Comment")]
-  if (written._tag === "Comment") {
-    const { comment } = written
-    const asked = write._tag === "AddComment" ? write.comment_html : ""
-    const differs =
-      comment.created_at === null ? [notCompared] : unmetComment(asked, comment.comment_html, found)
-    return Effect.succeed({ comment: commentView(comment), warnings: [...doubles, ...differs] })
-  }
-  const { issue } = written
-  const answer = (context: ProjectContext | undefined): Answer => ({
-    issue: {
-      ...(context === undefined ? bareView(issue) : issueView(issue, context)),
-      version: versionOf(issue)
-    },
-    warnings: [
-      ...doubles,
-      ...(write._tag === "AddComment" ? [] : warningsOf(write, issue, { before, context, found }))
-    ]
-  })
-  const bare = Effect.sync(() => answer(undefined))
-  return board.contextFor([issue]).pipe(
-    Effect.map(answer),
-    // The change is made: that its names can't be had now must not turn it into a failure.
-    Effect.timeoutOrElse({ duration: namesPatience, orElse: () => bare }),
-    Effect.catch(() => bare)
-  )
+  return written._tag === "Comment"
+    ? commentAnswer(written.comment, write, found, doubles, texts)
+    : issueAnswer(written.issue, write, { before, found, doubles }, board, texts)
 }
+
+const commentAnswer = Effect.fnUntraced(function* (
+  comment: CommentWritten,
+  write: Write,
+  found: boolean,
+  doubles: ReadonlyArray<Warning>,
+  texts: AgentTexts<never>
+): Effect.fn.Return<Answer> {
+  const asked = write._tag === "AddComment" ? write.comment_html : ""
+  const differs =
+    comment.created_at === null
+      ? [notCompared]
+      : yield* unmetComment(asked, comment.comment_html, found, texts)
+  return { comment: yield* commentView(comment, texts), warnings: [...doubles, ...differs] }
+})
+
+const issueAnswer = Effect.fnUntraced(function* (
+  issue: TaskerIssue,
+  write: Write,
+  {
+    before,
+    doubles,
+    found
+  }: {
+    readonly before: Change["before"]
+    readonly doubles: ReadonlyArray<Warning>
+    readonly found: boolean
+  },
+  board: Board,
+  texts: AgentTexts<never>
+): Effect.fn.Return<Answer> {
+  // The change is made: that its names can't be had now must not turn it into a failure.
+  const context = Option.getOrUndefined(
+    yield* board.contextFor([issue]).pipe(Effect.timeout(namesPatience), Effect.option)
+  )
+  const shown = yield* context === undefined ? bareView(issue, texts) : issueView(issue, context, texts)
+  const differs =
+    write._tag === "AddComment" ? [] : yield* warningsOf(write, issue, { before, context, found }, texts)
+  return { issue: { ...shown, version: versionOf(issue) }, warnings: [...doubles, ...differs] }
+})
 
 const notCompared = {
   field: "comment",

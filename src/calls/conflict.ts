@@ -66,10 +66,11 @@ export const withCard = (
     const known = { ...failure.details, issue_id: card.id, updated_at: card.updated_at }
     const details = board.may("issue:read")
       ? yield* showIssue(
+          board.texts,
           { ...(yield* board.view(card)), version: versionOf(card) },
           {
             ...known,
-            differs: unmet(write, card).map(({ field }) => field)
+            differs: (yield* unmet(write, card, board.texts)).map(({ field }) => field)
           }
         )
       : known

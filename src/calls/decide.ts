@@ -8,8 +8,8 @@ import type { OperationShown } from "../domain/OperationShown.ts"
 import { issueOf, type Write } from "../domain/Write.ts"
 import type { Act } from "../services/AgentRegistry.ts"
 import type { Operations, Settlement, Undecided } from "../services/Operations.ts"
-import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import { type Board, makeBoard } from "../tools/Board.ts"
+import type { OnBehalf, TaskerError } from "../services/TaskerAdapter.ts"
+import { type Board, type BoardServices, makeBoard } from "../tools/Board.ts"
 import { answerOf } from "./answer.ts"
 import { changeOf } from "./keptChange.ts"
 import { refuted } from "./refuted.ts"
@@ -19,7 +19,7 @@ import { refuted } from "./refuted.ts"
  * a write looks before it says so; nothing is ever sent. Then the decision is
  * judged once more, under the row's lock: where somebody else settled it meanwhile, that stands.
  */
-export const makeDecide = (operations: Operations["Service"], tasker: TaskerAdapter["Service"]) =>
+export const makeDecide = (operations: Operations["Service"], services: BoardServices) =>
   Effect.fnUntraced(function* (
     act: Act,
     id: OperationId,
@@ -29,11 +29,11 @@ export const makeDecide = (operations: Operations["Service"], tasker: TaskerAdap
     if (found._tag === "Standing") return found.operation
     const settlement: Settlement =
       decision.outcome === "executed"
-        ? yield* executed(tasker, act.requestId, found.undecided, decision.issue_id)
+        ? yield* executed(services, act.requestId, found.undecided, decision.issue_id)
         : {
             outcome: "not_executed",
             ...(yield* refuted(
-              tasker,
+              services,
               lookingFor(act.requestId, found.undecided),
               found.undecided,
               decision.force === true
@@ -51,7 +51,7 @@ const lookingFor = (requestId: string, { agent, workspaceSlug }: Undecided): OnB
 
 /** What replays show of a write that its owner says was made. */
 const executed = Effect.fnUntraced(function* (
-  tasker: TaskerAdapter["Service"],
+  services: BoardServices,
   requestId: string,
   undecided: Undecided,
   named: IssueId | undefined
@@ -65,7 +65,7 @@ const executed = Effect.fnUntraced(function* (
     )
   }
   // Whatever was granted then: a look at the card is all that is done with it.
-  const board = makeBoard(tasker, lookingFor(requestId, undecided), {
+  const board = makeBoard(services, lookingFor(requestId, undecided), {
     project_id: write.project_id,
     scopes: []
   })
@@ -78,7 +78,8 @@ const executed = Effect.fnUntraced(function* (
     { written: { _tag: "Issue", issue: card }, found: true, copies: undefined },
     write,
     before,
-    board
+    board,
+    services.texts.owed(undecided.agent.id)
   )
   return { outcome: "executed", issueId, answer, change: changeOf(write, before, answer) }
 })

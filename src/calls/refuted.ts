@@ -2,7 +2,8 @@ import { Effect } from "effect"
 import { GrantDenied, RequestRefused, TaskerFailure } from "../domain/Failure.ts"
 import type { Look } from "../domain/Tasker.ts"
 import type { Undecided } from "../services/Operations.ts"
-import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
+import type { OnBehalf, TaskerError } from "../services/TaskerAdapter.ts"
+import type { BoardServices } from "../tools/Board.ts"
 import { holds } from "./unmet.ts"
 
 /** What Tasker shows of a write whose owner says that it was not made. */
@@ -22,12 +23,12 @@ type Shown =
  * hand may have made what it shows, but never against proof.
  */
 export const refuted = Effect.fnUntraced(function* (
-  tasker: TaskerAdapter["Service"],
+  services: BoardServices,
   who: OnBehalf,
   undecided: Undecided,
   force: boolean
 ): Effect.fn.Return<{ readonly forced: boolean }, TaskerError | RequestRefused> {
-  const look = shown(tasker, who, undecided)
+  const look = shown(services, who, undecided)
   const seen = yield* force
     ? Effect.catch(look, (failure) => Effect.succeed<Shown>({ _tag: "Unseen", because: failure.message }))
     : Effect.mapError(look, notLooked)
@@ -42,7 +43,7 @@ export const refuted = Effect.fnUntraced(function* (
 })
 
 const shown = (
-  tasker: TaskerAdapter["Service"],
+  { tasker, texts }: BoardServices,
   who: OnBehalf,
   { reused, upstreamKey: external_id, write }: Undecided
 ): Effect.Effect<Shown, TaskerError> => {
@@ -73,9 +74,10 @@ const shown = (
       )
     }
     default:
-      return Effect.map(tasker.issue(who, { project_id, issue_id: write.issue_id }), (card): Shown => {
+      return Effect.gen(function* () {
+        const card = yield* tasker.issue(who, { project_id, issue_id: write.issue_id })
         if (card === undefined) return { _tag: "Unseen", because: "Tasker does not show the card any more." }
-        return holds(write, card)
+        return (yield* holds(write, card, texts.owed(who.agent.id)))
           ? {
               _tag: "Made",
               what: `Card ${card.id} stands in Tasker as this write asked.`,

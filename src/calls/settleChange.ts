@@ -1,9 +1,10 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import { TaskerFailure } from "../domain/Failure.ts"
 import { fieldHash, issueFields, touchedFields } from "../domain/IssueVersion.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { TaskerError } from "../services/TaskerAdapter.ts"
+import type { AgentTexts } from "../services/Texts.ts"
 import {
   type Done,
   done,
@@ -51,7 +52,7 @@ const afterConflict = Effect.fnUntraced(function* (
   // Tasker refused it, so without a look the change is not made either.
   const card = Option.getOrUndefined(yield* Effect.option(read(write, sending)))
   if (card === undefined) return notDone(changedMeanwhile())
-  if (holds(write, card)) return done({ _tag: "Issue", issue: card }, { found: true })
+  if (yield* holds(write, card, sending.texts)) return done({ _tag: "Issue", issue: card }, { found: true })
   return isAsPlanned(write, card) && sendings < mostSendings
     ? yield* sendChange({ ...write, seen_updated_at: card.updated_at }, sending, sendings + 1)
     : notDone(changedMeanwhile())
@@ -79,12 +80,17 @@ const isAsPlanned = ({ planned, seen_updated_at }: IssueChange, card: TaskerIssu
     : issueFields.every((field) => planned[field] === undefined || fieldHash(field, card) === planned[field])
 
 /** True if a touched field has neither the planned nor the requested value: another hand changed it. */
-const isOverwritten = (write: IssueChange, card: TaskerIssue): boolean => {
-  const missing = new Set(unmet(write, card).map(({ field }) => field))
-  return touchedFields(write).some(
-    (field) => missing.has(field) && write.planned?.[field] !== fieldHash(field, card)
-  )
-}
+const isOverwritten = (
+  write: IssueChange,
+  card: TaskerIssue,
+  texts: AgentTexts<never>
+): Effect.Effect<boolean> =>
+  Effect.map(unmet(write, card, texts), (warnings) => {
+    const missing = new Set(warnings.map(({ field }) => field))
+    return touchedFields(write).some(
+      (field) => missing.has(field) && write.planned?.[field] !== fieldHash(field, card)
+    )
+  })
 
 /** True if the set that a change replaces is empty: Plane removes the old members first, then adds the new ones. */
 const isEmptied = (write: IssueChange, card: TaskerIssue): boolean =>
@@ -103,13 +109,11 @@ const checkAnswer = Effect.fnUntraced(function* (
   if (Date.parse(answered.updated_at) > Date.parse(write.seen_updated_at)) {
     return done({ _tag: "Issue", issue: answered })
   }
-  return yield* Effect.match(read(write, sending), {
-    onFailure: (failure) => lookedInVain(failure.message),
-    onSuccess: (card): Settled =>
-      card !== undefined && holds(write, card)
-        ? done({ _tag: "Issue", issue: card }, { found: true })
-        : unresolvable("Tasker answered with an earlier state of the card, which is not as this change asks.")
-  })
+  const card = yield* Effect.result(read(write, sending))
+  if (Result.isFailure(card)) return lookedInVain(card.failure.message)
+  return card.success !== undefined && (yield* holds(write, card.success, sending.texts))
+    ? done({ _tag: "Issue", issue: card.success }, { found: true })
+    : unresolvable("Tasker answered with an earlier state of the card, which is not as this change asks.")
 })
 
 export const settleChange = Effect.fnUntraced(function* (
@@ -122,10 +126,11 @@ export const settleChange = Effect.fnUntraced(function* (
   }
   const { send, tries } = settling
   const resentBefore: Pick<Done, "resent"> = { resent: tries.moved ? "moved" : undefined }
-  if (holds(write, card)) return done({ _tag: "Issue", issue: card }, { found: true, ...resentBefore })
+  if (yield* holds(write, card, settling.texts))
+    return done({ _tag: "Issue", issue: card }, { found: true, ...resentBefore })
   if (!isAsPlanned(write, card)) {
     if (tries.restless > 0 && isEmptied(write, card)) return waiting(tries)
-    return isOverwritten(write, card)
+    return (yield* isOverwritten(write, card, settling.texts))
       ? unresolvable("A field of the card is neither as it was before this change nor as it asked.")
       : lookedInVain("The card holds this change only in part, or another hand changed it meanwhile.")
   }

@@ -1,7 +1,9 @@
+import { Effect } from "effect"
 import type { Warning } from "../domain/Issue.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueWrite } from "../domain/Write.ts"
-import { sameName, sameText } from "../text/sameText.ts"
+import type { AgentTexts } from "../services/Texts.ts"
+import { sameName } from "../text/sameText.ts"
 
 /** A field of a card as a change demands it. */
 interface Demand {
@@ -15,17 +17,17 @@ const sameSet = (asked: ReadonlyArray<string>, stands: ReadonlyArray<string>): b
 
 const demand = (field: string, met: boolean, message: string): Demand => ({ field, met, message })
 
-const demandsOf = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Demand> => {
+const demandsOf = (write: IssueWrite, issue: TaskerIssue, sameText: boolean): ReadonlyArray<Demand> => {
   switch (write._tag) {
     case "CreateIssue":
       return [
-        ...fieldDemands(write, issue),
+        ...fieldDemands(write, issue, sameText),
         ...(write.state_id === null ? [] : [stateDemand(write.state_id, issue)]),
         labelDemand(write.label_ids, issue),
         assigneeDemand(write.assignee_ids, issue)
       ]
     case "UpdateIssue":
-      return fieldDemands(write.fields, issue)
+      return fieldDemands(write.fields, issue, sameText)
     case "MoveIssue":
       return [stateDemand(write.state_id, issue)]
     case "SetLabels":
@@ -39,7 +41,8 @@ const fieldDemands = (
   fields: Partial<Pick<TaskerIssue, "name" | "priority" | "start_date" | "target_date" | "parent_id">> & {
     readonly description_html?: string
   },
-  issue: TaskerIssue
+  issue: TaskerIssue,
+  sameText: boolean
 ): ReadonlyArray<Demand> => {
   const plain = (["priority", "start_date", "target_date", "parent_id"] as const)
     .filter((field) => fields[field] !== undefined)
@@ -56,13 +59,7 @@ const fieldDemands = (
       : [demand("name", sameName(fields.name, issue.name), "Tasker changed it.")]),
     ...(fields.description_html === undefined
       ? []
-      : [
-          demand(
-            "description",
-            sameText(fields.description_html, issue.description_html),
-            "Tasker changed the text."
-          )
-        ]),
+      : [demand("description", sameText, "Tasker changed the text.")]),
     ...plain
   ]
 }
@@ -86,21 +83,50 @@ const assigneeDemand = (ids: ReadonlyArray<string>, issue: TaskerIssue): Demand 
   demand("assignees", sameSet(ids, issue.assignee_ids), missing(ids, issue.assignee_ids))
 
 /** Where a card does not hold what a change asks: what an answer warns of. */
-export const unmet = (write: IssueWrite, issue: TaskerIssue): ReadonlyArray<Warning> =>
-  demandsOf(write, issue)
-    .filter(({ met }) => !met)
-    .map(({ field, message }) => ({ field, message }))
+export const unmet = <E>(
+  write: IssueWrite,
+  issue: TaskerIssue,
+  texts: AgentTexts<E>
+): Effect.Effect<ReadonlyArray<Warning>, E> =>
+  Effect.map(holdsText(write, issue, texts), (sameText) =>
+    demandsOf(write, issue, sameText)
+      .filter(({ met }) => !met)
+      .map(({ field, message }) => ({ field, message }))
+  )
 
-/** Whether a card holds all that a change asks: what lets a change in doubt count as done. */
-export const holds = (write: IssueWrite, issue: TaskerIssue): boolean => unmet(write, issue).length === 0
+/** True if the card has the text that a change asks for, or if the change asks for none. */
+const holdsText = <E>(
+  write: IssueWrite,
+  issue: TaskerIssue,
+  texts: AgentTexts<E>
+): Effect.Effect<boolean, E> => {
+  const fields = write._tag === "UpdateIssue" ? write.fields : write
+  return "description_html" in fields && fields.description_html !== undefined
+    ? texts.same(fields.description_html, issue.description_html)
+    : Effect.succeed(true)
+}
+
+/** True if a card holds all that a change asks: what lets a change in doubt count as done. */
+export const holds = <E>(
+  write: IssueWrite,
+  issue: TaskerIssue,
+  texts: AgentTexts<E>
+): Effect.Effect<boolean, E> => Effect.map(unmet(write, issue, texts), (missing) => missing.length === 0)
 
 /** Where a comment is not, to the letter, as it was asked for. */
-export const unmetComment = (asked: string, stands: string, found: boolean): ReadonlyArray<Warning> =>
-  sameText(asked, stands)
-    ? []
-    : [
-        {
-          field: "comment",
-          message: found ? "The text differs: it may have been changed since." : "Tasker changed the text."
-        }
-      ]
+export const unmetComment = <E>(
+  asked: string,
+  stands: string,
+  found: boolean,
+  texts: AgentTexts<E>
+): Effect.Effect<ReadonlyArray<Warning>, E> =>
+  Effect.map(texts.same(asked, stands), (same) =>
+    same
+      ? []
+      : [
+          {
+            field: "comment",
+            message: found ? "The text differs: it may have been changed since." : "Tasker changed the text."
+          }
+        ]
+  )

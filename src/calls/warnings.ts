@@ -1,8 +1,9 @@
-import { Predicate } from "effect"
+import { Effect, Predicate } from "effect"
 import type { Change, ChangedFields } from "../domain/Change.ts"
 import type { Warning } from "../domain/Issue.ts"
 import type { ProjectContext, TaskerIssue } from "../domain/Tasker.ts"
 import type { IssueWrite } from "../domain/Write.ts"
+import type { AgentTexts } from "../services/Texts.ts"
 import { plain } from "../tools/present.ts"
 import { unmet } from "./unmet.ts"
 
@@ -16,30 +17,32 @@ interface Known {
   readonly found: boolean
 }
 
-export const warningsOf = (write: IssueWrite, issue: TaskerIssue, known: Known): ReadonlyArray<Warning> =>
-  unmet(write, issue).map(({ field, message }) => {
-    switch (field) {
-      case "assignees":
-        return {
-          field,
-          message: setMessage(
-            write,
-            issue.assignee_ids,
-            assigneesOf(write),
-            peopleIn(known),
-            known,
-            "assigned"
-          )
-        }
-      case "labels":
-        return {
-          field,
-          message: setMessage(write, issue.label_ids, labelsOf(write), labelsIn(known), known, "labelled")
-        }
-      default:
-        return { field, message: known.found ? `${message} ${since}` : message }
-    }
-  })
+export const warningsOf = <E>(
+  write: IssueWrite,
+  issue: TaskerIssue,
+  known: Known,
+  texts: AgentTexts<E>
+): Effect.Effect<ReadonlyArray<Warning>, E> =>
+  Effect.map(unmet(write, issue, texts), (missing) =>
+    missing.map((warning) => told(warning, write, issue, known))
+  )
+
+const told = ({ field, message }: Warning, write: IssueWrite, issue: TaskerIssue, known: Known): Warning => {
+  switch (field) {
+    case "assignees":
+      return {
+        field,
+        message: setMessage(write, issue.assignee_ids, assigneesOf(write), peopleIn(known), known, "assigned")
+      }
+    case "labels":
+      return {
+        field,
+        message: setMessage(write, issue.label_ids, labelsOf(write), labelsIn(known), known, "labelled")
+      }
+    default:
+      return { field, message: known.found ? `${message} ${since}` : message }
+  }
+}
 
 const since = "It may have been changed since this write was made."
 

@@ -1,33 +1,32 @@
-import { createReadStream, readFileSync } from "node:fs"
+import { createReadStream, readFileSync, statSync } from "node:fs"
 import { resolve } from "node:path"
 import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Option, Redacted, Result, Schema, Stream } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import { Checkpoint } from "../domain/AuditChain.ts"
-import {
-  AuditFault,
-  type KeptElsewhere,
-  makeVerification,
-  type Verification,
-  type Verified
-} from "../domain/AuditVerification.ts"
+import { Checkpoint, checkpointDigest } from "../domain/AuditChain.ts"
+import type { Anchor, KeptElsewhere } from "../domain/AuditKept.ts"
+import { verdictOf } from "../domain/AuditVerdict.ts"
+import { AuditFault, makeVerification, type Shown, type Verification } from "../domain/AuditVerification.ts"
 import { linesOf } from "../domain/Lines.ts"
 import { readVerifyingKey, type VerifyingKey } from "../domain/SigningKey.ts"
 import * as AuditProofPostgres from "../layers/audit/AuditProofPostgres.ts"
 
 /**
  * `npm run audit:verify`: says whether an exported trail, or the one in a database, is the one that was
- * sealed. Exit code 0: it is; 1: it is not; 2: it could not be looked at.
+ * sealed. Exit code 0: it is, from the beginning or from what was given with `--previous`; 1: it is not, or
+ * less than that was shown; 2: it could not be looked at.
  */
 
-const usage = `Usage: npm run audit:verify -- <file> [--key <public key>]… [--checkpoint <file>]
+const usage = `Usage: npm run audit:verify -- <file> [--key <public key>]… [--previous <file>] [--checkpoint <file>]
        npm run audit:verify -- --database-url <url> [--key <public key>]… [--checkpoint <file>]
 
   <file>          an export: GET /api/v1/audit/export
   --key           a public key that was kept elsewhere: PEM or base64, a file of it, or a saved answer of
                   GET /api/v1/audit/keys; once for each key that signed
+  --previous      what the export follows: an earlier export, or a saved answer of
+                  GET /api/v1/audit/checkpoints/latest; needed if the export begins after event 1
   --checkpoint    a saved answer of GET /api/v1/audit/checkpoints/latest that was kept elsewhere
   --database-url  verifies the trail in this database instead of a file; may only read there
 `
@@ -38,12 +37,11 @@ class Unusable extends Schema.TaggedError<Unusable>()("Unusable", { message: Sch
 /** npm runs a script in the project's folder, and says where it was called from. */
 const pathOf = (file: string): string => resolve(process.env.INIT_CWD ?? ".", file)
 
+const unreadable = (file: string) => (cause: unknown) =>
+  new Unusable({ message: `${file} can't be read: ${cause instanceof Error ? cause.message : cause}` })
+
 const textOf = (file: string) =>
-  Effect.try({
-    try: () => readFileSync(pathOf(file), "utf8"),
-    catch: (cause) =>
-      new Unusable({ message: `${file} can't be read: ${cause instanceof Error ? cause.message : cause}` })
-  })
+  Effect.try({ try: () => readFileSync(pathOf(file), "utf8"), catch: unreadable(file) })
 
 const json = (text: string): unknown => {
   try {
@@ -74,27 +72,71 @@ const keysFrom = (given: string): Effect.Effect<ReadonlyArray<VerifyingKey>, Unu
 const checkpointIn = Schema.decodeUnknownOption(Schema.Struct({ checkpoint: Checkpoint }))
 const bareCheckpoint = Schema.decodeUnknownOption(Checkpoint)
 
+const readCheckpoint = (text: string): Option.Option<Checkpoint> => {
+  const value = json(text)
+  return Option.orElse(
+    Option.map(checkpointIn(value), ({ checkpoint }) => checkpoint),
+    () => bareCheckpoint(value)
+  )
+}
+
 const checkpointFrom = (file: string) =>
-  Effect.flatMap(textOf(file), (text) => {
-    const value = json(text)
-    const found = Option.orElse(
-      Option.map(checkpointIn(value), ({ checkpoint }) => checkpoint),
-      () => bareCheckpoint(value)
-    )
-    return Option.isSome(found)
-      ? Effect.succeed(found.value)
-      : Effect.fail(
+  Effect.flatMap(textOf(file), (text) =>
+    Effect.fromOption(readCheckpoint(text)).pipe(
+      Effect.mapError(
+        () =>
           new Unusable({
             message: `${file} holds no checkpoint: expected a saved answer of GET /api/v1/audit/checkpoints/latest`
           })
-        )
+      )
+    )
+  )
+
+/** No saved checkpoint comes near it, so what is longer is an export. */
+const longestCheckpoint = 8 * 1024
+
+/**
+ * Reads what an export follows: a checkpoint, or an earlier export, which is verified itself. Fails with its
+ * fault if it does not verify.
+ */
+const previousFrom = (
+  file: string,
+  keys: ReadonlyArray<VerifyingKey>
+): Effect.Effect<{ readonly anchor: Anchor; readonly words: string }, Unusable | AuditFault> =>
+  Effect.gen(function* () {
+    const size = yield* Effect.try({ try: () => statSync(pathOf(file)).size, catch: unreadable(file) })
+    const checkpoint = size > longestCheckpoint ? Option.none() : readCheckpoint(yield* textOf(file))
+    if (Option.isSome(checkpoint)) {
+      const { link, sequence } = checkpoint.value
+      return {
+        anchor: { sequence, link, digest: checkpointDigest(checkpoint.value), checkpoint: checkpoint.value },
+        words: `event ${sequence} by the checkpoint in ${file}`
+      }
+    }
+    const alone: KeptElsewhere = { keys, checkpoint: undefined, previous: undefined }
+    const shown = yield* verified(makeVerification(alone), fromFile(file)).pipe(
+      Effect.catchTag("AuditFault", ({ line, message }) =>
+        Effect.fail(new AuditFault({ line: undefined, message: `${file}: ${placed({ line, message })}` }))
+      )
+    )
+    const began = shown.first === 1 ? "from the beginning" : `which begins with event ${shown.first}`
+    return { anchor: shown.end, words: `event ${shown.last} of ${file}, ${began}` }
   })
+
+/** A fault with the line that it is in. */
+const placed = ({
+  line,
+  message
+}: {
+  readonly line: number | undefined
+  readonly message: string
+}): string => (line === undefined ? message : `line ${line}, ${message}`)
 
 /** Gives a verification all lines of something, piece by piece. */
 const verified = <E>(
   verification: Verification,
   pieces: Stream.Stream<Uint8Array, E>
-): Effect.Effect<Verified, E | AuditFault> =>
+): Effect.Effect<Shown, E | AuditFault> =>
   Effect.gen(function* () {
     const lines = linesOf(verification.line)
     yield* Stream.runForEach(pieces, (piece) => failWith(lines.push(piece)))
@@ -109,14 +151,18 @@ const failWith = (fault: AuditFault | undefined): Effect.Effect<void, AuditFault
 const fromFile = (file: string) =>
   Stream.fromAsyncIterable(
     createReadStream(pathOf(file), { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>,
-    (cause) =>
-      new Unusable({ message: `${file} can't be read: ${cause instanceof Error ? cause.message : cause}` })
+    unreadable(file)
   )
 
 const asUnusable = (what: string) => (cause: { readonly message: string }) =>
   new Unusable({ message: `${what}: ${cause.message}` })
 
-/** What is in a database, and how much of it waits for its seal. */
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
+
+/**
+ * Verifies the trail in a database, as one transaction sees it: what comes meanwhile is in nothing that is
+ * said. Returns also how many events wait for their seal.
+ */
 const inDatabase = (url: string, verification: Verification) =>
   Effect.gen(function* () {
     const sql = yield* PgClient.make({
@@ -127,41 +173,35 @@ const inDatabase = (url: string, verification: Verification) =>
       applicationName: "tasker-codex-api audit:verify"
     }).pipe(Effect.mapError(asUnusable("The database can't be used")))
     const proof = AuditProofPostgres.make(sql)
-    const lines = yield* proof.export({ from: undefined, to: undefined })
-    const found = yield* verified(verification, Stream.encodeText(lines))
-    const unsigned = yield* AuditProofPostgres.countUnsigned(sql)
-    if (unsigned > 0) {
-      return yield* new AuditFault({
-        line: undefined,
-        message: `${unsigned} ${unsigned === 1 ? "seal stands" : "seals stand"} after the last checkpoint, signed by nobody: put in, or the checkpoint was removed`
-      })
-    }
-    const behind = yield* AuditProofPostgres.countUnsealedBehind(sql)
-    if (behind > 0) {
-      return yield* new AuditFault({
-        line: undefined,
-        message: `${behind} ${behind === 1 ? "event stands" : "events stand"} in the table behind what is sealed and ${behind === 1 ? "has" : "have"} no seal: put in, or the seal was removed`
-      })
-    }
-    return { found, waiting: (yield* proof.unsealed).events }
+    const reading = Effect.gen(function* () {
+      yield* sql`set transaction isolation level repeatable read, read only`
+      const lines = yield* proof.export({ from: undefined, to: undefined })
+      const shown = yield* verified(verification, Stream.encodeText(lines))
+      const unsigned = yield* AuditProofPostgres.countUnsigned(sql)
+      if (unsigned > 0) {
+        return yield* new AuditFault({
+          line: undefined,
+          message: `${counted(unsigned, "seal stands", "seals stand")} after the last checkpoint, signed by nobody: put in, or the checkpoint was removed`
+        })
+      }
+      const behind = yield* AuditProofPostgres.countUnsealedBehind(sql)
+      if (behind > 0) {
+        return yield* new AuditFault({
+          line: undefined,
+          message: `${counted(behind, "event stands", "events stand")} in the table behind what is sealed and ${behind === 1 ? "has" : "have"} no seal: put in, or the seal was removed`
+        })
+      }
+      return { shown, waiting: (yield* proof.unsealed).events }
+    })
+    return yield* sql.withTransaction(reading)
   }).pipe(
     Effect.catchTag(["GatewayUnavailable", "InputInvalid"], (failure) =>
       Effect.fail(asUnusable("The database can't be used")(failure))
     ),
+    Effect.catchTag("SqlError", (failure) => Effect.fail(asUnusable("The database can't be used")(failure))),
     Effect.scoped,
     Effect.provide(Reactivity.layer)
   )
-
-const said = ({ first, last, others, signer }: Verified): string => {
-  const events = last - first + 1
-  const range = events === 0 ? "" : `, sequence ${first}–${last}`
-  const word = signer === "checked" ? "verified" : "consistent, signer not checked"
-  const besides =
-    others === undefined
-      ? ""
-      : `; also signed in between with ${others.length === 1 ? "a key that was" : "keys that were"} not given: ${others.join(", ")}`
-  return `${word}: ${events} ${events === 1 ? "event" : "events"}${range}${besides}`
-}
 
 const run = (args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -173,6 +213,7 @@ const run = (args: ReadonlyArray<string>) =>
           options: {
             key: { type: "string", multiple: true },
             checkpoint: { type: "string" },
+            previous: { type: "string" },
             "database-url": { type: "string" }
           }
         }),
@@ -181,17 +222,24 @@ const run = (args: ReadonlyArray<string>) =>
     })
     const [file] = positionals
     const database = values["database-url"]
-    if (positionals.length > 1 || (file === undefined) === (database === undefined)) {
+    const isEither = (file === undefined) !== (database === undefined)
+    // The trail in a database begins with its first event.
+    if (positionals.length > 1 || !isEither || (database !== undefined && values.previous !== undefined)) {
       return yield* new Unusable({ message: usage })
     }
-    const kept: KeptElsewhere = {
-      keys: (yield* Effect.forEach(values.key ?? [], keysFrom)).flat(),
-      checkpoint: values.checkpoint === undefined ? undefined : yield* checkpointFrom(values.checkpoint)
+    const keys = (yield* Effect.forEach(values.key ?? [], keysFrom)).flat()
+    const previous = values.previous === undefined ? undefined : yield* previousFrom(values.previous, keys)
+    const verification = makeVerification({
+      keys,
+      checkpoint: values.checkpoint === undefined ? undefined : yield* checkpointFrom(values.checkpoint),
+      previous: previous?.anchor
+    })
+    if (database === undefined) {
+      return verdictOf(yield* verified(verification, fromFile(file ?? "")), previous?.words)
     }
-    const verification = makeVerification(kept)
-    if (database === undefined) return said(yield* verified(verification, fromFile(file ?? "")))
-    const { found, waiting } = yield* inDatabase(database, verification)
-    return `${said(found)}${waiting === 0 ? "" : `; ${waiting} not sealed yet`}`
+    const { shown, waiting } = yield* inDatabase(database, verification)
+    const { holds, words } = verdictOf(shown, undefined)
+    return { holds, words: `${words}${waiting === 0 ? "" : `; ${waiting} not sealed yet`}` }
   })
 
 if (import.meta.main) {
@@ -203,16 +251,10 @@ if (import.meta.main) {
     })
   run(process.argv.slice(2)).pipe(
     Effect.matchEffect({
-      onSuccess: (line) => write(process.stdout, line),
+      onSuccess: ({ holds, words }) => Effect.andThen(write(process.stdout, words), end(holds ? 0 : 1)),
       onFailure: (failure) =>
         failure._tag === "AuditFault"
-          ? Effect.andThen(
-              write(
-                process.stdout,
-                `NOT VERIFIED: ${failure.line === undefined ? "" : `line ${failure.line}, `}${failure.message}`
-              ),
-              end(1)
-            )
+          ? Effect.andThen(write(process.stdout, `NOT VERIFIED: ${placed(failure)}`), end(1))
           : Effect.andThen(write(process.stderr, failure.message), end(2))
     }),
     NodeRuntime.runMain({

@@ -20,24 +20,24 @@ const failure = <const Reasons extends ReadonlyArray<string>>(reasons: Reasons) 
 
 const authFailure = failure(["missing", "malformed", "unknown", "expired", "revoked", "agent_disabled"])
 
+/** Adds the holder of the token to the fields that a failure is made of. */
+type Held<Fields extends Schema.Struct.Fields> = Schema.Struct<Fields>["~type.make.in"] & {
+  readonly holder?: Principal | undefined
+}
+
+/** Sets `holder` so that no reply and no log line ever shows it: it is neither in the schema nor enumerable. */
+const hold = (failure: object, holder: Principal | undefined) =>
+  Object.defineProperty(failure, "holder", { value: holder })
+
 /** The caller is unknown or may not be served. Always HTTP 401. */
 export class AuthFailure extends Schema.TaggedError<AuthFailure>()("AuthFailure", authFailure) {
   readonly kind = "auth"
-  /**
-   * Whose dead token it was, where the token is one we issued: for the audit trail. Not among the
-   * schema's fields and not enumerable, so that no reply and no log line ever shows it.
-   */
+  /** Whose dead token it was, if the gateway issued it: for the audit trail. */
   declare readonly holder: Principal | undefined
 
-  constructor(
-    {
-      holder,
-      ...fields
-    }: Schema.Struct<typeof authFailure>["~type.make.in"] & { readonly holder?: Principal | undefined },
-    options?: Schema.MakeOptions
-  ) {
+  constructor({ holder, ...fields }: Held<typeof authFailure>, options?: Schema.MakeOptions) {
     super(fields, options)
-    Object.defineProperty(this, "holder", { value: holder })
+    hold(this, holder)
   }
 }
 
@@ -73,12 +73,18 @@ export class DuplicateRefused extends Schema.TaggedError<DuplicateRefused>()(
   readonly kind = "duplicate"
 }
 
+const limitReached = failure(["rate", "quota"])
+
 /** A limit that the owner or the operator set was reached. HTTP 429. */
-export class LimitReached extends Schema.TaggedError<LimitReached>()(
-  "LimitReached",
-  failure(["rate", "quota"])
-) {
+export class LimitReached extends Schema.TaggedError<LimitReached>()("LimitReached", limitReached) {
   readonly kind = "limit"
+  /** Whose call it was, if that is known: for the audit trail, which then needs no statement to find it out. */
+  declare readonly holder: Principal | undefined
+
+  constructor({ holder, ...fields }: Held<typeof limitReached>, options?: Schema.MakeOptions) {
+    super(fields, options)
+    hold(this, holder)
+  }
 }
 
 /** Tasker could not be asked, refused, or answered what the contract does not allow. */
@@ -126,7 +132,7 @@ export class PairingRefused extends Schema.TaggedError<PairingRefused>()(
   readonly kind = "pairing"
 }
 
-/** The gateway's database can't be reached, or it is being stopped: HTTP 503. Nothing was sent to Tasker. */
+/** The gateway's database can't be reached, or the gateway is being stopped: HTTP 503. Nothing was sent to Tasker. */
 export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()(
   "GatewayUnavailable",
   failure(["unavailable"])
@@ -161,11 +167,21 @@ export const describe = (failure: Failure): Readonly<Record<string, unknown>> =>
   ...failure.details
 })
 
+/** The database could not be asked, so this call changed nothing. */
 export const gatewayUnavailable = (): GatewayUnavailable =>
   new GatewayUnavailable({
     reason: "unavailable",
     message:
-      "The gateway's database can't be reached just now. Nothing was changed; repeat the same call shortly.",
+      "The gateway's database can't be reached just now. This call changed nothing; repeat it shortly.",
+    retryable: true,
+    details: { retry_after_seconds: 2 }
+  })
+
+/** The database failed while it committed. `next` says how the caller finds out what became of it. */
+export const mayHaveBeenDone = (next: string): GatewayUnavailable =>
+  new GatewayUnavailable({
+    reason: "unavailable",
+    message: `The gateway's database failed while it saved this: it may have been done. ${next}`,
     retryable: true,
     details: { retry_after_seconds: 2 }
   })

@@ -34,6 +34,14 @@ export const Project = Schema.Struct({
 })
 export type Project = typeof Project.Type
 
+/** True if a text took too long to be converted: it is given as plain paragraphs, and must not be written back. */
+export const PlainText = Schema.optionalKey(
+  Schema.Literal(true).annotate({
+    description:
+      "The text took too long to convert: plain paragraphs, without its structure. Never write it back."
+  })
+)
+
 /** A card as agents see it: Markdown, and names beside ids. Times are Tasker's, to the letter. */
 export const Issue = Schema.Struct({
   id: IssueId,
@@ -41,6 +49,7 @@ export const Issue = Schema.Struct({
   project_id: ProjectId,
   name: Schema.String,
   description: Schema.String,
+  plain_text: PlainText,
   priority: Priority,
   state: State,
   labels: Schema.Array(Label),
@@ -66,6 +75,7 @@ export const Comment = Schema.Struct({
   id: CommentId,
   issue_id: IssueId,
   comment: Schema.String,
+  plain_text: PlainText,
   /** Null where Tasker had the comment already and can't show it. */
   created_at: Schema.NullOr(Schema.String)
 })

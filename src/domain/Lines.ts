@@ -1,3 +1,5 @@
+import { longestLine } from "./AuditExport.ts"
+
 /** Cuts bytes that come in pieces into lines, and keeps no more of them than a line that is not yet whole. */
 export interface Lines<Stop> {
   /** The next piece. Ends early with what a line came to, if it came to something. */
@@ -5,9 +7,6 @@ export interface Lines<Stop> {
   /** Nothing more comes: what is left without a line feed is a line too, which says of itself that it is cut. */
   readonly end: () => Stop | undefined
 }
-
-/** No line of ours comes near it; what does is not to be collected without end. */
-const longest = 1024 * 1024
 
 const lineFeed = 0x0a
 
@@ -23,13 +22,13 @@ export const linesOf = <Stop>(take: (line: Buffer) => Stop | undefined): Lines<S
           : Buffer.concat([rest, piece])
       let start = 0
       for (let at = bytes.indexOf(lineFeed); at !== -1; at = bytes.indexOf(lineFeed, start)) {
-        const stop = take(bytes.subarray(start, at))
+        const stop = at - start > longestLine ? cut() : take(bytes.subarray(start, at))
         if (stop !== undefined) return stop
         start = at + 1
       }
       // A copy, so that the whole piece is not kept for the sake of its last bytes.
       rest = Buffer.from(bytes.subarray(start))
-      return rest.length > longest ? cut() : undefined
+      return rest.length > longestLine ? cut() : undefined
     },
     end: () => (rest.length === 0 ? undefined : cut())
   }

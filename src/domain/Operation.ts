@@ -41,6 +41,9 @@ export const Operation = Schema.Struct({
 })
 export type Operation = typeof Operation.Type
 
+/** A key's meaning to a later call. `used`: its write was executed so long ago that only the key is kept. */
+export type KeyHolder = Operation | "used"
+
 /** The right to carry out one operation and to write down what came of it, until it runs out or is taken over. */
 export interface Lease {
   readonly operationId: OperationId
@@ -114,25 +117,27 @@ const keyReused = (operation: Operation): IdempotencyRefused =>
     message: `This idempotency_key already stands for another call (${operation.tool}, with other arguments or another project). Nothing was changed. Use a new key for a new change, and the same key only to repeat the same one.`
   })
 
-const keyExpired = (operation: Operation): IdempotencyRefused =>
+/** Refuses a key whose write was executed and whose response is not kept any more. */
+export const keyExpired = (issueId: IssueId | null): IdempotencyRefused =>
   new IdempotencyRefused({
     reason: "key_expired",
-    message: `This idempotency_key stands for a call that was carried out long ago, and its answer is kept no longer. Nothing was done again.${operation.issue_id === null ? "" : ` The card is ${operation.issue_id}.`} Use a new key for a new change.`,
-    details: operation.issue_id === null ? {} : { issue_id: operation.issue_id }
+    message: `This idempotency_key was used for a call that was carried out long ago, and its answer is kept no longer. Nothing was done again.${issueId === null ? "" : ` The card is ${issueId}.`} Use a new key for a new change.`,
+    details: issueId === null ? {} : { issue_id: issueId }
   })
 
 /** What a call finds behind its key. */
 export type KeyVerdict =
   | { readonly _tag: "Replay"; readonly answer: Answer }
-  | { readonly _tag: "Unsettled" }
+  | { readonly _tag: "Unsettled"; readonly operation: Operation }
   | { readonly _tag: "Refused"; readonly failure: IdempotencyRefused }
 
 /** Judges a call by what its key stands for. Pure: the state diagram of `services/Idempotency.ts`, read by a caller. */
-export const judgeKey = (operation: Operation, fingerprint: string): KeyVerdict => {
+export const judgeKey = (operation: KeyHolder, fingerprint: string): KeyVerdict => {
+  if (operation === "used") return { _tag: "Refused", failure: keyExpired(null) }
   if (operation.fingerprint !== fingerprint) return { _tag: "Refused", failure: keyReused(operation) }
-  if (operation.answer_expired) return { _tag: "Refused", failure: keyExpired(operation) }
+  if (operation.answer_expired) return { _tag: "Refused", failure: keyExpired(operation.issue_id) }
   if (operation.answer !== null) return { _tag: "Replay", answer: operation.answer }
   return operation.state === "in_progress" && !operation.lease_expired
     ? { _tag: "Refused", failure: keyInProgress() }
-    : { _tag: "Unsettled" }
+    : { _tag: "Unsettled", operation }
 }

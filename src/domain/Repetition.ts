@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { normalForm } from "../text/normalForm.ts"
 import { DuplicateRefused } from "./Failure.ts"
 
 /**
@@ -8,13 +9,11 @@ import { DuplicateRefused } from "./Failure.ts"
 
 /** A title without what does not tell one card from another. */
 export const normalised = (title: string): string =>
-  title
-    .normalize("NFKC")
-    .toLowerCase()
+  normalForm(
     // Folding beyond lower case: what lower case leaves apart and upper case joins, such as ß and SS.
-    .toUpperCase()
-    .toLowerCase()
-    .normalize("NFKC")
+    normalForm(title, "NFKC").toLowerCase().toUpperCase().toLowerCase(),
+    "NFKC"
+  )
     .replace(/[\s\p{P}\p{Z}\p{C}]+/gu, " ")
     .trim()
 
@@ -22,7 +21,7 @@ export const normalised = (title: string): string =>
 export const titleHash = (title: string): Uint8Array => {
   const words = normalised(title)
   return createHash("sha256")
-    .update(words === "" ? title.normalize("NFKC") : words)
+    .update(words === "" ? normalForm(title, "NFKC") : words)
     .digest()
 }
 
@@ -40,7 +39,7 @@ export const possibleDuplicate = (made: MadeBefore | null): DuplicateRefused =>
     message:
       made === null
         ? "This agent is making a card with the same title just now, under another idempotency_key; nothing was made. Repeat the same call in a moment to be told what came of the first, or pass allow_duplicate: true if a second card is intended."
-        : `This agent made a card with the same title just now: ${made.identifier ?? made.id}. Nothing was made. Go on with that card, or pass allow_duplicate: true if a second one is intended.`,
+        : `This agent made a card with the same title just now: ${JSON.stringify(made.identifier ?? made.id)}. Nothing was made. Go on with that card, or pass allow_duplicate: true if a second one is intended.`,
     retryable: made === null,
     details: { issue: made, ...(made === null ? { retry_after_seconds: 1 } : {}) }
   })

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
 import { Redacted, Result } from "effect"
-import { type Checkpoint, checkpointText } from "./AuditChain.ts"
+import { type ChainedCheckpoint, type Checkpoint, checkpointText } from "./AuditChain.ts"
 
 /** Keys that sign the audit trail: Ed25519 (RFC 8032), private halves in PKCS 8 (RFC 8410), public ones in SPKI. */
 
@@ -86,12 +86,12 @@ export const readVerifyingKey = (text: string): Result.Result<VerifyingKey, stri
   )
 }
 
-/** Signs a place in the trail. */
+/** Signs a place in the trail. `previous` is the digest of the checkpoint before it. */
 export const signCheckpoint = (
   key: SigningKey,
-  at: Pick<Checkpoint, "sequence" | "link" | "at">
-): Checkpoint => {
-  const unsigned = { ...at, key_id: key.verifying.id }
+  { at, link, previous, sequence }: Pick<ChainedCheckpoint, "sequence" | "link" | "at" | "previous">
+): ChainedCheckpoint => {
+  const unsigned = { sequence, link, at, format: 2 as const, previous, key_id: key.verifying.id }
   return {
     ...unsigned,
     signature: sign(null, checkpointText(unsigned), Redacted.value(key.secret)).toString("hex")

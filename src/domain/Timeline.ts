@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { AuditEvent } from "./AuditEvent.ts"
-import { Change } from "./Change.ts"
+import { Change, changeHash } from "./Change.ts"
 import { IssueId } from "./Ids.ts"
 import { Instant } from "./Principal.ts"
 
@@ -45,8 +45,13 @@ export const TimelineEntry = Schema.Struct({
   duration_ms: Schema.NullOr(Schema.Int),
   /** Stands for the change also when that is kept no longer. */
   change_sha256: Schema.NullOr(Schema.String),
-  /** Null for what changed nothing, and, where `change_sha256` is there, for what is kept no longer. */
-  change: Schema.NullOr(Change)
+  /**
+   * Null for what changed nothing, and, if `change_sha256` is there, for what is kept no longer or was altered so
+   * that JSON can't spell it.
+   */
+  change: Schema.NullOr(Change),
+  /** The change that is kept is not the one that `change_sha256` stands for: it was altered after it was made. */
+  change_altered: Schema.optionalKey(Schema.Literal(true))
 }).annotate({ identifier: "TimelineEntry" })
 export type TimelineEntry = typeof TimelineEntry.Type
 
@@ -149,6 +154,20 @@ export const turnShown = (group: Group, known: Known): Turn => {
   }
 }
 
+/** A change as it is shown, and whether it is the one that the event has the hash of. */
+const changeShown = (
+  { change_sha256 }: AuditEvent,
+  change: Change | undefined
+): Pick<TimelineEntry, "change" | "change_altered"> => {
+  if (change === undefined) return { change: null }
+  try {
+    return changeHash(change) === change_sha256 ? { change } : { change, change_altered: true }
+  } catch {
+    // It has a number, say, that is beyond those of JSON.
+    return { change: null, change_altered: true }
+  }
+}
+
 const entryShown = (event: AuditEvent, { cards, changes }: Known): TimelineEntry => {
   const { issue_id } = event
   const card = issue_id === null ? undefined : cards.get(issue_id)
@@ -171,6 +190,6 @@ const entryShown = (event: AuditEvent, { cards, changes }: Known): TimelineEntry
     call_id: event.client?.call_id ?? null,
     duration_ms: event.duration_ms ?? null,
     change_sha256: event.change_sha256 ?? null,
-    change: changes.get(event.id) ?? null
+    ...changeShown(event, changes.get(event.id))
   }
 }

@@ -1,6 +1,17 @@
 import { createHash } from "node:crypto"
-import { crc32 } from "node:zlib"
 import { Option, Redacted } from "effect"
+import {
+  base62,
+  checksum,
+  checksumLength,
+  holdsSecret,
+  prefixes,
+  secretLength,
+  type TokenKind,
+  withoutSecrets
+} from "./tokenForm.ts"
+
+export { holdsSecret, type TokenKind, withoutSecrets }
 
 /**
  * Tokens: a prefix, 43 base62 characters of secret (256 bits), 6 base62 characters of CRC-32 over all
@@ -12,18 +23,6 @@ import { Option, Redacted } from "effect"
  */
 export type Token = Redacted.Redacted<string>
 
-export type TokenKind = "agent" | "access" | "refresh"
-
-const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-const secretLength = 43
-const checksumLength = 6
-
-/** Every prefix under which the gateway issues secrets. */
-const prefixes: Readonly<Record<TokenKind, string>> = {
-  agent: "ndcat_",
-  access: "ndcao_",
-  refresh: "ndcar_"
-}
 const kinds = Object.keys(prefixes) as ReadonlyArray<TokenKind>
 
 const labels: Readonly<Record<TokenKind, string>> = {
@@ -31,18 +30,6 @@ const labels: Readonly<Record<TokenKind, string>> = {
   access: "access token",
   refresh: "refresh token"
 }
-
-const base62 = (value: bigint, length: number): string => {
-  let rest = value
-  let text = ""
-  for (let i = 0; i < length; i++) {
-    text = alphabet[Number(rest % 62n)] + text
-    rest /= 62n
-  }
-  return text
-}
-
-const checksum = (text: string): string => base62(BigInt(crc32(text)), checksumLength)
 
 /** 62⁴³ is a little more than 2²⁵⁶, so 32 random bytes always fit. */
 export const fromBytes = (bytes: Uint8Array, kind: TokenKind = "agent"): Token => {
@@ -78,30 +65,6 @@ export const parse = (text: string): Option.Option<Token> =>
  * the hash, so its timing tells nothing about the token.
  */
 export const hash = (token: Token): Uint8Array => createHash("sha256").update(Redacted.value(token)).digest()
-
-const candidate = new RegExp(
-  `(?:${Object.values(prefixes).join("|")})[0-9A-Za-z]{${secretLength + checksumLength}}`,
-  "g"
-)
-
-/**
- * Whether a text holds a secret of ours, wherever in it. Every place where a prefix stands is tried,
- * so that one candidate cannot hide another that begins inside it.
- */
-export const holdsSecret = (text: string): boolean => {
-  if (!text.includes("ndc")) return false
-  candidate.lastIndex = 0
-  for (let match = candidate.exec(text); match !== null; match = candidate.exec(text)) {
-    const body = match[0].slice(0, -checksumLength)
-    if (checksum(body) === match[0].slice(-checksumLength)) return true
-    candidate.lastIndex = match.index + 1
-  }
-  return false
-}
-
-/** The last line of defence: a text without what looks like a secret of ours, with a good checksum or without. */
-export const withoutSecrets = (text: string): string =>
-  text.includes("ndc") ? text.replace(candidate, "[secret]") : text
 
 /** Whether any text or key within a JSON value holds a secret of ours; the path of the first that does. */
 export const findSecret = (

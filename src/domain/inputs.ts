@@ -36,7 +36,7 @@ export const secretIn = (value: unknown): InputInvalid | undefined => {
   return found === undefined ? undefined : holdsToken(found.join("."))
 }
 
-const holdsToken = (path: string): InputInvalid =>
+export const holdsToken = (path: string): InputInvalid =>
   new InputInvalid({
     reason: "holds_secret",
     message: `${path === "" ? "A name in the request" : path} holds an agent token. It was neither stored nor sent on. Take it out, and have that token revoked.`,

@@ -3,6 +3,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Effect, Result } from "effect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import { RequestRefused } from "../domain/Failure.ts"
+import { CurrentRequest, type RequestFacts } from "../services/CurrentRequest.ts"
 import { parseStrict } from "./StrictJson.ts"
 
 /** The largest body that is read, in bytes: a card's description at its longest, several times over. */
@@ -28,8 +29,11 @@ const form: MediaType = {
   named: "The body must be a form: send Content-Type: application/x-www-form-urlencoded."
 }
 
-/** The largest body of strangers: forms and registrations of a login. */
+/** The largest body of strangers, in bytes: forms and registrations of a login, and calls before it is known who calls. */
 export const maxFormBytes = 16 * 1024
+
+/** The largest body with a pairing code: a code, a name of 256 characters and a nonce, escaped as JSON can be. */
+export const maxRedemptionBytes = 4 * 1024
 
 const textOf = (
   { named, type }: MediaType,
@@ -44,10 +48,10 @@ const textOf = (
     )
     if (refusal !== undefined) return Effect.fail(refusal)
     if (Number(request.headers["content-length"] ?? 0) > most) return Effect.fail(tooLarge(most))
-    return readText(request, most)
+    return Effect.flatMap(CurrentRequest, (facts) => readText(request, most, facts))
   })
 
-const jsonUpTo = (most: number): Effect.Effect<unknown, RequestRefused, HttpServerRequest> =>
+export const jsonUpTo = (most: number): Effect.Effect<unknown, RequestRefused, HttpServerRequest> =>
   Effect.flatMap(textOf(json, most), (text) => {
     const parsed = parseStrict(text)
     return Result.isSuccess(parsed) ? Effect.succeed(parsed.success) : Effect.fail(malformed(parsed.failure))
@@ -58,6 +62,21 @@ export const readJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest>
 
 /** The same of a stranger, who has less to say. */
 export const readSmallJson: Effect.Effect<unknown, RequestRefused, HttpServerRequest> = jsonUpTo(maxFormBytes)
+
+/**
+ * Reads the JSON body of a call. A body longer than a stranger's may be is read only after `known` has succeeded,
+ * unless the credential was good here lately.
+ */
+export const readJsonOf = <E, R>(
+  known: Effect.Effect<unknown, E, R>
+): Effect.Effect<unknown, RequestRefused | E, HttpServerRequest | R> =>
+  Effect.gen(function* () {
+    const { recognised } = yield* CurrentRequest
+    const { headers } = yield* HttpServerRequest
+    const isLong = Number(headers["content-length"] ?? Number.POSITIVE_INFINITY) > maxFormBytes
+    if (isLong && !recognised) yield* known
+    return yield* readJson
+  })
 
 /** The request's body as the fields of a form. */
 export const readForm: Effect.Effect<URLSearchParams, RequestRefused, HttpServerRequest> = Effect.map(
@@ -106,7 +125,11 @@ const decode = (bytes: Uint8Array): Effect.Effect<string, RequestRefused> => {
  * Reads by Node's own events. The stream is left alive when reading ends early, by size or by time,
  * since the socket still has to carry the reply; the server closes it afterwards.
  */
-const readText = (request: HttpServerRequest, most: number): Effect.Effect<string, RequestRefused> =>
+const readText = (
+  request: HttpServerRequest,
+  most: number,
+  facts: RequestFacts
+): Effect.Effect<string, RequestRefused> =>
   Effect.callback((resume) => {
     const source = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
     const response = NodeHttpServerRequest.toServerResponse(request)
@@ -118,6 +141,7 @@ const readText = (request: HttpServerRequest, most: number): Effect.Effect<strin
     }
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length
+      facts.bodyBytes = bytes
       if (bytes > most) settle(Effect.fail(tooLarge(most)))
       else chunks.push(chunk)
     }

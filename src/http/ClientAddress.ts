@@ -8,6 +8,9 @@ export type ClientAddress = (peer: string | undefined, forwarded: string | undef
 /** Stands for a peer that was gone before its address could be read. */
 const nobody = "unknown"
 
+/** Hops that are looked at, from the last one on: more proxies than anyone has. */
+const mostHops = 32
+
 /** The address that the request which this fiber works on came from: what `clientAddress` makes of it. */
 export const CurrentClient = Context.Reference<string>("tasker-codex-api/http/CurrentClient", {
   defaultValue: () => nobody
@@ -26,7 +29,7 @@ export const clientAddress = (trusted: ReadonlyArray<string>): ClientAddress => 
     let client = normalised(peer ?? "")
     if (client === undefined) return nobody
     if (forwarded === undefined || !isProxy(client)) return client
-    for (const hop of forwarded.split(",").reverse()) {
+    for (const hop of forwarded.split(",").slice(-mostHops).reverse()) {
       const address = normalised(withoutPort(hop.trim()))
       if (address === undefined) return client
       client = address

@@ -39,7 +39,7 @@ export const edge =
     Effect.contextWith((outer: Context.Context<R | HttpServerRequest>) => {
       const request = Context.get(outer, HttpServerRequest)
       const id = RequestId.requestId(request)
-      const facts: RequestFacts = { agentId: undefined, operator: false }
+      const facts: RequestFacts = { agentId: undefined, operator: false, recognised: false, bodyBytes: 0 }
       const path = paths.pathOf(request.url)
       const forwarded = request.headers["x-forwarded-for"]
       const peer = clientAddress(peerOf(request), undefined)
@@ -65,6 +65,7 @@ export const edge =
             const answer = strangers.admit(asking, performance.now())
             if (answer._tag !== "Admitted") return Effect.fail(answer)
             admitted = answer
+            facts.recognised = !answer.charged
           }
           if (request.headers.host === undefined) return Effect.fail(withoutHost())
           return path === undefined ? Effect.fail(nothingHere()) : routes
@@ -76,7 +77,8 @@ export const edge =
         Effect.onExit((exit) =>
           Effect.sync(() => {
             const status = Exit.isSuccess(exit) ? exit.value.status : undefined
-            if (admitted !== undefined) strangers.ended(asking, admitted, endOf(status, facts))
+            if (admitted !== undefined)
+              strangers.ended(asking, admitted, { end: endOf(status, facts), bodyBytes: facts.bodyBytes })
           })
         ),
         Effect.provideContext(context)

@@ -6,11 +6,11 @@ import { neighbourhood } from "../domain/Network.ts"
  * The limit on callers who have not shown who they are, by address, held before anything is looked up:
  * 600 requests at once, and then one for each tenth of a second that passes. What counts is a request
  * that no good credential came with: one refused with 401, whatever for, one for what is open to all, and one
- * whose client left before it was known who it is.
+ * whose client left before it was known who it is. Each 4 KB of its body that were read count as one more.
  *
  * A credential that was good here lately passes without being counted, so that whoever guesses tokens
  * behind the same address as an agent does not lock the agent out. That is all it opens: what it may do
- * is looked up as ever, and once it is refused it is forgotten.
+ * is looked up as ever, and once it is refused, or comes along where it proves nothing, it is forgotten.
  *
  * One process's own account, in bounded memory: several instances each give the allowance once.
  */
@@ -21,7 +21,7 @@ export interface Strangers {
    */
   readonly admit: (request: Asking, now: number) => Admitted | LimitReached
   /** Takes note of how a request ended that was let in, whoever waits for its reply. */
-  readonly ended: (request: Asking, admitted: Admitted, end: End) => void
+  readonly ended: (request: Asking, admitted: Admitted, ended: Ended) => void
 }
 
 export interface Admitted {
@@ -39,6 +39,15 @@ export interface Asking {
 
 /** `good`: its credential was found to be. `undecided`: whether it is could not be found out. */
 export type End = "good" | "refused" | "open" | "undecided"
+
+export interface Ended {
+  readonly end: End
+  /** Bytes of its body that were read. */
+  readonly bodyBytes: number
+}
+
+/** Bytes of a body that cost as much as a request. */
+const bytesOfRequest = 4096
 
 /** How many requests of strangers an address has, and in how many seconds a whole allowance comes back. */
 const quota = 600
@@ -65,13 +74,15 @@ export const make = (): Strangers => {
       restored.set(address, Math.max(until, now) + spacing)
       return charged
     },
-    ended: ({ client, credential }, admitted, end) => {
+    ended: ({ client, credential }, admitted, { bodyBytes, end }) => {
+      const isStranger = end === "refused" || end === "open"
       if (credential !== undefined && end === "good") good.set(digest(credential), true)
-      if (credential !== undefined && end === "refused") good.delete(digest(credential))
-      if (!admitted.charged || end === "refused" || end === "open") return
+      if (credential !== undefined && isStranger) good.delete(digest(credential))
+      if (!admitted.charged) return
       const address = neighbourhood(client)
       const until = restored.get(address)
-      if (until !== undefined) restored.set(address, until - spacing)
+      if (until === undefined) return
+      restored.set(address, until + (isStranger ? Math.floor(bodyBytes / bytesOfRequest) : -1) * spacing)
     }
   }
 }

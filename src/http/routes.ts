@@ -15,6 +15,7 @@ import * as ConnectRoute from "./connect/Route.ts"
 import { docsPage } from "./docsPage.ts"
 import { Hosts } from "./Hosts.ts"
 import * as OAuthRoutes from "./oauth/routes.ts"
+import { counted } from "./openRoutes.ts"
 import { problem } from "./Problem.ts"
 import { requestId } from "./RequestId.ts"
 
@@ -53,4 +54,4 @@ const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
 )
 
 /** All of the gateway's routes but `/mcp`. */
-export const layer = Layer.mergeAll(api, docs, ConnectRoute.layer, OAuthRoutes.layer)
+export const layer = Layer.mergeAll(api, docs, ConnectRoute.layer, OAuthRoutes.layer, counted)

@@ -12,7 +12,7 @@ const batch = 500
 
 const interval = "1 minute"
 
-/** For how long a key still stands once its answer is kept no longer. */
+/** For how long the row of a key is kept without its answer. */
 const tombstone = "30 days"
 
 /** For how long the owner still sees a pairing code that nobody used. */
@@ -44,6 +44,7 @@ export const layer = Layer.effectDiscard(
       )
       select count(*)::integer as reaped from reaped`
 
+    /** Keys whose answer has long expired. The trigger `used_key_is_kept` moves each to `used_keys`, which nothing reaps. */
     const tombstones = sql`
       with due as (
         select id from idempotency_keys

@@ -1,5 +1,11 @@
 import { Effect } from "effect"
-import { type AuthFailure, type CallFailure, describe, type GatewayUnavailable } from "../domain/Failure.ts"
+import {
+  type AuthFailure,
+  type CallFailure,
+  describe,
+  type GatewayUnavailable,
+  type LimitReached
+} from "../domain/Failure.ts"
 import { statelessRevisions } from "../domain/McpRevision.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Token } from "../domain/Token.ts"
@@ -17,8 +23,8 @@ export interface Reply {
 export interface Exchange {
   readonly token: Token
   readonly requestId: string
-  /** Looks the token up; one that is dead goes on record under this action. */
-  authenticate(action: string): Effect.Effect<Principal, AuthFailure | GatewayUnavailable>
+  /** Looks the token up and counts a read of its agent; a token that is dead goes on record under this action. */
+  authenticate(action: string): Effect.Effect<Principal, AuthFailure | LimitReached | GatewayUnavailable>
 }
 
 /** What the trail calls a use of the endpoint that is no known method's. */
@@ -26,12 +32,15 @@ export const anyUse = "mcp"
 
 /**
  * Answers one message on the fiber of its request. Fails only with what HTTP answers itself: who calls
- * is not known (401), or could not be found out (503). A token is looked up exactly once, before
+ * is not known (401), has asked too often (429), or could not be found out (503). A token is looked up exactly once, before
  * anything is said: by the pipeline for a call of a tool, here for all else.
  */
 export const makeResponder =
   (tools: Tools["Service"]) =>
-  (exchange: Exchange, message: Message): Effect.Effect<Reply, AuthFailure | GatewayUnavailable> => {
+  (
+    exchange: Exchange,
+    message: Message
+  ): Effect.Effect<Reply, AuthFailure | LimitReached | GatewayUnavailable> => {
     if (
       message.kind === "request" &&
       message.asked.method === "tools/call" &&

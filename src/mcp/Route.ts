@@ -6,7 +6,7 @@ import { RequestRefused } from "../domain/Failure.ts"
 import { Addresses } from "../http/Addresses.ts"
 import { makeAuthenticate } from "../http/authenticate.ts"
 import { agentToken } from "../http/Bearer.ts"
-import { readJson } from "../http/Body.ts"
+import { readJsonOf } from "../http/Body.ts"
 import { Hosts } from "../http/Hosts.ts"
 import { withChallenge } from "../http/oauth/challenge.ts"
 import { problem } from "../http/Problem.ts"
@@ -23,13 +23,13 @@ export const path = "/mcp"
 
 /**
  * `/mcp`: what HTTP has to say before and after a message. The order is that of trust: from where
- * (`Host`, `Origin`), who (a token of the right form), what (the body), and only then the database.
- * Yet nothing is answered about a message to one whose token turns out dead.
+ * (`Host`, `Origin`), who (a token of the right form), what (the body), and only then the database, but
+ * for a long body, which is read for a known caller only. Yet nothing is answered about a message to one whose token turns out dead.
  */
 export const layer = HttpRouter.use((router) =>
   Effect.gen(function* () {
     const hosts = yield* Hosts
-    const authenticate = makeAuthenticate(yield* TokenStore, yield* AuditLog)
+    const { counted, uncounted } = makeAuthenticate(yield* TokenStore, yield* AuditLog)
     const respond = makeResponder(yield* Tools)
     const challenged = withChallenge((yield* Addresses).publicUrl)
 
@@ -45,12 +45,13 @@ export const layer = HttpRouter.use((router) =>
 
     const post = Effect.fnUntraced(function* (request: HttpServerRequest, exchange: Exchange) {
       if (!admitsJson(request.headers.accept)) return yield* carryOut(exchange, notAcceptable)
-      const body = yield* Effect.result(readJson)
+      const body = yield* Effect.result(readJsonOf(uncounted(request, exchange.token, anyUse, "mcp")))
       if (body._tag === "Success") return yield* carryOut(exchange, decode(body.success, mirrored(request)))
-      if (body.failure.reason === "malformed")
-        return yield* carryOut(exchange, unparsable(body.failure.message))
+      const refused = body.failure
+      if (refused._tag !== "RequestRefused") return yield* refused
+      if (refused.reason === "malformed") return yield* carryOut(exchange, unparsable(refused.message))
       yield* exchange.authenticate(anyUse)
-      return yield* body.failure
+      return yield* refused
     })
 
     const handle = Effect.fnUntraced(function* (request: HttpServerRequest) {
@@ -59,7 +60,7 @@ export const layer = HttpRouter.use((router) =>
       const exchange: Exchange = {
         token,
         requestId: requestId(request),
-        authenticate: (action) => authenticate(request, token, action, "mcp")
+        authenticate: (action) => counted(request, token, action, "mcp")
       }
       if (request.method === "POST") return toResponse(yield* post(request, exchange))
       yield* exchange.authenticate(anyUse)

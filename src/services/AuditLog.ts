@@ -12,9 +12,9 @@ export class AuditLog extends Context.Service<
   AuditLog,
   {
     /**
-     * Adds an event, in the transaction of the caller where there is one. Of equal denials (agent,
-     * action, reason) in one minute the first 60 are events of their own; the rest are counted and
-     * become one event with a `count` once the minute is over.
+     * Adds an event, in the transaction of the caller where there is one. Of equal denials, failures, replays
+     * or dry runs (agent, action, outcome, reason) in one minute the first 60 are events of their own; the rest
+     * are counted in memory and become one event with a `count` every five seconds and at shutdown.
      */
     record(entry: AuditEntry): Effect.Effect<void, GatewayUnavailable>
     /** An entry with its id and time: what `append` and `Idempotency` write down, once, however often it is tried. */

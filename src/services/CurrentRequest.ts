@@ -10,9 +10,13 @@ export interface RequestFacts {
   agentId: AgentId | undefined
   /** Whether the gateway's internal token came along. */
   operator: boolean
+  /** True if its credential was good here lately: reading a long body before it is looked up is then no stranger's doing. */
+  recognised: boolean
+  /** Bytes of its body that were read. */
+  bodyBytes: number
 }
 
 /** The facts of the request that this fiber works on; facts that nobody reads outside of one. */
 export const CurrentRequest = Context.Reference<RequestFacts>("tasker-codex-api/services/CurrentRequest", {
-  defaultValue: () => ({ agentId: undefined, operator: false })
+  defaultValue: () => ({ agentId: undefined, operator: false, recognised: false, bodyBytes: 0 })
 })

@@ -11,7 +11,7 @@ import type {
   LimitReached
 } from "../domain/Failure.ts"
 import type { AgentId, IssueId, ProjectId } from "../domain/Ids.ts"
-import type { Answer, Lease, Operation, Tries } from "../domain/Operation.ts"
+import type { Answer, KeyHolder, Lease, Operation, Tries } from "../domain/Operation.ts"
 import type { Principal, StandingGrant } from "../domain/Principal.ts"
 import type { MadeBefore } from "../domain/Repetition.ts"
 import type { Scope } from "../domain/Scope.ts"
@@ -57,7 +57,7 @@ export type Reservation = {
     }
   | {
       /** The key stands for something already, perhaps only just. */ readonly _tag: "Taken"
-      readonly operation: Operation
+      readonly operation: KeyHolder
     }
 )
 

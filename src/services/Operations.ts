@@ -2,7 +2,13 @@ import { Context, type Effect } from "effect"
 import type { AuditEvent } from "../domain/AuditEvent.ts"
 import type { Change } from "../domain/Change.ts"
 import type { Decision } from "../domain/Decision.ts"
-import type { Failure, GatewayUnavailable, InputInvalid, RequestRefused } from "../domain/Failure.ts"
+import type {
+  Failure,
+  GatewayUnavailable,
+  IdempotencyRefused,
+  InputInvalid,
+  RequestRefused
+} from "../domain/Failure.ts"
 import type { AgentId, IssueId, OperationId } from "../domain/Ids.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { OpenStatus, OperationShown } from "../domain/OperationShown.ts"
@@ -75,8 +81,14 @@ export class Operations extends Context.Service<
       }
     ): Effect.Effect<Page<OperationShown>, Missing | InputInvalid>
     get(reach: Reach, id: OperationId): Effect.Effect<OperationDetail, Missing>
-    /** The write behind an agent's key: the one that stands, else the last that turned out not to be made. */
-    ofKey(agentId: AgentId, key: string): Effect.Effect<OperationShown, RequestRefused | GatewayUnavailable>
+    /**
+     * The write behind an agent's key: the one that stands, else the last that turned out not to be made. Fails
+     * with `idempotency.key_expired` if only the key is kept.
+     */
+    ofKey(
+      agentId: AgentId,
+      key: string
+    ): Effect.Effect<OperationShown, RequestRefused | IdempotencyRefused | GatewayUnavailable>
     /**
      * What a decision is about; the operation where it stands as decided already. Fails with
      * `request.conflict` where it is under way, or settled otherwise.

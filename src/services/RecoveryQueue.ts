@@ -23,6 +23,8 @@ export interface Due {
   readonly grants: ReadonlyArray<StandingGrant>
   /** The token that it was asked for with. */
   readonly tokenId: TokenId
+  /** True if that token was revoked, or that login ended. One that only expired since still stands for its writes. */
+  readonly isTokenRevoked: boolean
   readonly requestId: string
   /** How often recovery looked in vain while Tasker was there to be asked. */
   readonly looks: number

@@ -7,8 +7,8 @@ export interface FailedCall {
   readonly token: Token
   /** The tool. */
   readonly action: string
-  /** Of a write: what it asked, so that the same one is known again. */
-  readonly fingerprint: string | undefined
+  /** Of a write: what it asked, so that the same one is known again. Computed only if the failure counts. */
+  readonly fingerprint: () => string | undefined
   readonly failure: CallFailure
   readonly via: "mcp" | "rest"
   readonly requestId: string

@@ -1,6 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { AuthFailure, GatewayUnavailable, LimitReached } from "../domain/Failure.ts"
-import type { Operation } from "../domain/Operation.ts"
+import type { KeyHolder } from "../domain/Operation.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { CallClass } from "../domain/Rate.ts"
 import type { Token } from "../domain/Token.ts"
@@ -8,8 +8,8 @@ import type { Token } from "../domain/Token.ts"
 /** Who calls, and what the key of the call already stands for. */
 export interface Caller {
   readonly principal: Principal
-  /** The operation behind the idempotency key that came along; undefined where there is none. */
-  readonly operation: Operation | undefined
+  /** Holds the idempotency key that came along; undefined if it is free, or none came. */
+  readonly operation: KeyHolder | undefined
 }
 
 /**
@@ -27,9 +27,10 @@ export class TokenStore extends Context.Service<
      */
     authenticate(token: Token, key?: string): Effect.Effect<Caller, AuthFailure | GatewayUnavailable>
     /**
-     * The same for a call of a tool, which is counted in that statement: past the agent's limit over
+     * Authenticates a call of a tool and counts it in the same statement: past the agent's limit over
      * all instances it fails with `limit.rate`. With a key, it also tells what that key of this agent
-     * stands for; a call that is answered by its key alone is not counted.
+     * stands for; a write that is answered by its key alone counts as a read. After the first refusal in a
+     * minute further calls of that class are refused without a statement.
      */
     admit(
       token: Token,

@@ -1,3 +1,4 @@
+import { normalForm } from "./normalForm.ts"
 import { stripInvisible } from "./PlainText.ts"
 
 /**
@@ -36,7 +37,7 @@ export const defuseName = (sent: string, longest = longestName): DefusedName => 
   const visible = stripInvisible(read)
   const plain = oneLine(visible)
   const text = cutAt(plain, longest)
-  const words = text.normalize("NFC").match(word) ?? []
+  const words = normalForm(text, "NFC").match(word) ?? []
   const marks: Array<[NameMark, boolean]> = [
     ["stripped", oneLine(read.toWellFormed()) !== plain],
     ["cut", text !== plain || sent.length > longestRead],
@@ -132,4 +133,4 @@ const looksLatin = (text: string, words: ReadonlyArray<string>): boolean => {
 
 /** A letter in fancy dress, such as a mathematical or circled one (UAX #15, compatibility). */
 const isStyled = (character: string): boolean =>
-  !latin.test(character) && /^[A-Za-z]$/.test(character.normalize("NFKC"))
+  !latin.test(character) && /^[A-Za-z]$/.test(normalForm(character, "NFKC"))

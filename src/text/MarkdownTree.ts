@@ -114,7 +114,7 @@ class Canoniser {
         return
       }
       case "code": {
-        const value = stripInvisible(node.value).replace(/^\n+|\n+$/g, "")
+        const value = withoutOuterNewlines(stripInvisible(node.value))
         this.#count(2 * this.#depth + value.length)
         out.push({ type: "code", lang: languageOf(node.lang), value })
         return
@@ -289,6 +289,15 @@ class Canoniser {
 const bareAddress = /:\/\/|www\.|[\w.+-]@[\w.-]/i
 
 const isTask = (item: ListItem | undefined) => typeof item?.checked === "boolean"
+
+/** By index: a pattern for the end would look at each newline within the code once for every one before it. */
+const withoutOuterNewlines = (code: string): string => {
+  let start = 0
+  let end = code.length
+  while (start < end && code[start] === "\n") start += 1
+  while (end > start && code[end - 1] === "\n") end -= 1
+  return code.slice(start, end)
+}
 
 /** The first word of the info string, as `language-…` can hold it in a class. */
 const languageOf = (lang: string | null | undefined) => {

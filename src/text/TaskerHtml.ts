@@ -145,15 +145,22 @@ const breakingElements = new Set("p h1 h2 h3 h4 h5 h6 li div pre blockquote tr t
 /** The words of the HTML, their character references as they are: a newline where a line breaks, a blank
  * line where a block does. */
 export const wordsOf = (html: string): string => {
-  const out: Array<string> = []
+  let words = ""
+  let out: Array<string> = []
   for (const token of tokensOf(html)) {
     if (token.type === "text") out.push(token.text.replace(/\s+/g, " ").replaceAll("<", "&lt;"))
     else if (breakingElements.has(token.name)) out.push("\n\n")
     else if (token.name === "br") out.push("\n")
     else if (token.name === "td" || token.name === "th") out.push(" ")
+    if (out.length < joinedAtOnce) continue
+    words += out.join("")
+    out = []
   }
-  return out.join("")
+  return words + out.join("")
 }
+
+/** Pieces that are kept before they are one text: a text of 8 MB may have as many pieces as characters. */
+const joinedAtOnce = 10_000
 
 /** What Markdown can't carry back. */
 export type Unrepresentable =

@@ -2,6 +2,7 @@ import type { List, Nodes, PhrasingContent, Root, Table } from "mdast"
 import { comparableAddress } from "./Address.ts"
 import { plainWordsOf, treeOfHtml } from "./HtmlTree.ts"
 import { canonical } from "./MarkdownTree.ts"
+import { normalForm } from "./normalForm.ts"
 
 /**
  * True if two HTML texts say the same: their Markdown trees are equal once wrapping elements, white space,
@@ -17,11 +18,13 @@ export const sameText = (one: string | null, other: string | null): boolean => {
 
 /** True if two HTML texts have the same words, signs included, whatever their markup. */
 export const sameWords = (one: string | null, other: string | null): boolean =>
-  spaced(plainWordsOf(one ?? "").normalize("NFC")) === spaced(plainWordsOf(other ?? "").normalize("NFC"))
+  comparable(one ?? "") === comparable(other ?? "")
 
 /** True if two names of cards differ in nothing but white space and compatibility forms (UAX #15, NFKC). */
 export const sameName = (one: string, other: string): boolean =>
-  spaced(one.normalize("NFKC")) === spaced(other.normalize("NFKC"))
+  spaced(normalForm(one, "NFKC")) === spaced(normalForm(other, "NFKC"))
+
+const comparable = (html: string): string => spaced(normalForm(plainWordsOf(html), "NFC"))
 
 const spaced = (text: string): string => text.replace(/\s+/g, " ").trim()
 
@@ -32,7 +35,7 @@ type Meaning = string | ReadonlyArray<Meaning>
 const meaningOf = (html: string): string | undefined => {
   try {
     const tree = treeOfHtml(html)
-    return tree && JSON.stringify(ofBlocks(canonical(tree).tree.children)).normalize("NFC")
+    return tree && normalForm(JSON.stringify(ofBlocks(canonical(tree).tree.children)), "NFC")
   } catch {
     // `ExceedsBounds`, or a fault of the parser.
     return undefined

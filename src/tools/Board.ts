@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { GrantDenied, InputInvalid } from "../domain/Failure.ts"
+import { GrantDenied, InputInvalid, type LimitReached } from "../domain/Failure.ts"
 import { folded } from "../domain/folded.ts"
 import type { IssueId, ProjectId } from "../domain/Ids.ts"
 import type { Issue, Label, Person, State } from "../domain/Issue.ts"
@@ -16,8 +16,8 @@ import type {
 } from "../domain/Tasker.ts"
 import type { IssueChange } from "../domain/Write.ts"
 import type { OnBehalf, TaskerAdapter, TaskerError } from "../services/TaskerAdapter.ts"
-import type { Naming } from "../text/HtmlTree.ts"
-import { issueView, namingOf, plain, type Summary, summaryView } from "./present.ts"
+import type { AgentTexts, PeopleNames, Texts } from "../services/Texts.ts"
+import { issueView, nameAll, namesOf, peopleOf, plain, quoted, type Summary, summaryView } from "./present.ts"
 import { countFitting } from "./size.ts"
 
 /**
@@ -72,10 +72,14 @@ export interface Board {
   ) => Effect.Effect<ReadonlyArray<Summary>, TaskerError>
   /** States, labels and members that name every id on these cards as far as Tasker knows them. */
   readonly contextFor: (issues: ReadonlyArray<TaskerIssue>) => Effect.Effect<ProjectContext, TaskerError>
+  /** A card with names beside its ids, without its text. */
+  readonly summary: (issue: TaskerIssue) => Effect.Effect<Summary, TaskerError>
   /** A card with names beside its ids, and its text. */
-  readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError>
+  readonly view: (issue: TaskerIssue) => Effect.Effect<Issue, TaskerError | LimitReached>
   /** Names for those whom the HTML mentions. Without an answer from Tasker they keep their ids. */
-  readonly naming: (html: ReadonlyArray<string>) => Effect.Effect<Naming>
+  readonly people: (html: ReadonlyArray<string>) => Effect.Effect<PeopleNames>
+  /** Conversions of texts on the account of the calling agent. */
+  readonly texts: AgentTexts<LimitReached>
   /** A card of this project that is to be changed. `target` is what every change of a card says of it. */
   readonly change: (args: ChangeArguments) => Effect.Effect<Changing, TaskerError>
 }
@@ -103,6 +107,14 @@ const shownName = 80
 /** The first of them also stand in the message, for whoever reads only that. */
 const toldChoices = 10
 
+export interface BoardServices {
+  readonly tasker: TaskerAdapter["Service"]
+  readonly texts: Texts["Service"]
+}
+
+/** Longest name of Tasker's that is folded to be compared with a reference, which is 255 characters at most. */
+const longestFolded = 4096
+
 interface Choice {
   readonly id: string
   readonly names: ReadonlyArray<string>
@@ -113,17 +125,21 @@ const matches = <A extends Choice>(choices: ReadonlyArray<A>, reference: string)
   const byId = choices.filter(({ id }) => id === reference || id === reference.toLowerCase())
   if (byId.length > 0) return byId
   const exact = choices.filter(({ names }) => names.includes(reference))
-  return exact.length > 0
-    ? exact
-    : choices.filter(({ names }) => names.some((name) => folded(name) === folded(reference)))
+  if (exact.length > 0) return exact
+  const sought = folded(reference)
+  // A name that is much longer is another one: no form of a character folds to so many.
+  return choices.filter(({ names }) =>
+    names.some((name) => name.length <= longestFolded && folded(name) === sought)
+  )
 }
 
 export const makeBoard = (
-  tasker: TaskerAdapter["Service"],
+  { tasker, texts: allTexts }: BoardServices,
   who: OnBehalf,
   grant: Pick<StandingGrant, "project_id" | "scopes">
 ): Board => {
   const projectId = grant.project_id
+  const texts = allTexts.of(who.agent.id)
   const may = (scope: Scope) => grant.scopes.includes(scope)
   const recent = tasker.recentContext(who, projectId)
   const context = tasker.projectContext(who, projectId)
@@ -140,19 +156,19 @@ export const makeBoard = (
     }))
     const shown = some.slice(
       0,
-      yield* countFitting(some, (few) => [few, few.slice(0, toldChoices), reference])
+      yield* countFitting(texts, some, (few) => [few, few.slice(0, toldChoices), reference])
     )
     const what =
       found.length > 0
-        ? `${field} "${reference}" means ${found.length} in this project: name one by its id`
+        ? `${field} ${quoted(reference)} means ${found.length} in this project: name one by its id`
         : field === "assignee"
-          ? `Nobody who could be assigned in this project is "${reference}"`
-          : `${field} "${reference}" is not one of this project's`
+          ? `Nobody who could be assigned in this project is ${quoted(reference)}`
+          : `${field} ${quoted(reference)} is not one of this project's`
     const hint = may("project:read")
       ? `. Choices: ${
           shown
             .slice(0, toldChoices)
-            .map(({ name }) => name)
+            .map(({ name }) => quoted(name))
             .join(", ") || "none"
         }`
       : ""
@@ -182,7 +198,7 @@ export const makeBoard = (
     ...item,
     names: [item.name]
   })
-  const people = (of: ProjectContext) =>
+  const choosable = (of: ProjectContext) =>
     of.members.map((member) => ({
       ...member,
       names: [member.display_name, ...(member.email == null ? [] : [member.email])]
@@ -200,12 +216,14 @@ export const makeBoard = (
     )
   const member = (reference: string) =>
     Effect.map(
-      resolve("assignee", reference, people),
+      resolve("assignee", reference, choosable),
       ({ id, display_name }): Person => ({ id, display_name })
     )
   const assignee = (reference: string) =>
     Effect.map(
-      resolve("assignee", reference, (of) => people(of).filter(({ role }) => (role ?? 0) >= assignableRole)),
+      resolve("assignee", reference, (of) =>
+        choosable(of).filter(({ role }) => (role ?? 0) >= assignableRole)
+      ),
       ({ id, display_name }): Person => ({ id, display_name })
     )
 
@@ -234,7 +252,7 @@ export const makeBoard = (
       if (above.parent_id === child.id) {
         return yield* invalidInput(
           "parent_id",
-          `Card ${parent.identifier} stands below this card, so it can't become its parent.`
+          `Card ${quoted(parent.identifier)} stands below this card, so it can't become its parent.`
         )
       }
       above = yield* tasker.issue(who, { project_id: projectId, issue_id: above.parent_id })
@@ -251,21 +269,29 @@ export const makeBoard = (
 
   const contextFor = Effect.fnUntraced(function* (shown: ReadonlyArray<TaskerIssue>) {
     const known = yield* recent
-    return shown.every((card) => namesAll(known, card)) ? known : yield* context
+    const names = namesOf(known)
+    return shown.every((card) => nameAll(names, card)) ? known : yield* context
   })
 
   const summaries = (shown: ReadonlyArray<TaskerIssue>) =>
-    Effect.map(contextFor(shown), (names) => shown.map((card) => summaryView(card, names)))
+    Effect.map(contextFor(shown), (context) => {
+      const names = namesOf(context)
+      return shown.map((card) => summaryView(card, names))
+    })
 
-  const view = (shown: TaskerIssue) => Effect.map(contextFor([shown]), (names) => issueView(shown, names))
+  const summary = (shown: TaskerIssue) =>
+    Effect.map(contextFor([shown]), (context) => summaryView(shown, namesOf(context)))
 
-  const naming = (html: ReadonlyArray<string>): Effect.Effect<Naming> =>
+  const view = (shown: TaskerIssue) =>
+    Effect.flatMap(contextFor([shown]), (names) => issueView(shown, names, texts))
+
+  const people = (html: ReadonlyArray<string>): Effect.Effect<PeopleNames> =>
     html.some((text) => text.includes("mention"))
       ? recent.pipe(
-          Effect.map(namingOf),
-          Effect.orElseSucceed((): Naming => ({}))
+          Effect.map(peopleOf),
+          Effect.orElseSucceed(() => nobody)
         )
-      : Effect.succeed({})
+      : Effect.succeed(nobody)
 
   const change = Effect.fnUntraced(function* (args: ChangeArguments) {
     const seen = yield* issue(args.issue_id)
@@ -292,23 +318,21 @@ export const makeBoard = (
     assignees: (references) => Effect.map(Effect.forEach(references, assignee), distinct),
     summaries,
     contextFor,
+    summary,
     view,
-    naming,
+    people,
+    texts,
     change
   }
 }
 
-/** Whether a context has a name for every id that a card holds. */
-const namesAll = (context: ProjectContext, card: TaskerIssue): boolean =>
-  context.states.some(({ id }) => id === card.state_id) &&
-  card.label_ids.every((label) => context.labels.some(({ id }) => id === label)) &&
-  card.assignee_ids.every((person) => context.members.some(({ id }) => id === person))
+const nobody: PeopleNames = new Map()
 
 /**
  * For a change of which nothing has to be asked beforehand: it is planned before the call is
  * authenticated, which its reservation does. Asking all the same is a defect.
  */
-export const unaskedBoard = (projectId: ProjectId): Board => {
+export const unaskedBoard = (projectId: ProjectId, texts: AgentTexts<LimitReached>): Board => {
   const asked = Effect.die(new Error("A tool asked Tasker for a change that it said needs no asking"))
   return {
     projectId,
@@ -327,8 +351,10 @@ export const unaskedBoard = (projectId: ProjectId): Board => {
     assignees: (references) => (references.length === 0 ? Effect.succeed([]) : asked),
     summaries: () => asked,
     contextFor: () => asked,
+    summary: () => asked,
     view: () => asked,
-    naming: () => asked,
+    people: () => asked,
+    texts,
     change: () => asked
   }
 }

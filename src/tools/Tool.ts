@@ -4,6 +4,7 @@ import {
   type AuthFailure,
   IdempotencyRefused,
   type InputInvalid,
+  type LimitReached,
   type ToolFailure
 } from "../domain/Failure.ts"
 import { IdempotencyKey, keyWords } from "../domain/IdempotencyKey.ts"
@@ -20,6 +21,7 @@ import type { WriteFailed } from "../domain/WriteFailed.ts"
 import type { GrantPolicy } from "../services/GrantPolicy.ts"
 import type { Repetition } from "../services/Idempotency.ts"
 import type { Existing, Made, OnBehalf, TaskerAdapter, WriteTicket } from "../services/TaskerAdapter.ts"
+import type { AgentTexts } from "../services/Texts.ts"
 import type { Board } from "./Board.ts"
 import { toJsonSchema } from "./jsonSchema.ts"
 import type { Output } from "./show.ts"
@@ -49,6 +51,7 @@ export interface Session {
   readonly who: Omit<OnBehalf, "workspaceSlug">
   readonly tasker: Tasker
   readonly policy: GrantPolicy["Service"]
+  readonly texts: AgentTexts<LimitReached>
 }
 
 /** What a write tool decides before anything is reserved: the change in Tasker's terms, and in the caller's. */

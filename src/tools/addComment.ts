@@ -23,7 +23,7 @@ export const addComment = writeTool({
         _tag: "AddComment",
         project_id: board.projectId,
         issue_id: args.issue_id,
-        comment_html: yield* rendered("comment", args.comment)
+        comment_html: yield* rendered("comment", args.comment, board.texts)
       },
       change: { before: null, after: { comment: args.comment } }
     } satisfies Plan<AddComment>

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import type { CreateIssue } from "../domain/Write.ts"
+import { markdownMicros } from "../text/conversionCost.ts"
 import {
   date,
   datesInOrder,
@@ -13,6 +14,9 @@ import {
   rendered
 } from "./fields.ts"
 import { madeIssue, type Plan, writeTool } from "./Tool.ts"
+
+/** CPU time that the conversion of a text may take for a caller who is not known yet, in microseconds. */
+const mostMicros = 1500
 
 export const createIssue = writeTool({
   name: "tasker_create_issue",
@@ -41,7 +45,7 @@ export const createIssue = writeTool({
   output: { issue: issueShown },
   plansAtOnce: ({ assignees, description, labels, parent_id, state }) =>
     [state, parent_id, labels?.[0], assignees?.[0]].every((asked) => asked === undefined) &&
-    (description ?? "").length <= 1000,
+    markdownMicros(description ?? "") <= mostMicros,
   repetition: ({ allow_duplicate, name }) => ({ title: name, allowed: allow_duplicate === true }),
   plan: Effect.fnUntraced(function* (args, board) {
     yield* datesInOrder(args.start_date, args.target_date)
@@ -49,7 +53,7 @@ export const createIssue = writeTool({
     const labels = yield* board.labels(args.labels ?? [])
     const assignees = yield* board.assignees(args.assignees ?? [])
     if (args.parent_id !== undefined) yield* board.issue(args.parent_id, "parent_id")
-    const description_html = yield* rendered("description", args.description ?? "")
+    const description_html = yield* rendered("description", args.description ?? "", board.texts)
     const dates = { start_date: args.start_date ?? null, target_date: args.target_date ?? null }
     const common = {
       name: args.name,

@@ -4,10 +4,9 @@ import { IssueId } from "../domain/Ids.ts"
 import { Comment, IssueRead, Priority } from "../domain/Issue.ts"
 import { versionLength } from "../domain/IssueVersion.ts"
 import { invalidInput, isCalendarDate, isInstant, wholesome } from "../domain/inputs.ts"
-import { markdownToHtml } from "../text/Markdown.ts"
-import { exceedsBounds, maxMarkdownLength } from "../text/MarkdownBounds.ts"
+import type { AgentTexts } from "../services/Texts.ts"
+import { maxMarkdownLength } from "../text/MarkdownBounds.ts"
 import { stripInvisible } from "../text/PlainText.ts"
-import { wordsOf } from "../text/TaskerHtml.ts"
 import { alwaysShown } from "./present.ts"
 
 /** Arguments and answers that several tools share, each said once in the words that a model reads. */
@@ -28,20 +27,24 @@ export const name = Schema.String.check(
 export const markdown = text.check(Schema.isMaxLength(maxMarkdownLength))
 
 /** Markdown as the HTML that Tasker keeps, or why it can't be. */
-export const rendered = (field: string, markdown: string): Effect.Effect<string, InputInvalid> => {
-  if (exceedsBounds(markdown)) {
-    return Effect.fail(
-      invalidInput(
-        field,
-        "This text is nested too deeply or too large to keep its structure: make it simpler or split it."
+export const rendered = <E>(
+  field: string,
+  markdown: string,
+  texts: AgentTexts<E>
+): Effect.Effect<string, InputInvalid | E> =>
+  Effect.flatMap(texts.render(markdown), (rendered) => {
+    if (rendered._tag === "TooComplex") {
+      return Effect.fail(
+        invalidInput(
+          field,
+          "This text is nested too deeply or too large to keep its structure: make it simpler or split it."
+        )
       )
-    )
-  }
-  const html = markdownToHtml(markdown)
-  return markdown !== "" && stripInvisible(wordsOf(html)).trim() === ""
-    ? Effect.fail(invalidInput(field, "Of this text nothing would be seen on the card."))
-    : Effect.succeed(html)
-}
+    }
+    return rendered.shows
+      ? Effect.succeed(rendered.html)
+      : Effect.fail(invalidInput(field, "Of this text nothing would be seen on the card."))
+  })
 
 export const date = Schema.String.check(
   Schema.makeFilter(isCalendarDate, {

@@ -36,6 +36,6 @@ export const getIssue = readTool({
       })
     }
     const issue = { ...(yield* board.view(found)), version: versionOf(found) }
-    return yield* showIssue(issue, {}, description_offset ?? 0)
+    return yield* showIssue(board.texts, issue, {}, description_offset ?? 0)
   })
 })

@@ -38,7 +38,9 @@ export const getProjectContext = readTool({
     })
     // Names that are not listed are found all the same: they are resolved against the whole project.
     const longest = Math.max(whole.labels.length, whole.members.length)
-    const count = yield* countFitting(Array.from({ length: longest }), (items) => first(items.length))
+    const count = yield* countFitting(board.texts, Array.from({ length: longest }), (items) =>
+      first(items.length)
+    )
     return count === longest ? whole : { ...first(count), truncated: true as const }
   })
 })

@@ -43,9 +43,9 @@ export const getSession = sessionTool({
     grants: Schema.Array(GrantShown),
     truncated: Schema.optionalKey(Schema.Literal(true))
   },
-  run: Effect.fnUntraced(function* (_, { principal }) {
+  run: Effect.fnUntraced(function* (_, { principal, texts }) {
     const whole = sessionOf(principal)
-    const count = yield* countFitting(whole.grants, (grants) => ({ ...whole, grants }))
+    const count = yield* countFitting(texts, whole.grants, (grants) => ({ ...whole, grants }))
     return count === whole.grants.length
       ? whole
       : { ...whole, grants: whole.grants.slice(0, count), truncated: true as const }

@@ -1,12 +1,12 @@
 import { Effect, Schema } from "effect"
 import { CommentId, IssueId } from "../domain/Ids.ts"
-import { Person } from "../domain/Issue.ts"
+import { Person, PlainText } from "../domain/Issue.ts"
 import type { ListedComment } from "../domain/Tasker.ts"
-import type { Naming } from "../text/HtmlTree.ts"
+import type { AgentTexts, PeopleNames } from "../services/Texts.ts"
 import { cursor, issueId, limit, scanned } from "./fields.ts"
 import { listFingerprint } from "./listCursor.ts"
 import { readList } from "./paging.ts"
-import { markdownOf, plain } from "./present.ts"
+import { plain as plainLine, plainMark } from "./present.ts"
 import { countFitting, longestAnswer, longestFitting } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
@@ -14,6 +14,7 @@ const CommentListed = Schema.Struct({
   id: CommentId,
   issue_id: IssueId,
   comment: Schema.String,
+  plain_text: PlainText,
   author: Person,
   created_at: Schema.String,
   truncated: Schema.optionalKey(Schema.Literal(true))
@@ -21,16 +22,22 @@ const CommentListed = Schema.Struct({
 
 type CommentListed = typeof CommentListed.Type
 
-const listed = (
+const listed = <E>(
   { author, comment_html, created_at, id, issue_id }: ListedComment,
-  naming: Naming
-): CommentListed => ({
-  id,
-  issue_id,
-  comment: markdownOf(comment_html, naming),
-  author: { id: author.id, display_name: plain(author.display_name) },
-  created_at
-})
+  people: PeopleNames,
+  texts: AgentTexts<E>
+): Effect.Effect<CommentListed, E> =>
+  Effect.map(texts.read(comment_html, people), ({ markdown, plain }) => ({
+    id,
+    issue_id,
+    comment: markdown,
+    ...plainMark(plain),
+    author: { id: author.id, display_name: plainLine(author.display_name) },
+    created_at
+  }))
+
+/** HTML that is converted for one page, in UTF-16 units; one comment at least, however long. */
+const longestHtml = 256 * 1024
 
 export const listComments = readTool({
   name: "tasker_list_comments",
@@ -55,19 +62,21 @@ export const listComments = readTool({
       },
       args
     )
-    const naming = yield* board.naming(items.map(({ comment_html }) => comment_html))
+    const people = yield* board.people(items.map(({ comment_html }) => comment_html))
     const converted: Array<CommentListed> = []
     let room = longestAnswer
+    let html = 0
     for (const item of items) {
-      if (room <= 0) break
-      const comment = listed(item, naming)
+      html += item.comment_html.length
+      if (room <= 0 || (html > longestHtml && converted.length > 0)) break
+      const comment = yield* listed(item, people, board.texts)
       converted.push(comment)
       room -= comment.comment.length
-      // Long comments take a while to convert, and others wait for the same thread.
+      // What is converted on this thread holds up no other call.
       yield* Effect.yieldNow
     }
     const first = (comments: ReadonlyArray<CommentListed>) => ({ comments, ...upTo(comments.length) })
-    const page = first(converted.slice(0, yield* countFitting(converted, first)))
+    const page = first(converted.slice(0, yield* countFitting(board.texts, converted, first)))
     const [only] = page.comments
     if (page.comments.length !== 1 || only === undefined) return page
     // One comment alone may be too long for any page: it is cut, and says so.
@@ -77,6 +86,6 @@ export const listComments = readTool({
         { ...only, comment, ...(comment.length < only.comment.length ? { truncated: true as const } : {}) }
       ]
     })
-    return shown(yield* longestFitting(only.comment, shown))
+    return shown(yield* longestFitting(board.texts, only.comment, shown))
   })
 })

@@ -9,7 +9,7 @@ import { slim } from "./show.ts"
 import { countFitting, fits } from "./size.ts"
 import { readTool } from "./Tool.ts"
 
-const summaryFields = Struct.omit(Issue.fields, ["description"])
+const summaryFields = Struct.omit(Issue.fields, ["description", "plain_text"])
 
 /** Tasker's limit if the gateway has to apply the filters. */
 const unfilteredLimit = 100
@@ -60,10 +60,10 @@ export const listIssues = readTool({
     const total_count = complete ? items.length : (latest?.total_count ?? null)
     const summaries = yield* board.summaries(items)
     const shown = (issues: typeof summaries) => ({ issues, ...upTo(issues.length), total_count })
-    const whole = shown(summaries.slice(0, yield* countFitting(summaries, shown)))
-    if (yield* fits(whole)) return whole
+    const whole = shown(summaries.slice(0, yield* countFitting(board.texts, summaries, shown)))
+    if (yield* fits(board.texts, whole)) return whole
     // One card alone may have more names than fit: they are cut, and it says so.
     const short = (issues: typeof summaries) => ({ ...whole, issues, truncated: true as const })
-    return short(yield* slim(whole.issues, short))
+    return short(yield* slim(board.texts, whole.issues, short))
   })
 })

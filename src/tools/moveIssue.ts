@@ -20,7 +20,7 @@ export const moveIssue = writeTool({
         ...target,
         state_id: state.id
       },
-      change: { before: { state: (yield* board.view(issue)).state }, after: { state } },
+      change: { before: { state: (yield* board.summary(issue)).state }, after: { state } },
       seen: issue
     } satisfies Plan<MoveIssue>
   }),

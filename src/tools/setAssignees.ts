@@ -21,7 +21,7 @@ export const setAssignees = writeTool({
         ...target,
         assignee_ids: assignees.map(({ id }) => id)
       },
-      change: { before: { assignees: (yield* board.view(issue)).assignees }, after: { assignees } },
+      change: { before: { assignees: (yield* board.summary(issue)).assignees }, after: { assignees } },
       seen: issue
     } satisfies Plan<SetAssignees>
   }),

@@ -20,7 +20,7 @@ export const setLabels = writeTool({
         ...target,
         label_ids: labels.map(({ id }) => id)
       },
-      change: { before: { labels: (yield* board.view(issue)).labels }, after: { labels } },
+      change: { before: { labels: (yield* board.summary(issue)).labels }, after: { labels } },
       seen: issue
     } satisfies Plan<SetLabels>
   }),

@@ -4,7 +4,7 @@ import type { Issue, Warning } from "../domain/Issue.ts"
 import type { Answer } from "../domain/Operation.ts"
 import type { StandingGrant } from "../domain/Principal.ts"
 import { plainWithin, writtenOnly } from "./present.ts"
-import { cutAt, fits, longestFitting } from "./size.ts"
+import { type Counter, cutAt, fits, longestFitting } from "./size.ts"
 
 /** An answer as it goes out: JSON values by name. */
 export type Output = Readonly<Record<string, unknown>>
@@ -30,18 +30,19 @@ const withNamesCut = <A>(value: A, length: number): A =>
   )
 
 /** A value with every name in it cut short, so that the whole answer around it fits. */
-export const slim = <A>(value: A, whole: (short: A) => unknown): Effect.Effect<A> =>
+export const slim = <A>(counter: Counter, value: A, whole: (short: A) => unknown): Effect.Effect<A> =>
   Effect.gen(function* () {
     let short = value
     for (const length of shortNames) {
       short = withNamesCut(value, length)
-      if (yield* fits(whole(short))) return short
+      if (yield* fits(counter, whole(short))) return short
     }
     return short
   })
 
 /** Cuts the card's text where the whole would not fit, and says so and where to read on. */
 export const showIssue = <I extends Partial<Issue>, R extends Output>(
+  counter: Counter,
   issue: I,
   rest: R,
   offset = 0
@@ -59,14 +60,15 @@ export const showIssue = <I extends Partial<Issue>, R extends Output>(
     }
     const wanted = (description ?? "").slice(offset)
     const bare = description === undefined ? undefined : ""
-    const card = (yield* fits(answer(issue, bare)))
+    const card = (yield* fits(counter, answer(issue, bare)))
       ? issue
-      : yield* slim(issue, (short) => answer(short, bare))
+      : yield* slim(counter, issue, (short) => answer(short, bare))
     if (description === undefined) return answer(card, undefined)
-    return answer(card, yield* longestFitting(wanted, (part) => answer(card, part)))
+    return answer(card, yield* longestFitting(counter, wanted, (part) => answer(card, part)))
   })
 
 export const showAnswer = (
+  counter: Counter,
   answer: Answer,
   grant: StandingGrant,
   wrote: ReadonlyArray<string>,
@@ -74,7 +76,7 @@ export const showAnswer = (
 ): Effect.Effect<Output> => {
   const rest = { replayed, warnings: answer.warnings }
   if (answer.issue !== undefined) {
-    if (grant.scopes.includes("issue:read")) return showIssue(answer.issue, rest)
+    if (grant.scopes.includes("issue:read")) return showIssue(counter, answer.issue, rest)
     // What did not take stands on the card as somebody else left it: not for a writer who may not read it.
     const unmet = answer.warnings.map(({ field }) => field)
     const own = wrote.filter((field) => !unmet.includes(field))
@@ -83,7 +85,7 @@ export const showAnswer = (
       warning.field === "issue"
         ? warning
         : { field: warning.field, message: "It does not stand as this call asked." }
-    return showIssue(writtenOnly(answer.issue, own), {
+    return showIssue(counter, writtenOnly(answer.issue, own), {
       replayed,
       warnings: answer.warnings.map(told)
     })
@@ -95,21 +97,26 @@ export const showAnswer = (
     ...(part.length < comment.comment.length ? { truncated: true } : {}),
     ...rest
   })
-  return Effect.map(longestFitting(comment.comment, shown), shown)
+  return Effect.map(longestFitting(counter, comment.comment, shown), shown)
 }
 
 /** The change of a dry run. A text that makes it too long is cut in `before` and `after` alike. */
 export const showChange = Effect.fnUntraced(function* (
+  counter: Counter,
   planned: Change,
   grant: StandingGrant
 ): Effect.fn.Return<Output> {
   const change = plainWithin(planned) as Change
   const before = grant.scopes.includes("issue:read") ? { before: change.before } : {}
   const whole = { dry_run: true, change: { ...before, after: change.after } }
-  if (yield* fits(whole)) return whole
-  const short = yield* slim(whole.change, ({ before, after }) => ({
+  if (yield* fits(counter, whole)) return whole
+  const withoutTexts = ({ before, after }: typeof whole.change) => ({
     change: { before: cutTexts(before ?? null, 0), after: cutTexts(after, 0) }
-  }))
+  })
+  // Names are cut only if they alone are too much: a walk through long texts takes its time.
+  const short = (yield* fits(counter, withoutTexts(whole.change)))
+    ? whole.change
+    : yield* slim(counter, whole.change, withoutTexts)
   const texts = [short.before ?? {}, short.after].flatMap((fields) =>
     Object.values(fields).filter(Predicate.isString)
   )
@@ -122,7 +129,7 @@ export const showChange = Effect.fnUntraced(function* (
     },
     truncated: true
   })
-  return cut((yield* longestFitting(longest, (part) => cut(part.length))).length)
+  return cut((yield* longestFitting(counter, longest, (part) => cut(part.length))).length)
 })
 
 const cutTexts = (fields: Change["before"], limit: number): Change["before"] =>

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { type AgentTexts, longestCounted } from "../services/Texts.ts"
 
 /**
  * No answer is over 8,000 tokens: Codex cuts near 10,000, and what an agent was shown cut it may
@@ -7,36 +8,24 @@ import { Effect } from "effect"
  */
 const largest = 7_700
 
-/** A token is one byte at least, so what is no longer than this needs no counting. */
-const surelyFits = (text: string): boolean => Buffer.byteLength(text) <= largest
-
-/** Loaded when the first long answer needs it: its vocabulary takes a while and some memory. */
-const tokenizer = Effect.runSync(
-  Effect.cached(Effect.promise(() => import("gpt-tokenizer/encoding/o200k_base")))
-)
-
 /** No answer of more characters than this can fit: a token is seldom more than four of them. */
 export const longestAnswer = 40_000
 
-/** Longest text that is counted; anything longer is too long whatever it holds. */
-const countable = 64_000
+/** Counts the tokens of a text; undefined if it did not. */
+export type Counter = Pick<AgentTexts<unknown>, "tokens">
 
-/**
- * Byte-pair encoding takes time quadratic in a run without spaces: 2 s for 32,000 times the same
- * letter. Counted in pieces it is linear, and off by a hundredth at most.
- */
-const piece = 200
+/** True if a value fits. One that was not counted does only if it fits whatever it holds. */
+export const fits = (counter: Counter, value: unknown): Effect.Effect<boolean> =>
+  Effect.map(overrun(counter, value), (by) => by <= 1)
 
-export const fits = (value: unknown): Effect.Effect<boolean> => {
+/** Returns the size of a value as a multiple of what fits; infinity for one that is too long to be counted. */
+const overrun = (counter: Counter, value: unknown): Effect.Effect<number> => {
   const text = JSON.stringify(value)
-  if (surelyFits(text)) return Effect.succeed(true)
-  if (text.length > countable) return Effect.succeed(false)
-  return Effect.map(tokenizer, ({ countTokens }) => {
-    let count = 0
-    for (let at = 0; at < text.length && count <= largest; at += piece)
-      count += countTokens(text.slice(at, at + piece))
-    return count <= largest
-  })
+  const bytes = Buffer.byteLength(text)
+  // A token is one byte at least, so what is no longer than this needs no counting.
+  if (bytes <= largest) return Effect.succeed(1)
+  if (text.length > longestCounted) return Effect.succeed(Number.POSITIVE_INFINITY)
+  return Effect.map(counter.tokens(text), (count) => (count ?? bytes) / largest)
 }
 
 /** Cuts no surrogate pair in two, and ends at a line's end where one is near. */
@@ -51,26 +40,32 @@ export const cutAt = (text: string, length: number): number => {
  * The longest beginning of a text with which the whole answer fits, or all of it. `whole` builds the
  * answer around a text.
  */
-export const longestFitting = (text: string, whole: (part: string) => unknown): Effect.Effect<string> =>
+export const longestFitting = (
+  counter: Counter,
+  text: string,
+  whole: (part: string) => unknown
+): Effect.Effect<string> =>
   Effect.gen(function* () {
-    if (yield* fits(whole(text))) return text
-    let length = Math.min(text.length - 1, countable / 2)
-    while (length > 0) {
-      const part = text.slice(0, cutAt(text, length))
-      if (yield* fits(whole(part))) return part
-      length = Math.floor(length * 0.85)
+    let part = text
+    while (part.length > 0) {
+      const by = yield* overrun(counter, whole(part))
+      if (by <= 1) return part
+      // By the mean of what the text takes, and a little less, so that the next look is the last one.
+      const length = by === Number.POSITIVE_INFINITY ? part.length * 0.6 : (part.length / by) * 0.97
+      part = text.slice(0, cutAt(text, Math.floor(Math.min(length, part.length * 0.95, longestCounted / 2))))
     }
     return ""
   })
 
 /** How many items from the front fit in one answer, one at least. */
 export const countFitting = <A>(
+  counter: Counter,
   items: ReadonlyArray<A>,
   whole: (items: ReadonlyArray<A>) => unknown
 ): Effect.Effect<number> =>
   Effect.gen(function* () {
     let count = items.length
-    while (count > 1 && !(yield* fits(whole(items.slice(0, count)))))
+    while (count > 1 && !(yield* fits(counter, whole(items.slice(0, count)))))
       count = Math.max(1, Math.floor(count * 0.7))
     return count
   })

@@ -3,7 +3,6 @@ import { InputInvalid } from "../domain/Failure.ts"
 import { invalidInput } from "../domain/inputs.ts"
 import type { TaskerIssue } from "../domain/Tasker.ts"
 import type { UpdateIssue } from "../domain/Write.ts"
-import { unrepresentable } from "../text/Markdown.ts"
 import {
   date,
   datesInOrder,
@@ -16,7 +15,7 @@ import {
   priority,
   rendered
 } from "./fields.ts"
-import { markdownOf } from "./present.ts"
+import { plainMark, quoted } from "./present.ts"
 import { changed, type Plan, writeTool } from "./Tool.ts"
 
 const nothingToUpdate = () =>
@@ -26,7 +25,7 @@ const nothingToUpdate = () =>
 const wouldLose = (issue: TaskerIssue, content: ReadonlyArray<string>) =>
   new InputInvalid({
     reason: "would_lose_content",
-    message: `The text of ${issue.identifier} holds what Markdown can't${content.length > 0 ? ` (${content.join(", ")})` : ""}: a new description would lose it. Nothing was changed. Add a comment instead, or ask a person; with allow_content_loss: true it is replaced all the same.`,
+    message: `The text of ${quoted(issue.identifier)} holds what Markdown can't${content.length > 0 ? ` (${content.join(", ")})` : ""}: a new description would lose it. Nothing was changed. Add a comment instead, or ask a person; with allow_content_loss: true it is replaced all the same.`,
     details: { issue_id: issue.id, ...(content.length > 0 ? { content } : {}) }
   })
 
@@ -78,17 +77,17 @@ export const updateIssue = writeTool({
       } satisfies Plan<UpdateIssue>
     }
     const text = issue.description_html ?? ""
-    const lost = unrepresentable(text)
-    if (lost.length > 0 && args.allow_content_loss !== true)
-      return yield* wouldLose(issue, board.may("issue:read") ? lost : [])
+    const stood = yield* board.texts.read(text, yield* board.people([text]))
+    if (stood.lost.length > 0 && args.allow_content_loss !== true)
+      return yield* wouldLose(issue, board.may("issue:read") ? stood.lost : [])
     return {
       write: {
         _tag: "UpdateIssue",
         ...target,
-        fields: { ...fields, description_html: yield* rendered("description", description) }
+        fields: { ...fields, description_html: yield* rendered("description", description, board.texts) }
       },
       change: {
-        before: { ...stands, description: markdownOf(text, yield* board.naming([text])) },
+        before: { ...stands, description: stood.markdown, ...plainMark(stood.plain) },
         after: { ...fields, description }
       },
       seen: issue

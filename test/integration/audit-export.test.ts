@@ -21,6 +21,7 @@ import {
   start
 } from "../support/served.ts"
 import { call } from "../support/tool-calls.ts"
+import { judgedAgain, verifyChain } from "../torture/check/Chain.ts"
 
 /** The proof of the trail as an operator gets it: over HTTP, and verified by the command. */
 
@@ -147,11 +148,8 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
       assert.strictEqual(events(after).at(-1)?.sequence, second.sequence)
       const nothing = yield* exported("?from=2999-01-01T00:00:00Z")
       const said = verify(nothing)
-      assert.deepStrictEqual(said, {
-        first: second.sequence + 1,
-        last: second.sequence,
-        signer: "not checked"
-      })
+      if (said instanceof AuditFault) return assert.fail(said.message)
+      assert.deepStrictEqual([said.first, said.last], [second.sequence + 1, second.sequence])
     })
   )
 
@@ -226,6 +224,37 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
   )
 
   it.effect(
+    "is verified by the torture's checker with both verifiers, and not if an export lacks a row of the table",
+    () =>
+      Effect.gen(function* () {
+        const { databaseUrl, internalToken, url } = yield* Served
+        yield* work
+        yield* sealed
+        const auditKeys = (yield* keys).map(({ text }) => text)
+        const instance = { proxies: { client: { port: Number(new URL(url).port) } } }
+        const stage = { databaseUrl, internalToken, auditKeys, instances: [instance] }
+        const judged = yield* Effect.promise(() => verifyChain(stage))
+        assert.isTrue(judged.verified, judged.said)
+        assert.match(judged.said, /^verified: .*; the second verifier agrees$/)
+        const stranger = { ...stage, auditKeys: [newKey().verifying.text] }
+        assert.match(
+          (yield* Effect.promise(() => verifyChain(stranger))).said,
+          /NO: .*NO: the second verifier/
+        )
+        const text = Buffer.from(yield* exported())
+        const rows = linesOf(text.toString()).flatMap(({ event }) => (event === undefined ? [] : [event]))
+        assert.isUndefined(judgedAgain(text, auditKeys, rows))
+        const other = rows.with(0, { ...rows[0], outcome: "failed" })
+        assert.strictEqual(judgedAgain(text, auditKeys, other), "event 1 is another in the table")
+        assert.match(
+          judgedAgain(text, auditKeys, [...rows, rows[0]]) ?? "",
+          /^it has \d+ events, and the table/
+        )
+      }),
+    180_000
+  )
+
+  it.effect(
     "is verified by the command: a file, a database, and not what was changed in either",
     () =>
       Effect.gen(function* () {
@@ -251,13 +280,18 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
           return [yield* program.ended, program.said().trim()] as const
         })
         const range = `${checkpoint.sequence} events, sequence 1–${checkpoint.sequence}`
-        assert.deepStrictEqual(yield* run(whole), [0, `consistent, signer not checked: ${range}`])
+        const signers = [...text.matchAll(/"key_id":"(\w+)","public_key"/g)].map(([, id]) => id).join(", ")
+        const verdict = `verified: ${range}; signed with ${signers}; from the beginning`
+        assert.deepStrictEqual(yield* run(whole), [
+          0,
+          `consistent, signer not checked: ${range}; signed with ${signers}, which nobody vouches for: give --key; from the beginning`
+        ])
         assert.deepStrictEqual(yield* run("trail.ndjson", "--key", keyFile, "--checkpoint", keptFile), [
           0,
-          `verified: ${range}`
+          verdict
         ])
         const inline = (yield* keys).flatMap((key) => ["--key", key.text])
-        assert.deepStrictEqual(yield* run(whole, ...inline), [0, `verified: ${range}`])
+        assert.deepStrictEqual(yield* run(whole, ...inline), [0, verdict])
         const database = [
           "--database-url",
           restricted(databaseUrl),
@@ -266,7 +300,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the audit
           "--checkpoint",
           keptFile
         ]
-        assert.deepStrictEqual(yield* run(...database), [0, `verified: ${range}`])
+        assert.deepStrictEqual(yield* run(...database), [0, verdict])
 
         const changed = yield* save(
           "changed.ndjson",

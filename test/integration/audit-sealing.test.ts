@@ -35,7 +35,8 @@ it.live("seals every event once, in one chain without a gap, however many write 
       yield* sealing
       const proof = AuditProofPostgres.make(sql)
       assert.deepStrictEqual(yield* Effect.orDie(proof.unsealed), { events: 0, oldestSeconds: 0 })
-      assert.deepStrictEqual(yield* verified(sql, ...keys), { first: 1, last: 1500, signer: "checked" })
+      const { last, signer } = yield* verified(sql, ...keys)
+      assert.deepStrictEqual([last, signer], [1500, "checked"])
       const [counts] = yield* Effect.orDie(sql`
         select count(distinct position)::integer as events, max(sequence)::integer as last from audit_seals`)
       assert.deepStrictEqual(counts, { events: 1500, last: 1500 })
@@ -141,7 +142,8 @@ it.live("hashes what a gateway of before wrote without a hash, and seals it as i
         from generate_series(1, 2500) as n`
       const seal = yield* sealer(key)
       assert.deepStrictEqual([yield* seal, yield* seal, yield* seal, yield* seal], [1000, 1000, 500, 0])
-      assert.deepStrictEqual(yield* verified(sql, key), { first: 1, last: 2500, signer: "checked" })
+      const { last, signer } = yield* verified(sql, key)
+      assert.deepStrictEqual([last, signer], [2500, "checked"])
       // What is behind is not read again: each batch begins after the one before.
       assert.isAtLeast((yield* horizonOf(sql)) ?? 0, 2000)
     })

@@ -9,7 +9,7 @@ import * as Database from "../../src/layers/database/Database.ts"
 import { newKey } from "../support/audit.ts"
 import { minute, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
-import { freshDatabase, restricted } from "../support/gateway.ts"
+import { freshDatabase, restricted, sealing } from "../support/gateway.ts"
 
 /** What the role that calls run under may do in the database, and above all what it may not. */
 
@@ -57,8 +57,10 @@ const seeded = (sql: PgClient.PgClient) =>
         insert into audit_seals (sequence, position, event_hash, link)
         select 1, position, ${hash}, ${linkOf(beginning, 1, hash)} from audit_events limit 1
       )
-      insert into audit_checkpoints (sequence, at, key_id, signature, horizon)
-      values (1, now(), ${id}, decode(repeat('00', 64), 'hex'), 0)`
+      insert into audit_checkpoints (sequence, at, format, previous, key_id, signature, horizon)
+      values (
+        1, now(), 2, decode(repeat('00', 32), 'hex'), ${id}, decode(repeat('00', 64), 'hex'), 0
+      )`
   })
 
 const appendOnly = ["audit_events", "audit_seals", "audit_checkpoints", "audit_keys"] as const
@@ -84,7 +86,7 @@ const refusal = (sql: PgClient.PgClient, statement: string) =>
   )
 
 describe("the role that calls run under", () => {
-  it.live("adds to the audit trail and to what proves it, and can't change or shorten either", () =>
+  it.live("adds to the audit trail, and can't change or shorten it or what proves it", () =>
     Effect.gen(function* () {
       const { url } = yield* freshDatabase
       yield* asCalls(url, (sql) =>
@@ -98,7 +100,8 @@ describe("the role that calls run under", () => {
               `truncate ${table}`,
               `truncate ${table} cascade`,
               `select * from ${table} for update`,
-              `insert into ${table} select * from ${table} on conflict do update set ${columns[table]}`
+              `insert into ${table} select * from ${table} on conflict do update set ${columns[table]}`,
+              ...(table === "audit_events" ? [] : [`insert into ${table} select * from ${table}`])
             ]) {
               const code = yield* refusal(sql, statement)
               // The last has no target to be refused for; an identity may not be given.
@@ -108,6 +111,25 @@ describe("the role that calls run under", () => {
           yield* sql`
             insert into audit_events (id, at, action, outcome, request_id, via)
             values (${randomUUID()}::uuid, now(), 'agent.created', 'executed', 'r', 'admin')`
+        })
+      )
+    })
+  )
+
+  it.live("adds used keys, and can't free one", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      yield* asCalls(url, (sql) =>
+        Effect.gen(function* () {
+          yield* sql`insert into used_keys values (${randomUUID()}::uuid, sha256('key'))`
+          for (const statement of [
+            "delete from used_keys",
+            "update used_keys set key_sha256 = sha256('other')",
+            "truncate used_keys",
+            "alter table idempotency_keys disable trigger used_key_is_kept"
+          ]) {
+            assert.strictEqual(yield* refusal(sql, statement), denied, statement)
+          }
         })
       )
     })
@@ -185,9 +207,13 @@ describe("the role that calls run under", () => {
       const expected = (table: string) =>
         table === "schema_migrations" || table === "audit_events"
           ? "SELECT"
-          : table.startsWith("audit_")
-            ? "INSERT SELECT"
-            : all
+          : table === "audit_sealing"
+            ? ""
+            : table === "used_keys"
+              ? "INSERT SELECT"
+              : table.startsWith("audit_")
+                ? "SELECT"
+                : all
       const inserted = onDatabase(
         url,
         (sql) => sql<{ columns: string }>`
@@ -214,6 +240,34 @@ describe("the role that calls run under", () => {
       for (const { rights: found, table_name } of yield* rights)
         assert.strictEqual(found, expected(table_name), table_name)
       assert.deepStrictEqual(yield* inserted, [{ columns: "position" }])
+    })
+  )
+
+  it.live("has a sealer beside it that reads the trail and adds to its proof, and no more", () =>
+    Effect.gen(function* () {
+      const { url } = yield* freshDatabase
+      const said = yield* prepared({ ...twoRoles(url), SEALER_DATABASE_URL: sealing(url) })
+      assert.deepStrictEqual(
+        said.filter((line) => line.includes("could get at")),
+        []
+      )
+      const rights = yield* onDatabase(
+        url,
+        (sql) => sql<{ table_name: string; rights: string }>`
+          select c.relname as table_name, string_agg(privilege_type, ' ' order by privilege_type) as rights
+          from pg_class c, aclexplode(c.relacl) where grantee = 'gateway_sealer'::regrole
+          group by 1 order by 1`
+      )
+      assert.deepStrictEqual(
+        Object.fromEntries(rights.map(({ rights, table_name }) => [table_name, rights])),
+        {
+          audit_checkpoints: "INSERT SELECT",
+          audit_events: "SELECT",
+          audit_keys: "INSERT SELECT",
+          audit_sealing: "SELECT UPDATE",
+          audit_seals: "INSERT SELECT"
+        }
+      )
     })
   )
 

@@ -5,6 +5,7 @@ import type { OperationId } from "../../src/domain/Ids.ts"
 import { upstreamKey } from "../../src/domain/Operation.ts"
 import { Operations } from "../../src/services/Operations.ts"
 import { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
+import { Texts } from "../../src/services/Texts.ts"
 import { outcome, trail, writesUnder } from "../support/evidence.ts"
 import { owner } from "../support/tasker.ts"
 import { type Actor, act, call, World, layer as world } from "../support/world.ts"
@@ -63,7 +64,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
           yield* tasker.fault({ op: "create", fault: "cut_after" })
           assert.strictEqual(yield* create("The first text"), unknown)
           // Its owner thinks that it was not made, while Tasker can't show it.
-          const decide = makeDecide(yield* Operations, yield* TaskerAdapter)
+          const decide = makeDecide(yield* Operations, { tasker: yield* TaskerAdapter, texts: yield* Texts })
           const [row] = yield* database<{ id: OperationId }>`
             update idempotency_keys set state = 'unresolved', look_at = null
             where agent_id = ${agent.agentId} and key = ${key} returning id`

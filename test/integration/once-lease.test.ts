@@ -82,7 +82,7 @@ const standingOf = Effect.fnUntraced(function* (agent: Actor, key: string) {
   const { operation } = yield* Effect.flatMap(TokenStore, (tokens) =>
     tokens.admit(agent.token, "writes", key)
   )
-  assert.isDefined(operation)
+  assert(operation !== undefined && operation !== "used")
   return operation
 })
 

@@ -58,6 +58,7 @@ const insertAll = Effect.gen(function* () {
     )
     select gen_random_uuid(), agent, 'key-' || token, 'tasker_create_issue', project, grant_id, token,
       encode(sha256(token::text::bytea), 'hex'), 'executed', '{}', now(), 'r', ${at} ${seeds}`
+  yield* sql`insert into used_keys select agent, sha256(token::text::bytea) ${seeds}`
   yield* sql`
     insert into changes (event_id, agent_id, issue_id, identifier, name, before, after, created_at)
     select gen_random_uuid(), agent, project, 'OPS-' || n, 'A card', '{"priority": "low"}', '{"priority": "high"}', ${at}

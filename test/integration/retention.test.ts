@@ -52,7 +52,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("an answer", 
     })
   )
 
-  it.effect("is let go of by then, and its key thirty days later", () =>
+  it.effect("is let go of by then, and the row of its key thirty days later", () =>
     Effect.gen(function* () {
       const { actor } = yield* World
       const agent = yield* actor()
@@ -65,9 +65,10 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("an answer", 
       assert.strictEqual(yield* outcome(create(agent, "let-go-of")), "idempotency.key_expired")
       yield* aged(agent, 30 * 24)
       yield* reaping(
-        "the key is gone",
+        "the row is gone",
         Effect.map(rowsOf(agent), (rows) => rows.length === 0)
       )
+      assert.strictEqual(yield* outcome(create(agent, "let-go-of")), "idempotency.key_expired")
     })
   )
 

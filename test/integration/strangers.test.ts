@@ -20,7 +20,8 @@ const gateway = Layer.effectContext(
     const url = yield* start({
       DATABASE_URL: database.url,
       NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken,
-      TRUSTED_PROXIES: "127.0.0.1"
+      TRUSTED_PROXIES: "127.0.0.1",
+      RATE_LIMIT_READS_PER_MINUTE: "0"
     })
     return Context.make(Served, Served.of({ url, internalToken, databaseUrl })).pipe(
       Context.add(Database, database)

@@ -341,6 +341,46 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("a timeline
     })
   )
 
+  it.effect("marks a change that was altered after it was made, and no other", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const db = yield* sql
+      const agent = yield* actor()
+      const talk: Talk = { session: "session-altered", turn: "turn" }
+      for (const [at, name] of ["As it was", "Rewritten", "Unspeakable"].entries()) {
+        yield* say(agent, talk, "tasker_create_issue", { name, idempotency_key: `altered-${at}` })
+      }
+      const entries = Effect.map(timelineOf(asOwner(agent)), ({ turns }) =>
+        turns.flatMap((turn) => turn.entries).filter(({ change_sha256 }) => change_sha256 !== null)
+      )
+      const marks = Effect.map(entries, (all) =>
+        all.map(({ change, change_altered }) => [change?.after.name, change_altered])
+      )
+      assert.deepStrictEqual(yield* marks, [
+        ["Unspeakable", undefined],
+        ["Rewritten", undefined],
+        ["As it was", undefined]
+      ])
+      const before = yield* entries
+      yield* db`
+        update changes set after = after || '{"name": "Something else"}'
+        where agent_id = ${agent.agentId} and after ->> 'name' = 'Rewritten'`
+      yield* db`
+        update changes set after = after || '{"size": 1e400}'
+        where agent_id = ${agent.agentId} and after ->> 'name' = 'Unspeakable'`
+      assert.deepStrictEqual(yield* marks, [
+        // JSON has no such number.
+        [undefined, true],
+        ["Something else", true],
+        ["As it was", undefined]
+      ])
+      assert.deepStrictEqual(
+        (yield* entries).map(({ change_sha256 }) => change_sha256),
+        before.map(({ change_sha256 }) => change_sha256)
+      )
+    })
+  )
+
   it.effect("is nobody's but the owner's and the operators'", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

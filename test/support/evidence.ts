@@ -1,4 +1,4 @@
-import { Effect, Schedule } from "effect"
+import { Clock, Effect, Schedule } from "effect"
 import { type CallFailure, codeOf } from "../../src/domain/Failure.ts"
 import { upstreamKey } from "../../src/domain/Operation.ts"
 import type { ToolResult } from "../../src/tools/Tools.ts"
@@ -73,7 +73,10 @@ export const expireLease = (actor: Actor, key: string) =>
       where agent_id = ${actor.agentId} and key = ${key} and state = 'in_progress'`
   }).pipe(Effect.orDie)
 
-/** Waits until something holds, looking often, at most ten seconds. */
+/** Does not stand still where a test's clock does. */
+const liveClock = Clock.Clock.defaultValue()
+
+/** Waits until something holds, looking often, at most ten seconds of the live clock. */
 export const eventually = <E, R>(
   what: string,
   holds: Effect.Effect<boolean, E, R>
@@ -87,7 +90,8 @@ export const eventually = <E, R>(
     Effect.catchIf(
       (error): error is "not yet" => error === "not yet",
       () => Effect.void
-    )
+    ),
+    Effect.provideService(Clock.Clock, liveClock)
   ) as Effect.Effect<void, E, R>
 
 /** Waits until Tasker has nothing under way any more, what was delayed included. */

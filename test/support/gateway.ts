@@ -50,3 +50,11 @@ export const restricted = (owner: string): string => {
   url.password = "calls-of-the-tests"
   return url.href
 }
+
+/** The same database by the role that the audit trail is sealed under. */
+export const sealing = (owner: string): string => {
+  const url = new URL(owner)
+  url.username = "gateway_sealer"
+  url.password = "sealer-of-the-tests"
+  return url.href
+}

@@ -23,6 +23,8 @@ export interface BreakRule {
   /** `before`: PostgreSQL never gets it. `after`: it is committed, and the reply is lost. */
   readonly when: "before" | "after"
   readonly times: number
+  /** Matches that are let through before. */
+  readonly skip?: number
 }
 
 export const postgresProxy = (target: string) =>
@@ -33,10 +35,15 @@ export const postgresProxy = (target: string) =>
       let executed: Array<string> = []
       let rule: BreakRule | undefined
       let left = 0
+      let skip = 0
       let broken = 0
 
       const strikes = (text: string): BreakRule["when"] | undefined => {
         if (rule === undefined || left === 0 || !rule.statement.test(text)) return undefined
+        if (skip > 0) {
+          skip -= 1
+          return undefined
+        }
         left -= 1
         broken += 1
         return rule.when
@@ -103,6 +110,7 @@ export const postgresProxy = (target: string) =>
               Effect.sync(() => {
                 rule = next
                 left = next.times
+                skip = next.skip ?? 0
                 broken = 0
               }),
             broken: Effect.sync(() => broken),

@@ -67,7 +67,8 @@ export const event = (request_id: string, outcome = "executed"): EventRow => ({
   outcome,
   reason: null,
   request_id,
-  via: "rest"
+  via: "rest",
+  count: 1
 })
 
 export const written = (given: Partial<TaskerWrite> = {}): TaskerWrite => ({

@@ -21,6 +21,7 @@ import * as OAuthLive from "../../src/layers/oauth/OAuthLive.ts"
 import * as PairingPostgres from "../../src/layers/pairing/PairingPostgres.ts"
 import * as AgentRegistryPostgres from "../../src/layers/registry/AgentRegistryPostgres.ts"
 import * as TaskerInternal from "../../src/layers/tasker/TaskerInternal.ts"
+import * as TextsLive from "../../src/layers/texts/TextsLive.ts"
 import { type Act, AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import type { TaskerAdapter } from "../../src/services/TaskerAdapter.ts"
 import { Tools } from "../../src/tools/Tools.ts"
@@ -73,7 +74,7 @@ export const inside = <E>(
   recovering = false
 ) =>
   Layer.mergeAll(Pipeline.layer, recovering ? Recovery.layer : Layer.empty).pipe(
-    Layer.provideMerge(tasker),
+    Layer.provideMerge(Layer.merge(tasker, TextsLive.layer)),
     Layer.provideMerge(storage),
     Layer.provideMerge(settings)
   )
@@ -191,11 +192,11 @@ const worlds = (profile: Profile) => {
     recovering: world({ ...patient, recovering: true }),
     /** Recovery where a settling, of two looks that each take their time, runs out of its own. */
     hastyRecovery: world({ ...brief, recovering: true }),
-    /** Takes settings of its own, and settles without a caller if it says so. */
+    /** Takes settings of its own, and settles without a caller or passes its statements through a proxy if it says so. */
     withVariables: (
       variables: Readonly<Record<string, string>>,
-      { recovering = false }: { readonly recovering?: boolean } = {}
-    ) => world({ ...patient, variables, recovering }),
+      more: { readonly recovering?: boolean; readonly proxied?: boolean } = {}
+    ) => world({ ...patient, variables, ...more }),
     /** Soon gives a call to Tasker up. */
     impatient: world({ ...patient, taskerMillis: shortTimeout }),
     /** Gives a whole call hardly longer than one call to Tasker. */

@@ -46,7 +46,7 @@ const torture = async (options: Options): Promise<boolean> => {
       const all = check(factsOf(stage, history, retired, records))
       // A run that was ended early still has keys that the gateways would settle.
       const verdict = isShown ? { ...all, findings: foundEarly } : withEarly(all, foundEarly)
-      const chain = isShown ? undefined : await verifyChain(stage.databaseUrl, stage.auditKeys)
+      const chain = isShown ? undefined : await verifyChain(stage)
       const told = {
         verdict,
         events: history.events,

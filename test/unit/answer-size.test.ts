@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import { IssueId, ProjectId } from "../../src/domain/Ids.ts"
 import type { Issue } from "../../src/domain/Issue.ts"
+import { work } from "../../src/layers/texts/work.ts"
 import { showIssue } from "../../src/tools/show.ts"
 import { countFitting, fits, longestFitting } from "../../src/tools/size.ts"
 
@@ -24,6 +25,9 @@ const card = (description: string): Issue => ({
   updated_at: "2026-11-24T10:11:12.123456Z",
   url: "https://ops.nodedc.ru/nodedc/browse/OPS-12"
 })
+
+/** Counts on this thread what the gateway has counted in a worker. */
+const counter = { tokens: (text: string) => Effect.promise(() => work.tokens(text)) }
 
 /** What `showIssue` answers, named since a loop that feeds on its own answer can't infer it. */
 type Part = { readonly issue: Issue; readonly next_offset?: number }
@@ -50,7 +54,7 @@ describe("the size of answers", () => {
     "keeps a card with %s under 8,000 tokens, and says where it was cut",
     ([, text]) =>
       Effect.gen(function* () {
-        const shown = yield* showIssue(card(text), { replayed: false, warnings: [] })
+        const shown = yield* showIssue(counter, card(text), { replayed: false, warnings: [] })
         assert.isBelow(tokens(shown), 8000)
         const cut = shown.issue.description.length < text.length
         assert.strictEqual(shown.truncated ?? false, cut)
@@ -63,7 +67,7 @@ describe("the size of answers", () => {
       const text = texts["long Russian"] ?? ""
       let read = ""
       for (let offset: number | undefined = 0; offset !== undefined; ) {
-        const part: Part = yield* showIssue(card(text), {}, offset)
+        const part: Part = yield* showIssue(counter, card(text), {}, offset)
         read += part.issue.description
         offset = part.next_offset
       }
@@ -76,10 +80,10 @@ describe("the size of answers", () => {
       fc.assert(
         fc.asyncProperty(fc.string({ unit: "grapheme", minLength: 1, maxLength: 50 }), async (unit) => {
           const text = unit.repeat(Math.ceil(60_000 / unit.length))
-          const part = await Effect.runPromise(longestFitting(text, (shown) => ({ shown })))
+          const part = await Effect.runPromise(longestFitting(counter, text, (shown) => ({ shown })))
           assert.isTrue(part.isWellFormed() || !text.isWellFormed())
           assert.isTrue(text.startsWith(part))
-          assert.isTrue(await Effect.runPromise(fits({ shown: part })))
+          assert.isTrue(await Effect.runPromise(fits(counter, { shown: part })))
         }),
         { numRuns: 25 }
       )
@@ -89,7 +93,11 @@ describe("the size of answers", () => {
   it.effect("ends a page of cards early rather than pass 8,000 tokens", () =>
     Effect.gen(function* () {
       const cards = Array.from({ length: 100 }, () => summary(card("")))
-      const count = yield* countFitting(cards, (issues) => ({ issues, next_cursor: "x", total_count: 100 }))
+      const count = yield* countFitting(counter, cards, (issues) => ({
+        issues,
+        next_cursor: "x",
+        total_count: 100
+      }))
       assert.isAbove(count, 15)
       assert.isBelow(tokens({ issues: cards.slice(0, count), next_cursor: "x", total_count: 100 }), 8000)
     })

@@ -101,6 +101,13 @@ describe("the rooms", () => {
     assert.deepStrictEqual(learned, [])
   })
 
+  it("normalise Unicode by the linear `normalForm` alone", () => {
+    const quadratic = files
+      .filter((file) => file !== "text/normalForm.ts")
+      .filter((file) => /\.normalize\(/.test(withoutComments(readFileSync(join(source, file), "utf8"))))
+    assert.deepStrictEqual(quadratic, [])
+  })
+
   it("hold files of one subject: none over 400 lines", () => {
     const long = files
       .map((file) => ({ file, lines: readFileSync(join(source, file), "utf8").split("\n").length }))

@@ -4,10 +4,11 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as fc from "fast-check"
-import { eventHash, linkOf } from "../../src/domain/AuditChain.ts"
+import { eventHash, type Irregular, linkOf, noCheckpoint, sha256 } from "../../src/domain/AuditChain.ts"
 import { AuditEvent } from "../../src/domain/AuditEvent.ts"
 import { asHex, writeEventLine, writeLine } from "../../src/domain/AuditExport.ts"
-import { AuditFault } from "../../src/domain/AuditVerification.ts"
+import type { KeptElsewhere } from "../../src/domain/AuditKept.ts"
+import { AuditFault, type Shown } from "../../src/domain/AuditVerification.ts"
 import { readVerifyingKey, signCheckpoint } from "../../src/domain/SigningKey.ts"
 import { eventOf, exportOf, keptNothing, newKey, verify } from "../support/audit.ts"
 
@@ -53,29 +54,38 @@ const anEvent = fc.record(
   { requiredKeys: Object.keys(fields) as ReadonlyArray<keyof typeof fields> as Array<keyof typeof fields> }
 ) as unknown as fc.Arbitrary<AuditEvent>
 
-/** Two to eight events under two or three checkpoints, by a key that was changed in between. */
+/**
+ * Two to eight events under two or three checkpoints, by a key that was changed in between. The first checkpoint may
+ * be of format 1, the second batch may begin with an event as no gateway writes it.
+ */
 const aTrail = fc
   .tuple(
     fc.array(anEvent, { minLength: 1, maxLength: 3 }),
     fc.array(anEvent, { minLength: 1, maxLength: 3 }),
-    fc.array(anEvent, { minLength: 0, maxLength: 2 })
+    fc.array(anEvent, { minLength: 0, maxLength: 2 }),
+    fc.constantFrom<1 | 2>(1, 2),
+    fc.constantFrom<Irregular | undefined>(undefined, { storedHash: sha256("another") }, { oversizeAt: 17 })
   )
-  .map(([one, two, three]) =>
+  .map(([one, two, three, format, irregular]) =>
     exportOf([
-      { key: first, events: one },
-      { key: first, events: two },
+      { key: first, events: one, format },
+      { key: first, events: two, ...(irregular !== undefined && { irregular: { 0: irregular } }) },
       ...(three.length === 0 ? [] : [{ key: second, events: three }])
     ])
   )
 
 const keysOf = { ...keptNothing, keys: [first.verifying, second.verifying] }
 
+/** Which events were shown, and whether by keys that were kept. */
+const rangeOf = (said: Shown | AuditFault) =>
+  said instanceof AuditFault ? said.message : { first: said.first, last: said.last, signer: said.signer }
+
 const event = (action: string): AuditEvent => eventOf({ action })
 const events = (many: number) => Array.from({ length: many }, (_, n) => event(`act.${n + 1}`))
 
 const isFault = (said: unknown): said is AuditFault => said instanceof AuditFault
 
-const fault = (lines: ReadonlyArray<string>, kept = keysOf): string => {
+const fault = (lines: ReadonlyArray<string>, kept: Partial<KeptElsewhere> = keysOf): string => {
   const said = verify(lines.join(""), kept)
   if (!isFault(said)) assert.fail("It was taken for good")
   return said.message
@@ -86,8 +96,8 @@ describe("an export", () => {
     fc.assert(
       fc.property(aTrail, ({ checkpoints, lines }) => {
         const last = checkpoints.at(-1)?.sequence ?? 0
-        assert.deepStrictEqual(verify(lines.join(""), keysOf), { first: 1, last, signer: "checked" })
-        assert.deepStrictEqual(verify(lines.join("")), { first: 1, last, signer: "not checked" })
+        assert.deepStrictEqual(rangeOf(verify(lines.join(""), keysOf)), { first: 1, last, signer: "checked" })
+        assert.deepStrictEqual(rangeOf(verify(lines.join(""))), { first: 1, last, signer: "not checked" })
       })
     )
   })
@@ -96,7 +106,7 @@ describe("an export", () => {
     const old = readFileSync(join(import.meta.dirname, "__exports__/before-claims.ndjson"))
     const public_key = "MCowBQYDK2VwAyEAJ6kdlCQH3p5w/J5VYFQgEu3Tn8GozouBkydL+lpxYU8="
     const kept = { ...keptNothing, keys: [Result.getOrThrow(readVerifyingKey(public_key))] }
-    assert.deepStrictEqual(verify(old, kept), { first: 1, last: 3, signer: "checked" })
+    assert.deepStrictEqual(rangeOf(verify(old, kept)), { first: 1, last: 3, signer: "checked" })
     for (const line of old.toString().trimEnd().split("\n")) {
       const { event, hash } = JSON.parse(line)
       // As the export would write it today, from what the database shows of it.
@@ -127,7 +137,14 @@ describe("an export", () => {
       change_sha256: "cd".repeat(32),
       duration_ms: 41
     })
-    const text = Buffer.from(exportOf([{ key: first, events: [told] }]).lines.join(""))
+    const { lines } = exportOf([
+      {
+        key: first,
+        events: [told, event("altered"), event("oversize")],
+        irregular: { 1: { storedHash: sha256("another") }, 2: { oversizeAt: 17 } }
+      }
+    ])
+    const text = Buffer.from(lines.join(""))
     for (let at = 0; at < text.length; at++) {
       for (const other of [(text[at] ?? 0) ^ 1, 0x20, 0x0a]) {
         if (other === text[at]) continue
@@ -179,7 +196,8 @@ describe("an export", () => {
   })
 
   it("of nothing holds nothing, and says so", () => {
-    assert.deepStrictEqual(verify(exportOf([]).lines.join("")), { first: 1, last: 0, signer: "not checked" })
+    const nothing = verify(exportOf([]).lines.join(""))
+    assert.deepStrictEqual(rangeOf(nothing), { first: 1, last: 0, signer: "not checked" })
     const said = verify("")
     assert.isTrue(isFault(said) && said.message.includes("it is empty"))
   })
@@ -227,7 +245,10 @@ describe("the verifier names the first place", () => {
   })
 
   it("where a checkpoint was removed or is another's", () => {
-    assert.match(fault(lines.toSpliced(5, 1)), /a line was removed, inserted or changed/)
+    assert.match(
+      fault(lines.toSpliced(5, 1)),
+      /^sequence 1: a checkpoint before that of sequence 6 was removed/
+    )
     const checkpoint = lines[5] ?? ""
     assert.match(
       fault(lines.with(5, checkpoint.replace("2027", "2028"))),
@@ -247,7 +268,11 @@ describe("the verifier names the first place", () => {
     ])
     assert.match(fault(forged.lines), /^sequence 4: from here on to sequence 4 .* not signed with a key/)
     // Which is all that it is good for without a key that was kept elsewhere.
-    assert.deepStrictEqual(verify(forged.lines.join("")), { first: 1, last: 4, signer: "not checked" })
+    assert.deepStrictEqual(rangeOf(verify(forged.lines.join(""))), {
+      first: 1,
+      last: 4,
+      signer: "not checked"
+    })
   })
 
   it("where hashes and links were made anew, but nobody could sign them", () => {
@@ -276,7 +301,7 @@ describe("keys", () => {
   })
 
   it("that were changed all verify, each what it signed", () => {
-    assert.deepStrictEqual(verify(rotated.lines.join(""), kept(first, second)), {
+    assert.deepStrictEqual(rangeOf(verify(rotated.lines.join(""), kept(first, second))), {
       first: 1,
       last: 4,
       signer: "checked"
@@ -284,12 +309,12 @@ describe("keys", () => {
   })
 
   it("of now stand for what was signed before, since it is in the chain that they sign", () => {
-    assert.deepStrictEqual(verify(rotated.lines.join(""), kept(second)), {
-      first: 1,
-      last: 4,
-      signer: "checked",
-      others: [first.verifying.id]
-    })
+    const said = verify(rotated.lines.join(""), kept(second))
+    if (isFault(said)) return assert.fail(said.message)
+    assert.deepStrictEqual(
+      [said.last, said.signers, said.others],
+      [4, [second.verifying.id], [first.verifying.id]]
+    )
   })
 
   it("of before do not stand for what came after", () => {
@@ -366,17 +391,21 @@ describe("a checkpoint that was kept elsewhere", () => {
       fault(whole.lines, kept({ ...late, at: "2027-01-01T00:00:09.000Z" })),
       /kept elsewhere.* is not good/
     )
-    const strange = signCheckpoint(stranger, late)
+    const strange = signCheckpoint(stranger, { ...late, previous: noCheckpoint })
     assert.match(fault(whole.lines, kept(strange)), /neither in the export nor was it given/)
   })
 })
 
 describe("a part of the trail", () => {
   const before = exportOf([{ key: first, events: events(4) }])
-  const part = exportOf([{ key: first, events: events(3) }], { sequence: 4, link: before.link })
+  const part = exportOf([{ key: first, events: events(3) }], before.end)
 
   it("verifies by itself, and joins what came before it", () => {
-    assert.deepStrictEqual(verify(part.lines.join(""), keysOf), { first: 5, last: 7, signer: "checked" })
+    assert.deepStrictEqual(rangeOf(verify(part.lines.join(""), keysOf)), {
+      first: 5,
+      last: 7,
+      signer: "checked"
+    })
     const [checkpoint] = before.checkpoints
     assert.isFalse(isFault(verify(part.lines.join(""), { keys: [first.verifying], checkpoint })))
   })
@@ -384,9 +413,9 @@ describe("a part of the trail", () => {
   it("does not pass under another number or after another trail", () => {
     const [trail = "", ...rest] = part.lines
     assert.match(fault([trail.replace('"first":5', '"first":4'), ...rest]), /^sequence 4: event 4 is missing/)
-    const other = asHex(linkOf(before.link, 9, before.link))
+    const other = asHex(linkOf(before.end.link, 9, before.end.link))
     assert.match(
-      fault([trail.replace(asHex(before.link), other), ...rest]),
+      fault([trail.replace(asHex(before.end.link), other), ...rest]),
       /^sequence 5: the chain breaks here/
     )
   })

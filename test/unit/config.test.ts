@@ -194,6 +194,18 @@ describe("the configuration", () => {
     })
   )
 
+  it.effect("the sealer has a user of its own beside that of DATABASE_URL, which it needs", () =>
+    Effect.gen(function* () {
+      const alone = yield* faultsOf({ SEALER_DATABASE_URL: "postgres://sealer@host/db" })
+      assert.include(alone.message, "DATABASE_URL: is required if SEALER_DATABASE_URL is set")
+      const same = yield* faultsOf({
+        DATABASE_URL: "postgres://calls@host/db",
+        SEALER_DATABASE_URL: "postgres://calls@host/db"
+      })
+      assert.include(same.message, "SEALER_DATABASE_URL: expected another user than that of DATABASE_URL")
+    })
+  )
+
   it.effect("demands a database for the owner's connection to be of", () =>
     Effect.map(faultsOf({ MIGRATION_DATABASE_URL: "postgres://owner@host/db" }), ({ message }) =>
       assert.include(message, "DATABASE_URL: is required if MIGRATION_DATABASE_URL is set")

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
+import * as TextsLive from "../../src/layers/texts/TextsLive.ts"
 import { htmlToMarkdown, markdownToHtml, unrepresentable } from "../../src/text/Markdown.ts"
 import { rendered } from "../../src/tools/fields.ts"
 import { htmlHeap, markdownHeap, markdownTree } from "../support/markdownArbitraries.ts"
@@ -107,7 +108,8 @@ describe("Markdown on its way to Tasker", () => {
 
   it.effect("the empty description of a card is an empty paragraph", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* rendered("description", ""), "<p></p>")
+      const { short: texts } = yield* TextsLive.make()
+      assert.strictEqual(yield* rendered("description", "", texts), "<p></p>")
     })
   )
 

@@ -10,6 +10,7 @@ import * as routes from "../../src/http/routes.ts"
 import { serve } from "../../src/http/Server.ts"
 import * as GrantPolicyLive from "../../src/layers/calls/GrantPolicyLive.ts"
 import * as ReadinessLive from "../../src/layers/ReadinessLive.ts"
+import * as TextsLive from "../../src/layers/texts/TextsLive.ts"
 import { AgentRegistry } from "../../src/services/AgentRegistry.ts"
 import { AuditLog } from "../../src/services/AuditLog.ts"
 import { AuditProof } from "../../src/services/AuditProof.ts"
@@ -64,6 +65,7 @@ const get = (readings: Readings, path: string, bearer?: string) =>
         Layer.provide(Layer.mock(Operations)({})),
         Layer.provide(Layer.mock(Pairing)({})),
         Layer.provide(Layer.mock(TaskerAdapter)({ reachable: Effect.succeed("ok") })),
+        Layer.provide(TextsLive.layer),
         Layer.provide(Layer.mock(Timeline)({})),
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type End, make, type Strangers } from "../../src/http/Strangers.ts"
+import { type Ended, make, type Strangers } from "../../src/http/Strangers.ts"
 
 /** Asks as often as it is told to, each time ending alike, until it is refused; says how often it was looked at. */
 const ask = (
@@ -9,14 +9,20 @@ const ask = (
   {
     credential,
     end = "open",
-    now = 0
-  }: { readonly credential?: string | undefined; readonly end?: End; readonly now?: number } = {}
+    now = 0,
+    bodyBytes = 0
+  }: {
+    readonly credential?: string | undefined
+    readonly end?: Ended["end"]
+    readonly now?: number
+    readonly bodyBytes?: number
+  } = {}
 ): number => {
   for (let i = 0; i < times; i++) {
     const asking = { client, credential }
     const admitted = strangers.admit(asking, now)
     if (admitted._tag !== "Admitted") return i
-    strangers.ended(asking, admitted, end)
+    strangers.ended(asking, admitted, { end, bodyBytes })
   }
   return times
 }
@@ -33,14 +39,26 @@ describe("strangers", () => {
     assert.strictEqual(ask(strangers, "192.0.2.1", 1000, { now: 60_500 }), 600)
   })
 
+  it("are charged for each 4 KB of their bodies as for a request, refused or open alike", () => {
+    for (const end of ["refused", "open"] as const) {
+      const strangers = make()
+      // The last one is let in by what is left for it.
+      assert.strictEqual(ask(strangers, "192.0.2.1", 1000, { end, bodyBytes: 16_384 }), 120)
+      assert.strictEqual(ask(strangers, "192.0.2.2", 1000, { end, bodyBytes: 4095 }), 600)
+    }
+    const strangers = make()
+    assert.strictEqual(ask(strangers, "192.0.2.1", 1000, { ...agent, bodyBytes: 250_000 }), 1000)
+    assert.strictEqual(ask(strangers, "192.0.2.1", 1000), 600)
+  })
+
   it("are counted as they come in, so that no more pass at once than one after the other", () => {
     const strangers = make()
     const asking = { client: "192.0.2.1", credential: "Bearer a guess" }
     const answers = Array.from({ length: 1000 }, () => strangers.admit(asking, 0))
     const admitted = answers.filter((answer) => answer._tag === "Admitted")
     assert.lengthOf(admitted, 600)
-    for (const one of admitted.slice(0, 100)) strangers.ended(asking, one, "undecided")
-    for (const one of admitted.slice(100)) strangers.ended(asking, one, "refused")
+    for (const one of admitted.slice(0, 100)) strangers.ended(asking, one, { end: "undecided", bodyBytes: 0 })
+    for (const one of admitted.slice(100)) strangers.ended(asking, one, { end: "refused", bodyBytes: 0 })
     assert.strictEqual(ask(strangers, "192.0.2.1", 1000, guess), 100)
   })
 

@@ -38,7 +38,10 @@ describe("What Tasker says", () => {
         fields: { name: ["Too long.", "Odd."], dates: { a: 1 } }
       }
       const failure = yield* failureOf(json(400, body))
-      assert.include(failure.message, 'Tasker says: invalid; Not so.; name: Too long.; Odd.; dates: {"a":1}')
+      assert.include(
+        failure.message,
+        String.raw`Tasker says: "invalid; Not so.; name: Too long.; Odd.; dates: {\"a\":1}"`
+      )
       assert.include(failure.message, "Nothing was changed.")
       assert.deepStrictEqual(failure.details, {
         tasker: { error: "invalid", detail: "Not so.", fields: { name: "Too long.; Odd.", dates: '{"a":1}' } }
@@ -54,7 +57,7 @@ describe("What Tasker says", () => {
       const failure = yield* failureOf(json(422, body))
       assert.isBelow(failure.message.length, 900)
       assert.isBelow(JSON.stringify(failure.details).length, 3000)
-      assert.include(failure.message, "Tasker says: invalid; abcd[31m e 🚀")
+      assert.include(failure.message, 'Tasker says: "invalid; abcd[31m e 🚀')
       assert.isTrue(failure.message.isWellFormed())
       assert.notMatch(JSON.stringify(described(failure)), /[\p{Cc}\u202e\u200b]|\\u/u)
     })
@@ -93,7 +96,7 @@ describe("What Tasker says", () => {
   ] as const)("is passed on field by field also as Plane says it: %j", ([body, told]) =>
     Effect.gen(function* () {
       const failure = yield* failureOf(json(400, body))
-      assert.include(failure.message, `(Tasker says: ${told})`)
+      assert.include(failure.message, `(Tasker says: "${told}")`)
       assert.strictEqual(failure.reason, "rejected")
     })
   )

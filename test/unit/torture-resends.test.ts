@@ -161,6 +161,20 @@ describe("the checker of the torture run", () => {
     assert.notInclude(found(other), "false conflict")
   })
 
+  it("finds a conflict with the very write whose response the caller expects to stand", () => {
+    const before = [
+      change("op-2", "tm000002"),
+      invoke("call-2", "op-2"),
+      reply("call-2", { answer: { issue: { id: "card-1", version: "v2" } } })
+    ]
+    const expecting = change("op-1", "tm000001", { name: "tm000001", expected_version: "v2" })
+    const after = [expecting, ...conflict.slice(1)]
+    const writes = [changed("tm000002", 1500)]
+    assert.include(found(facts([...before, ...after], { ...untouched, writes })), "false conflict")
+    const again = { ...untouched, writes: [...writes, changed("tm000002", 3500)] }
+    assert.notInclude(found(facts([...before, ...after], again)), "false conflict")
+  })
+
   it("finds a change that is unresolved though no other hand changed its card", () => {
     const given = facts([change("op-1", "tm000001"), invoke("call-1")], {
       ...untouched,

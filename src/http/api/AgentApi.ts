@@ -34,10 +34,11 @@ export const AgentApi = HttpApiGroup.make("agent")
     }),
     HttpApiEndpoint.get("getOperation", "/agent-session/operations/:idempotency_key", {
       params: { idempotency_key: IdempotencyKey },
-      success: Schema.Struct({ operation: OperationShown })
+      success: Schema.Struct({ operation: OperationShown }),
+      error: failures(410)
     }).annotate(
       OpenApi.Description,
-      "What became of the write that you sent with this idempotency_key. 404: it never arrived, or was refused and changed nothing, so it may be sent. Without a live grant on its project only the status is told, nothing of the card."
+      "What became of the write that you sent with this idempotency_key. 404: it never arrived, or was refused and changed nothing, so it may be sent. 410: it was carried out long ago and nothing else is known of it any more; never send it again. Without a live grant on its project only the status is told, nothing of the card."
     ),
     HttpApiEndpoint.get("listTools", "/tools", {
       success: Schema.Struct({

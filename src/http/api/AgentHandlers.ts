@@ -15,7 +15,7 @@ import { find } from "../../tools/registry.ts"
 import { Tools } from "../../tools/Tools.ts"
 import { Addresses } from "../Addresses.ts"
 import { makeAuthenticate } from "../authenticate.ts"
-import { readJson } from "../Body.ts"
+import { readJsonOf } from "../Body.ts"
 import { keyHeader } from "../fields.ts"
 import { requestId } from "../RequestId.ts"
 import { setupPacket } from "../setup.ts"
@@ -26,7 +26,7 @@ import { Api } from "./Api.ts"
 export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
   Effect.gen(function* () {
     const audit = yield* AuditLog
-    const authenticate = makeAuthenticate(yield* TokenStore, audit)
+    const { counted: authenticate, uncounted } = makeAuthenticate(yield* TokenStore, audit)
     const operations = yield* Operations
     const policy = yield* GrantPolicy
     const tools = yield* Tools
@@ -75,11 +75,11 @@ export const layer = HttpApiBuilder.group(Api, "agent", (group) =>
           }
           const call = { token, name, via: "rest", requestId: requestId(request) } as const
           const writes = find(name)?._tag === "Write"
-          const args = yield* Effect.flatMap(readJson, (body) =>
+          const args = yield* Effect.flatMap(readJsonOf(uncounted(request, token, name, "rest")), (body) =>
             keyed(body, writes ? headers[keyHeader] : undefined)
           ).pipe(
             // The pipeline never sees such a call; who made it is settled all the same before it is answered.
-            Effect.tapError((failure) =>
+            Effect.tapErrorTag("RequestRefused", (failure) =>
               Effect.flatMap(authenticate(request, token, name, "rest"), (principal) =>
                 writes
                   ? Effect.flatMap(

@@ -39,6 +39,14 @@ export class StrictBody extends HttpApiMiddleware.Service<StrictBody>()(
   }
 ) {}
 
+/** Reads the body of a request that is open to all as strict JSON, as long as a pairing code's may be. */
+export class StrictOpenBody extends HttpApiMiddleware.Service<StrictOpenBody>()(
+  "tasker-codex-api/http/api/StrictOpenBody",
+  {
+    error: failures(400, 413, 415, 422)
+  }
+) {}
+
 export const keyed = { [keyHeader]: Schema.optionalKey(LifecycleKey) }
 
 export const paged = {

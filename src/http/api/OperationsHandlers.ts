@@ -6,6 +6,7 @@ import type { AgentId, OperationId, UserId } from "../../domain/Ids.ts"
 import type { OpenStatus } from "../../domain/OperationShown.ts"
 import { Operations } from "../../services/Operations.ts"
 import { TaskerAdapter } from "../../services/TaskerAdapter.ts"
+import { Texts } from "../../services/Texts.ts"
 import { requestId } from "../RequestId.ts"
 import { Api } from "./Api.ts"
 import { type Asked, type Carrying, type Paged, pageOf } from "./LifecycleHandlers.ts"
@@ -21,7 +22,7 @@ interface Listing extends Asked {
 /** One set of handlers for both APIs. */
 const handlers = Effect.gen(function* () {
   const operations = yield* Operations
-  const decide = makeDecide(operations, yield* TaskerAdapter)
+  const decide = makeDecide(operations, { tasker: yield* TaskerAdapter, texts: yield* Texts })
 
   return {
     listOperations: ({ params, query }: Listing) =>

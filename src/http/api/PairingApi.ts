@@ -15,6 +15,7 @@ import {
   OwnerInPath,
   paged,
   StrictBody,
+  StrictOpenBody,
   strict
 } from "./Lifecycle.ts"
 import { failures } from "./Problems.ts"
@@ -113,14 +114,15 @@ export const PairingApi = HttpApiGroup.make("pairing")
       success: created(Schema.Struct({ token: Schema.String, token_info: TokenInfo, setup: SetupPacket })),
       error: failures(409, 410)
     })
-      .middleware(StrictBody)
+      .middleware(StrictOpenBody)
       .annotate(
         OpenApi.Description,
         "Gives an agent token for a pairing code, which is read without regard to case and separators. `client_name` becomes the token's name and is shown to the owner, without what can't be seen in it. `nonce` is 256 random bits of the client's own, new for every code, as 43 characters of base64url or 64 of hex: where a reply got lost, the same request within 60 seconds is given the same answer. Any other use of a used code is 409 `pairing.used`, and the owner is shown it. 404 `pairing.unknown` is a guess; past ten guesses of an address in some ten minutes, or for as long as many networks guess, codes are not looked at: 429 `limit.rate`."
       )
   )
   .prefix("/api/v1")
-  .annotate(HttpApi.PayloadParseOptions, strict)
+  // Who asks is not known: the first fault is enough to say, and costs least to find.
+  .annotate(HttpApi.PayloadParseOptions, { ...strict, errors: "first" })
   .annotateMerge(
     OpenApi.annotations({ title: "Pairing: clients", description: "Open to all who have a code." })
   )

@@ -13,7 +13,7 @@ import { CurrentRequest } from "../../services/CurrentRequest.ts"
 import { Operations } from "../../services/Operations.ts"
 import { Addresses } from "../Addresses.ts"
 import { agentToken } from "../Bearer.ts"
-import { readJson } from "../Body.ts"
+import { jsonUpTo, maxRedemptionBytes, readJson } from "../Body.ts"
 import { keyHeader } from "../fields.ts"
 import { Hosts } from "../Hosts.ts"
 import { withChallenge } from "../oauth/challenge.ts"
@@ -21,7 +21,7 @@ import { makeOperator } from "../operator.ts"
 import { isFailure, problem } from "../Problem.ts"
 import { requestId } from "../RequestId.ts"
 import { AgentAccess, InternalAccess, OwnPages, PresentedToken } from "./Access.ts"
-import { ActName, Acts, StrictBody } from "./Lifecycle.ts"
+import { ActName, Acts, StrictBody, StrictOpenBody } from "./Lifecycle.ts"
 import { Problems } from "./Problems.ts"
 
 /** What the declarations promise of every endpoint: who may pass, how bodies are read, how failures look. */
@@ -104,19 +104,24 @@ const agentAccess = Layer.effect(
 )
 
 /** An endpoint decodes its body from the request's text, so it is given one that was read strictly. */
-const strictBody = Layer.succeed(StrictBody, (handler) =>
-  Effect.flatMap(HttpServerRequest, (request) =>
-    Effect.gen(function* () {
-      const body = yield* readJson
-      const secret = secretIn(body)
-      if (secret !== undefined) return yield* secret
-      const checked: HttpServerRequest = Object.create(request, {
-        text: { value: Effect.succeed(JSON.stringify(body)) }
+const strictly =
+  (read: typeof readJson): (typeof StrictBody)["Service"] =>
+  (handler) =>
+    Effect.flatMap(HttpServerRequest, (request) =>
+      Effect.gen(function* () {
+        const body = yield* read
+        const secret = secretIn(body)
+        if (secret !== undefined) return yield* secret
+        const checked: HttpServerRequest = Object.create(request, {
+          text: { value: Effect.succeed(JSON.stringify(body)) }
+        })
+        return yield* Effect.provideService(handler, HttpServerRequest, checked)
       })
-      return yield* Effect.provideService(handler, HttpServerRequest, checked)
-    })
-  )
-)
+    )
+
+const strictBody = Layer.succeed(StrictBody, strictly(readJson))
+
+const strictOpenBody = Layer.succeed(StrictOpenBody, strictly(jsonUpTo(maxRedemptionBytes)))
 
 const agentIn = Schema.decodeUnknownOption(AgentId)
 const operationIn = Schema.decodeUnknownOption(OperationId)
@@ -161,4 +166,12 @@ const saneKey = (value: string | undefined) =>
   value !== undefined && isLifecycleKey(value) && !holdsSecret(value) ? { path: "", value } : undefined
 
 /** All that the declarations of the API ask to be carried out around their handlers. */
-export const layer = Layer.mergeAll(problems, ownPages, internalAccess, agentAccess, strictBody, acts)
+export const layer = Layer.mergeAll(
+  problems,
+  ownPages,
+  internalAccess,
+  agentAccess,
+  strictBody,
+  strictOpenBody,
+  acts
+)

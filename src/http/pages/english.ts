@@ -228,8 +228,8 @@ export const english: Phrases = {
       },
       unavailable: {
         title: "The server can’t answer just now",
-        what: "It can’t reach its database, or is being restarted. Nothing was given, and your code was not used up.",
-        steps: ["Wait a minute, then try again."]
+        what: "It can’t reach its database, or is being restarted. Your answer may not have been saved.",
+        steps: ["Wait a minute, then try again. If your code is refused, ask for a new one."]
       },
       internal: {
         title: "Something broke on our side",

@@ -1,19 +1,20 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { beginning, Checkpoint } from "../../domain/AuditChain.ts"
 import { asHex, writeEventLine, writeLine } from "../../domain/AuditExport.ts"
 import { InputInvalid } from "../../domain/Failure.ts"
 import { AuditProof, mostCounted, type Part, PublishedKey } from "../../services/AuditProof.ts"
 import { storage } from "../database/storage.ts"
-import { horizon, isUnsealed, sealing, shownEvent } from "./auditSql.ts"
+import { checkpointOf, eventColumns, horizon, shownEvent } from "./auditSql.ts"
 
 /** How many events an export reads at once. */
 const batch = 500
 
 const rowsOf = <S extends Schema.Constraint>(row: S) => Schema.decodeUnknownEffect(Schema.Array(row))
 const decodeKeys = rowsOf(PublishedKey)
-const decodeCheckpoints = rowsOf(Checkpoint)
+const decodeCheckpoints = rowsOf(Schema.Struct({ checkpoint: Checkpoint }))
 const decodeCount = rowsOf(Schema.Struct({ events: Schema.Int }))
+const decodeTransactions = rowsOf(Schema.Struct({ transaction: Schema.String }))
 const decodeUnsealed = rowsOf(Schema.Struct({ events: Schema.Int, oldest: Schema.Number }))
 
 /** Where a part begins and ends, as sequence numbers, and the link before it. */
@@ -24,13 +25,20 @@ const Bounds = Schema.Struct({
 })
 const decodeBounds = rowsOf(Bounds)
 
-const SealedRow = Schema.Struct({
+const Sealed = Schema.Struct({
   sequence: Schema.Int,
   hash: Schema.Uint8Array,
   link: Schema.Uint8Array,
-  /** As it stands now, whatever has become of it; null where it is gone. */
-  event: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
+  stored_hash: Schema.NullOr(Schema.Uint8Array),
+  position: Schema.Int,
+  oversize: Schema.Boolean,
+  /** Null if the event is gone or too large. */
+  id: Schema.NullOr(Schema.String),
+  /** Of an event that is too large, as it stands now; null if it is gone. */
+  digest: Schema.NullOr(Schema.Uint8Array)
 })
+// The event as it stands now, even if it was changed.
+const SealedRow = Schema.StructWithRest(Sealed, [Schema.Record(Schema.String, Schema.Unknown)])
 const decodeSealed = rowsOf(SealedRow)
 
 const notYet = (to: string) =>
@@ -39,19 +47,31 @@ const notYet = (to: string) =>
     message: `to: ${to} is still to come by the clock of the database. A part of the trail ends at an instant that is over: ask again then, or leave it out.`
   })
 
+/** The line of a sealed event. What was changed since is written as it is now, for the verifier to find out. */
+const lineOf = (row: typeof SealedRow.Type): string => {
+  const { digest, hash, link, oversize, position, sequence, stored_hash } = row
+  if (oversize) {
+    const now = asHex(digest ?? beginning)
+    return writeLine({ type: "event", oversize: true, position, sequence, hash: now, link: asHex(link) })
+  }
+  const line = { hash, link, sequence, storedHash: stored_hash ?? undefined }
+  try {
+    return writeEventLine({ ...line, event: row.id === null ? null : shownEvent(row) })
+  } catch {
+    // It was changed to what no JSON can hold.
+    return writeEventLine({ ...line, event: null })
+  }
+}
+
 /** Reads what proves the trail. It asks for what the restricted role may, and changes nothing. */
 export const make = (sql: PgClient): AuditProof["Service"] => {
-  const shownCheckpoint = sql`
-    c.sequence::float8 as sequence, encode(s.link, 'hex') as link, iso(c.at) as at, c.key_id,
-    encode(c.signature, 'hex') as signature`
-
   const latest = storage(
     sql`
-      select ${shownCheckpoint}
+      select ${checkpointOf(sql)} as checkpoint
       from audit_checkpoints c join audit_seals s using (sequence)
       order by c.sequence desc limit 1`.pipe(
       Effect.flatMap(decodeCheckpoints),
-      Effect.map(([newest]) => Option.fromUndefinedOr(newest))
+      Effect.map(([newest]) => Option.fromUndefinedOr(newest?.checkpoint))
     )
   )
 
@@ -61,14 +81,21 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
       from audit_keys order by audit_keys.created_at, key_id`.pipe(Effect.flatMap(decodeKeys))
   )
 
+  /** Reads the first and the last events after the horizon, not those in between, however many they are. */
   const unsealed = storage(
     sql`
-      select count(*)::integer as events,
-        coalesce(greatest(extract(epoch from now() - min(at)), 0), 0)::float8 as oldest
-      from (
-        select e.at from audit_events e where ${isUnsealed(sql, horizon(sql))}
-        order by e.position limit ${mostCounted}::integer
-      ) as waiting`.pipe(
+      with first as (
+        select position, at from audit_events where position > ${horizon(sql)}
+        order by position limit ${mostCounted}::integer
+      ), last as (
+        select position, at from audit_events where position > ${horizon(sql)}
+        order by position desc limit ${mostCounted}::integer
+      )
+      select least(count(*), ${mostCounted})::integer as events,
+        -- Of a time that is no number of seconds ago nothing can be told.
+        coalesce(greatest(extract(epoch from now() - min(at) filter (where isfinite(at))), 0), 0)::float8 as oldest
+      from (select * from first union select * from last) as e
+      where not exists (select from audit_seals s where s.position = e.position)`.pipe(
       Effect.flatMap(decodeUnsealed),
       Effect.map(([found]) => ({
         events: found?.events ?? 0,
@@ -98,23 +125,40 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
           (select link from audit_seals where sequence = before) as previous
         from ends`.pipe(Effect.flatMap(decodeBounds))
 
+  /** The transactions that seal just now: each holds this lock on the table from before it takes the time. */
+  const sealers = Effect.map(
+    Effect.flatMap(
+      sql`
+        select virtualtransaction as transaction from pg_locks
+        where locktype = 'relation' and relation = 'audit_sealing'::regclass and mode = 'RowShareLock' and granted
+          and database = (select oid from pg_database where datname = current_database())`,
+      decodeTransactions
+    ),
+    (rows): ReadonlySet<string> => new Set(rows.map(({ transaction }) => transaction))
+  )
+
+  /** Waits until the batches that are being sealed have been committed, or given up. */
+  const batchesEnded = Effect.gen(function* () {
+    const begun = yield* sealers
+    if (begun.size === 0) return
+    yield* Effect.repeat(sealers, {
+      until: (now) => [...begun].every((transaction) => !now.has(transaction)),
+      schedule: Schedule.spaced("20 millis")
+    })
+  })
+
   /**
-   * The same of a part that ends at an instant, once every batch of before it is there: a batch is dated when
+   * Bounds of a part that ends at an instant, once every batch of before it is there: a batch is dated when
    * its transaction begins. What comes after this may be dated no earlier than now, so `to` may not be later.
    */
-  const boundsTo = (part: Part & { readonly to: string }) =>
-    storage(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          yield* sql`set transaction isolation level read committed`
-          yield* sql`select pg_advisory_xact_lock_shared(${sealing}::bigint)`
-          const [passed] = yield* sql`
-            select where ${part.to}::timestamptz <= date_trunc('milliseconds', clock_timestamp())`
-          if (passed === undefined) return yield* notYet(part.to)
-          return yield* bounds(part)
-        })
-      )
+  const boundsTo = Effect.fnUntraced(function* (part: Part & { readonly to: string }) {
+    const passed = yield* storage(
+      sql`select where ${part.to}::timestamptz <= date_trunc('milliseconds', clock_timestamp())`
     )
+    if (passed.length === 0) return yield* notYet(part.to)
+    yield* storage(batchesEnded)
+    return yield* storage(bounds(part))
+  })
 
   const signers = (first: number, last: number) =>
     storage(
@@ -130,9 +174,13 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
   const sealedFrom = (first: number, last: number) =>
     storage(
       sql`
-        select s.sequence::float8 as sequence, s.event_hash as hash, s.link,
-          case when e.id is null then null else ${shownEvent(sql)} end as event
-        from audit_seals s left join audit_events e using (position)
+        select s.sequence::float8 as sequence, s.event_hash as hash, s.link, s.stored_hash,
+          s.position::float8 as position, s.oversize,
+          case when s.oversize then (
+            select audit_event_digest(d) from audit_events d where d.position = s.position
+          ) end as digest,
+          ${eventColumns(sql)}
+        from audit_seals s left join audit_events e on e.position = s.position and not s.oversize
         where s.sequence between ${first}::bigint and ${last}::bigint
         order by s.sequence limit ${batch}::integer`.pipe(Effect.flatMap(decodeSealed))
     )
@@ -140,10 +188,13 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
   const checkpointsIn = (first: number, last: number) =>
     storage(
       sql`
-        select ${shownCheckpoint}
+        select ${checkpointOf(sql)} as checkpoint
         from audit_checkpoints c join audit_seals s using (sequence)
         where c.sequence between ${first}::bigint and ${last}::bigint
-        order by c.sequence`.pipe(Effect.flatMap(decodeCheckpoints))
+        order by c.sequence`.pipe(
+        Effect.flatMap(decodeCheckpoints),
+        Effect.map((rows) => rows.map(({ checkpoint }) => checkpoint))
+      )
     )
 
   /** The lines of one batch: each checkpoint right after the event that it reaches to. */
@@ -164,7 +215,7 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
       }
     }
     for (const row of sealed) {
-      lines.push(writeEventLine(row))
+      lines.push(lineOf(row))
       signUpTo(row.sequence)
     }
     signUpTo(upTo)
@@ -178,7 +229,7 @@ export const make = (sql: PgClient): AuditProof["Service"] => {
     const head = [
       writeLine({
         type: "trail",
-        format: "nodedc-audit/1",
+        format: "nodedc-audit/2",
         first,
         last,
         previous: asHex(previous ?? beginning)

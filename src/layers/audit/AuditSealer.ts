@@ -1,15 +1,14 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { Cause, Clock, Duration, Effect, Exit, Layer, Option, Schedule, Schema } from "effect"
 import { Settings } from "../../Config.ts"
-import { beginning, type Digest, linkOf, sha256 } from "../../domain/AuditChain.ts"
-import { asHex } from "../../domain/AuditExport.ts"
-import { canonicalJson } from "../../domain/CanonicalJson.ts"
+import { noCheckpoint } from "../../domain/AuditChain.ts"
 import type { GatewayUnavailable } from "../../domain/Failure.ts"
 import { type SigningKey, signCheckpoint, type VerifyingKey } from "../../domain/SigningKey.ts"
 import { storage } from "../database/storage.ts"
-import { anchorOf, type Head, makeHead, type Place, type TrailRefused } from "./auditHead.ts"
+import { anchorOf, makeHead, type Place, type TrailRefused } from "./auditHead.ts"
 import { makeHorizon } from "./auditHorizon.ts"
-import { horizon, isUnsealed, sealing, shownEvent } from "./auditSql.ts"
+import { chain, type Seal, waitingAt } from "./auditSealing.ts"
+import { makeSearch } from "./auditSearch.ts"
 import { makeSweep } from "./auditSweep.ts"
 
 /**
@@ -40,32 +39,25 @@ const anchoring = "1 hour"
 /** How long the gateway's end may wait for the last events to be sealed. */
 const farewell = "5 seconds"
 
-const rowsOf = <S extends Schema.Constraint>(row: S) => Schema.decodeUnknownEffect(Schema.Array(row))
-
-const decodeTurn = rowsOf(Schema.Struct({ taken: Schema.Boolean, now: Schema.String, server: Schema.String }))
-
-const Waiting = Schema.Struct({
-  position: Schema.BigInt,
-  hash: Schema.NullOr(Schema.Uint8Array),
-  /** Where there is no hash yet: as it stands, whatever it says. */
-  event: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
-})
-const decodeWaiting = rowsOf(Waiting)
+const decodeTurn = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ now: Schema.String, server: Schema.String }))
+)
 
 /** Makes a key's public half known to whoever verifies. */
 const publish = (sql: PgClient, { id, text }: VerifyingKey) => sql`
   insert into audit_keys (key_id, public_key) values (${id}, ${text}) on conflict do nothing`
 
-/** One instance's sealer. What it has sealed or seen it remembers, and seals nothing on top of another trail. */
+/** One instance's sealer. Remembers what it has sealed or seen, and seals nothing on top of another trail. */
 export const makeSealer = (sql: PgClient, key: SigningKey) => {
   const reach = makeHorizon(sql)
   const trail = makeHead(sql, key)
   const sweep = makeSweep(sql)
+  const search = makeSearch(sql)
   let size = batch
   let full = false
   let waitingSince: number | undefined
 
-  /** Where another one is at it: it is done in a moment, or holds the lock and does not seal. */
+  /** Another instance seals. Logs an error if events have waited for it for two minutes. */
   const stepBack = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     waitingSince ??= now
@@ -78,113 +70,86 @@ export const makeSealer = (sql: PgClient, key: SigningKey) => {
     return nothing
   })
 
-  const turn = Effect.fnUntraced(function* (missing: ReadonlyArray<string>) {
+  const turn = Effect.fnUntraced(function* (positions: ReadonlyArray<string>) {
     // What is committed between two statements has to be seen by the second, whatever the database's default.
     yield* sql`set transaction isolation level read committed`
-    // Held until the transaction ends, however it ends: also where a pooler lends out the session.
+    // Held until the transaction ends, however it ends: also if a pooler lends out the session.
     const [turn] = yield* Effect.flatMap(
       sql`
-        select pg_try_advisory_xact_lock(${sealing}::bigint) as taken, iso(clock_timestamp()) as now,
+        select iso(clock_timestamp()) as now,
           pg_postmaster_start_time()::text || ' ' || 'audit_events'::regclass::oid || ' '
-            || (select oid from pg_database where datname = current_database()) as server`,
+            || (select oid from pg_database where datname = current_database()) as server
+        from audit_sealing for update skip locked`,
       decodeTurn
     )
-    if (turn?.taken !== true) return yield* stepBack
+    if (turn === undefined) return yield* stepBack
     waitingSince = undefined
-    yield* reach.settle(turn.server)
+    if (yield* reach.settle(turn.server)) search.restart()
     const head = yield* trail.check
-    const after = head?.horizon ?? 0n
-    const which =
-      missing.length > 0
-        ? sql`
-            e.position in (select value::bigint from jsonb_array_elements_text(${sql.json(missing)}))
-            and not exists (select from audit_seals s where s.position = e.position)`
-        : isUnsealed(sql, sql`${after.toString()}::bigint`)
-    const limit = size
-    const waiting = yield* Effect.flatMap(
-      sql`
-        select e.position, e.hash, case when e.hash is null then ${shownEvent(sql)} end as event
-        from audit_events e
-        where ${which}
-        order by e.position
-        limit ${limit}::integer`,
-      decodeWaiting
-    )
-    const last = waiting.at(-1)
-    if (last === undefined) return nothing
+    const waiting = yield* waitingAt(sql, positions)
+    if (waiting.length === 0) return nothing
     const seals = chain(waiting, head)
-    // Of a full batch it is known of its own events only that nothing before them is left.
-    const nothingLeft =
-      missing.length > 0
-        ? after
-        : waiting.length < limit
-          ? reach.settled()
-          : least(reach.settled(), last.position)
     yield* write(seals, {
       at: head !== undefined && head.at > turn.now ? head.at : turn.now,
-      horizon: nothingLeft > after ? nothingLeft : after
+      previous: head?.digest ?? noCheckpoint,
+      horizon: yield* reach.sealedUpTo(head?.horizon ?? 0n, seals)
     })
     yield* reach.observe
     const end = seals.at(-1) as Seal
     return {
-      sealed: waiting.length,
-      full: waiting.length === limit,
+      seals,
       end: { sequence: end.sequence, link: Buffer.from(end.link, "hex") }
     } satisfies Sealed as Sealed
   })
 
   const write = Effect.fnUntraced(function* (
     seals: ReadonlyArray<Seal>,
-    { at, horizon }: { readonly at: string; readonly horizon: bigint }
+    { horizon, ...checkpoint }: { readonly at: string; readonly previous: string; readonly horizon: bigint }
   ) {
     const { sequence, link } = seals.at(-1) as Seal
-    const { signature } = signCheckpoint(key, { sequence, link, at })
+    const { at, format, key_id, previous, signature } = signCheckpoint(key, { sequence, link, ...checkpoint })
     yield* publish(sql, key.verifying)
     yield* sql`
       with sealed as (
-        insert into audit_seals (sequence, position, event_hash, link)
-        select sequence, position, decode(hash, 'hex'), decode(link, 'hex')
-        from jsonb_to_recordset(${sql.json(seals)})
-          as seal (sequence bigint, position bigint, hash text, link text)
+        insert into audit_seals (sequence, position, event_hash, link, stored_hash, oversize)
+        select sequence, position, decode(hash, 'hex'), decode(link, 'hex'), decode(stored_hash, 'hex'), oversize
+        from jsonb_to_recordset(${sql.json(seals)}) as seal (
+          sequence bigint, position bigint, hash text, link text, stored_hash text, oversize boolean
+        )
       )
-      insert into audit_checkpoints (sequence, at, key_id, signature, horizon)
+      insert into audit_checkpoints (sequence, at, format, previous, key_id, signature, horizon)
       values (
-        ${sequence}::bigint, ${at}::timestamptz, ${key.verifying.id}, decode(${signature}, 'hex'),
-        ${horizon.toString()}::bigint
+        ${sequence}::bigint, ${at}::timestamptz, ${format}::integer, decode(${previous}, 'hex'), ${key_id},
+        decode(${signature}, 'hex'), ${horizon.toString()}::bigint
       )`
   })
 
-  /** A batch that the database was too slow for is tried again smaller, and goes back to its size slowly. */
+  /** Halves the batch if the database was too slow for it, and lets it grow again slowly. */
   const fit = <E>(exit: Exit.Exit<Sealed, E>) =>
     Effect.sync(() => {
       if (Exit.isFailure(exit)) size = Math.max(smallestBatch, Math.floor(size / 2))
-      else if (exit.value.full) size = Math.min(batch, size + smallestBatch)
+      else if (exit.value.seals.length === size) size = Math.min(batch, size + smallestBatch)
     })
 
-  /**
-   * Seals one batch and tells how many events it held: none where nothing waits, or where another instance
-   * is at it.
-   */
+  /** Seals one batch and returns how many events it held: none if none waits, or if another instance seals. */
   const sealBatch: Effect.Effect<number, GatewayUnavailable | TrailRefused> = Effect.gen(function* () {
-    const missing = yield* storage(sweep(size))
-    const found =
-      missing.length > 0
-        ? missing
-        : yield* storage(sql`select from audit_events e where ${isUnsealed(sql, horizon(sql))} limit 1`)
     full = false
-    if (found.length === 0) {
+    const missed = yield* storage(sweep(size))
+    const positions = missed.length > 0 ? missed : yield* storage(search.next(size))
+    if (positions.length === 0) {
       waitingSince = undefined
       return 0
     }
-    const done = yield* storage(sql.withTransaction(turn(missing))).pipe(Effect.onExit(fit))
-    full = done.full
-    if (done.end !== undefined) trail.remember(done.end)
-    if (missing.length > 0 && done.sealed > 0) {
-      yield* Effect.logError(
-        `${done.sealed} events stood behind what was sealed and had no seal. They are sealed now, later than they should have been (docs/AUDIT.md)`
-      )
+    const whole = positions.length === size
+    const { end, seals } = yield* storage(sql.withTransaction(turn(positions))).pipe(Effect.onExit(fit))
+    if (end === undefined) return 0
+    full = whole
+    trail.remember(end)
+    yield* tellOf(seals)
+    if (missed.length > 0) {
+      yield* Effect.logError(`Sealed ${seals.length} events that earlier batches had missed (docs/AUDIT.md)`)
     }
-    return done.sealed
+    return seals.length
   })
 
   return {
@@ -198,36 +163,35 @@ export const makeSealer = (sql: PgClient, key: SigningKey) => {
   }
 }
 
+/** As many places as one line of the log names. */
+const mostNamed = 10
+
+/** Logs events that the gateway did not write as they are. */
+const tellOf = Effect.fnUntraced(function* (seals: ReadonlyArray<Seal>) {
+  const said = [
+    [
+      "were altered at insertion: the hash that they were inserted with is not theirs",
+      seals.filter(({ stored_hash }) => stored_hash !== null)
+    ],
+    ["are too large to be exported", seals.filter(({ oversize }) => oversize)]
+  ] as const
+  for (const [what, found] of said) {
+    if (found.length === 0) continue
+    const places = found
+      .slice(0, mostNamed)
+      .map(({ position, sequence }) => `${position} (sequence ${sequence})`)
+    yield* Effect.logError(
+      `Sealed ${found.length} audit events that ${what}, at position ${places.join(", ")}${found.length > mostNamed ? ", …" : ""}. No gateway writes such events: the database's credentials may have leaked (docs/AUDIT.md)`
+    )
+  }
+})
+
 /** What one turn came to. */
 interface Sealed {
-  readonly sealed: number
-  /** Whether more may be waiting. */
-  readonly full: boolean
+  readonly seals: ReadonlyArray<Seal>
   readonly end: Place | undefined
 }
-const nothing: Sealed = { sealed: 0, full: false, end: undefined }
-
-interface Seal {
-  readonly sequence: number
-  /** A decimal number: JSON has none that is as large as a bigint may be. */
-  readonly position: string
-  readonly hash: string
-  readonly link: string
-}
-
-/** Numbers and links events, after the last that was sealed. */
-const chain = (waiting: ReadonlyArray<typeof Waiting.Type>, head: Head | undefined): ReadonlyArray<Seal> => {
-  let number = head?.sequence ?? 0
-  let previous: Digest = head?.link ?? beginning
-  return waiting.map(({ event, hash, position }) => {
-    const digest = hash ?? sha256(canonicalJson(event))
-    number++
-    previous = linkOf(previous, number, digest)
-    return { sequence: number, position: position.toString(), hash: asHex(digest), link: asHex(previous) }
-  })
-}
-
-const least = (one: bigint, other: bigint): bigint => (one < other ? one : other)
+const nothing: Sealed = { seals: [], end: undefined }
 
 /** Seals for as long as the gateway runs, and at its end whatever is left. Needs nobody and is needed by nobody. */
 export const layer = Layer.effectDiscard(
@@ -238,6 +202,14 @@ export const layer = Layer.effectDiscard(
       return yield* Effect.logWarning("AUDIT_SIGNING_KEY is not set: the audit trail is not sealed")
     }
     const key = auditSigningKey.value
+    const lacks = yield* storage(
+      sql`select where not (has_table_privilege('audit_seals', 'insert') and has_table_privilege('audit_sealing', 'update'))`
+    ).pipe(Effect.orElseSucceed(() => []))
+    if (lacks.length > 0) {
+      return yield* Effect.logError(
+        "This gateway does not seal the audit trail: the user of DATABASE_URL may not. Set SEALER_DATABASE_URL (docs/AUDIT.md)"
+      )
+    }
     const sealer = makeSealer(sql, key)
     const failing = <A>(what: string, then: A) =>
       Effect.catchCause((cause: Cause.Cause<GatewayUnavailable | TrailRefused>) => {

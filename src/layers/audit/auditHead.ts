@@ -1,8 +1,9 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Result, Schema } from "effect"
-import { beginning, Checkpoint, type Digest } from "../../domain/AuditChain.ts"
+import { beginning, Checkpoint, checkpointDigest, type Digest } from "../../domain/AuditChain.ts"
 import { asHex } from "../../domain/AuditExport.ts"
 import { isSignedWith, readVerifyingKey, type SigningKey } from "../../domain/SigningKey.ts"
+import { checkpointOf } from "./auditSql.ts"
 
 /** The trail in the database is not the one that was sealed, so nothing is sealed after it. */
 export class TrailRefused extends Schema.TaggedError<TrailRefused>()("TrailRefused", {
@@ -22,9 +23,9 @@ const decodePlaces = Schema.decodeUnknownEffect(
       /** The link of the event that was asked for. */
       known: Schema.NullOr(Schema.Uint8Array),
       /** Null before the first. */
-      checkpoint: Schema.NullOr(
-        Schema.Struct({ ...Checkpoint.fields, link: Schema.NullOr(Checkpoint.fields.link) })
-      ),
+      checkpoint: Schema.NullOr(Checkpoint),
+      /** Of the last checkpoint, even if its seal is gone. */
+      signed: Schema.NullOr(Schema.Int),
       public_key: Schema.NullOr(Schema.String),
       horizon: Schema.NullOr(Schema.BigInt)
     })
@@ -41,6 +42,8 @@ export interface Place {
 export interface Head extends Place {
   readonly at: string
   readonly keyId: string
+  /** Of the last checkpoint, for the next one to name. */
+  readonly digest: string
   /** See `auditHorizon.ts`. */
   readonly horizon: bigint
 }
@@ -60,11 +63,8 @@ export const makeHead = (sql: PgClient, key: SigningKey) => {
       select
         (select coalesce(max(sequence), 0)::float8 from audit_seals) as last,
         (select link from audit_seals where sequence = ${sequence}::bigint) as known,
-        case when h.sequence is null then null else json_build_object(
-          'sequence', h.sequence, 'link', encode(s.link, 'hex'), 'at', iso(h.at), 'key_id', h.key_id,
-          'signature', encode(h.signature, 'hex')
-        ) end as checkpoint,
-        k.public_key, h.horizon
+        case when s.link is not null then ${checkpointOf(sql, "h")} end as checkpoint,
+        h.sequence::float8 as signed, k.public_key, h.horizon
       from (select) as always
         left join head h on true
         left join audit_seals s on s.sequence = h.sequence
@@ -79,21 +79,21 @@ export const makeHead = (sql: PgClient, key: SigningKey) => {
       if (held.sequence > 0 && (found?.known == null || Buffer.compare(found.known, held.link) !== 0)) {
         return yield* refuse(`event ${held.sequence} was changed or is gone`)
       }
-      const checkpoint = found?.checkpoint ?? undefined
-      if (found !== undefined && found.last !== (checkpoint?.sequence ?? 0)) {
+      if (found !== undefined && found.last !== (found.signed ?? 0)) {
         return yield* refuse(
-          `it has seals up to ${found.last} and the last checkpoint is of ${checkpoint?.sequence ?? 0}`
+          `it has seals up to ${found.last} and the last checkpoint is of ${found.signed ?? 0}`
         )
       }
-      if (found === undefined || checkpoint === undefined) return undefined
+      if (found == null || found.signed === null) return undefined
+      const { checkpoint } = found
+      if (checkpoint === null) return yield* refuse(`the seal of event ${found.signed} is gone`)
       const { at, key_id, link, sequence } = checkpoint
-      if (link === null) return yield* refuse(`the seal of event ${sequence} is gone`)
       if (sequence !== held.sequence) {
         const signer =
           key_id === key.verifying.id
             ? Result.succeed(key.verifying)
             : readVerifyingKey(found.public_key ?? "")
-        if (Result.isFailure(signer) || !isSignedWith(signer.success, { ...checkpoint, link })) {
+        if (Result.isFailure(signer) || !isSignedWith(signer.success, checkpoint)) {
           return yield* refuse(`the signature of the checkpoint of event ${sequence} is not good`)
         }
         if (key_id !== key.verifying.id && !others.has(key_id)) {
@@ -103,7 +103,13 @@ export const makeHead = (sql: PgClient, key: SigningKey) => {
       }
       const place: Place = { sequence, link: Buffer.from(link, "hex") }
       known = place
-      return { ...place, at, keyId: key_id, horizon: found.horizon ?? 0n } satisfies Head as Head
+      return {
+        ...place,
+        at,
+        keyId: key_id,
+        digest: checkpointDigest(checkpoint),
+        horizon: found.horizon ?? 0n
+      } satisfies Head as Head
     }),
     /** What was sealed, once it is committed. */
     remember: (place: Place): void => {

@@ -1,5 +1,6 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Schema } from "effect"
+import { hasNoSeal, stretchAfter } from "./auditSearch.ts"
 
 const decodeWriters = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ transaction: Schema.String })))
 
@@ -38,18 +39,44 @@ export const makeHorizon = (sql: PgClient) => {
   )
 
   return {
-    /** Looks whether what was observed has settled. To be asked before the events that it is about are read. */
+    /**
+     * Looks whether what was observed has settled. To be asked before the events that it is about are read.
+     * Returns true if the server is another one than before: a standby that took over, say, may have other
+     * events at the same positions.
+     */
     settle: Effect.fnUntraced(function* (from: string) {
-      // Another server, after a failover say, may have other events at the same positions.
+      const isOther = server !== "" && from !== server
       if (from !== server) [server, settled, observed] = [from, 0n, undefined]
-      if (observed === undefined) return
+      if (observed === undefined) return isOther
       const now = yield* writers
-      if ([...observed.writers].some((writer) => now.has(writer))) return
+      if ([...observed.writers].some((writer) => now.has(writer))) return isOther
       settled = observed.position
       observed = undefined
+      return isOther
     }),
-    /** Everything that will ever be at or before this position could be seen when `settle` returned. */
-    settled: (): bigint => settled,
+    /**
+     * Returns the position up to which every event is sealed once these seals are, from a horizon on. Goes on
+     * by a stretch at most: if a transaction held it back for long, it catches up batch by batch.
+     */
+    sealedUpTo: Effect.fnUntraced(function* (
+      after: bigint,
+      seals: ReadonlyArray<{ readonly position: string }>
+    ) {
+      if (settled <= after) return after
+      const batch = sql.json(seals.map(({ position }) => position))
+      const [place] = yield* Effect.flatMap(
+        sql`
+          with ${stretchAfter(sql, after, settled)}, unsealed as (
+            select min(position) as position from stretch
+            where position not in (select value::bigint from jsonb_array_elements_text(${batch}))
+              and ${hasNoSeal(sql)}
+          )
+          select max(s.position) as position from stretch s, unsealed u
+          where u.position is null or s.position < u.position`,
+        decodePlace
+      )
+      return place?.position ?? after
+    }),
     observe: Effect.gen(function* () {
       if (observed !== undefined) return
       const [place] = yield* Effect.flatMap(

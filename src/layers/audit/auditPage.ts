@@ -5,7 +5,7 @@ import type { AgentId } from "../../domain/Ids.ts"
 import type { PageRequest } from "../../domain/Page.ts"
 import { positionOf } from "../database/page.ts"
 import { storage } from "../database/storage.ts"
-import { shownEvent } from "./auditSql.ts"
+import { eventColumns, shownEvent } from "./auditSql.ts"
 
 /** An event's place in the trail, as PostgreSQL counts: a bigint. */
 const largest = 9_223_372_036_854_775_807n
@@ -25,11 +25,15 @@ export const eventRows = Effect.fnUntraced(function* (
 ) {
   const before = (yield* positionIn(request.cursor)) ?? largest.toString()
   return yield* storage(
-    sql`
-      select e.position, ${shownEvent(sql)} as item
+    sql<{ position: bigint }>`
+      select e.position, ${eventColumns(sql)}
       from audit_events e
       where e.agent_id = ${request.agentId} and e.position < ${before}::bigint
       order by e.position desc
-      limit ${request.limit + 1}::integer`.pipe(Effect.flatMap(decodeRows))
+      limit ${request.limit + 1}::integer`.pipe(
+      Effect.flatMap((rows) =>
+        decodeRows(rows.map((row) => ({ position: row.position, item: shownEvent(row) })))
+      )
+    )
   )
 })

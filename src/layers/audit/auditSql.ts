@@ -27,31 +27,62 @@ export const insertEvent = (sql: PgClient, event: AuditEvent, source: Fragment):
   ${source}
   on conflict (id) do nothing`
 
-/** An event of the table `e` as it is shown, and as its hash is over: what came in later is left out where it is not known. */
-export const shownEvent = (sql: PgClient): Fragment => sql`(
-  jsonb_build_object(
-    'id', e.id, 'at', iso(e.at), 'action', e.action, 'outcome', e.outcome, 'reason', e.reason,
-    'agent_id', e.agent_id, 'owner_user_id', e.owner_user_id, 'token_id', e.token_id,
-    'project_id', e.project_id, 'issue_id', e.issue_id, 'idempotency_key', e.idempotency_key,
-    'arguments_sha256', e.arguments_sha256, 'request_id', e.request_id, 'via', e.via, 'count', e.count
-  )
-  || case when e.client is null then '{}' else jsonb_build_object('client', e.client) end
-  || case when e.change_sha256 is null then '{}' else jsonb_build_object('change_sha256', e.change_sha256) end
-  || case when e.duration_ms is null then '{}' else jsonb_build_object('duration_ms', e.duration_ms) end
-)`
+/** The columns of an event of the table `e`, for `shownEvent`. Building JSON of them in PostgreSQL takes ten times as long. */
+export const eventColumns = (sql: PgClient): Fragment => sql`
+  e.id, iso(e.at) as at, e.action, e.outcome, e.reason, e.agent_id, e.owner_user_id, e.token_id, e.project_id,
+  e.issue_id, e.idempotency_key, e.arguments_sha256, e.request_id, e.via, e.count, e.client, e.change_sha256,
+  e.duration_ms`
+
+type Columns = Readonly<Record<string, unknown>>
+
+/** An event as it is shown, and as its hash is over: members that came in later are left out if they are not known. */
+export const shownEvent = (row: Columns): Columns => {
+  const event: Record<string, unknown> = {
+    id: row.id,
+    at: row.at,
+    action: row.action,
+    outcome: row.outcome,
+    reason: row.reason,
+    agent_id: row.agent_id,
+    owner_user_id: row.owner_user_id,
+    token_id: row.token_id,
+    project_id: row.project_id,
+    issue_id: row.issue_id,
+    idempotency_key: row.idempotency_key,
+    arguments_sha256: row.arguments_sha256,
+    request_id: row.request_id,
+    via: row.via,
+    count: row.count
+  }
+  if (row.client !== null) event.client = row.client
+  if (row.change_sha256 !== null) event.change_sha256 = row.change_sha256
+  if (row.duration_ms !== null) event.duration_ms = row.duration_ms
+  return event
+}
 
 /**
- * What an instance locks while it seals. Any constant serves, so long as nothing else in the database takes
- * the same.
+ * The bytes of an event's texts, before they are written as JSON. `client || '{}'` is a copy that is not
+ * compressed, so that its size is what it would be written from.
  */
-export const sealing = 7_305_402_612
+export const bulkOf = (sql: PgClient): Fragment => sql`(
+  coalesce(octet_length(e.reason), 0) + coalesce(octet_length(e.owner_user_id), 0)
+  + coalesce(octet_length(e.idempotency_key), 0) + octet_length(e.request_id)
+  + coalesce(pg_column_size(e.client || '{}'::jsonb), 0)
+)`
 
 /** The place up to which nothing is left to be sealed, as the last checkpoint says. */
 export const horizon = (sql: PgClient): Fragment => sql`
   coalesce((select horizon from audit_checkpoints order by sequence desc limit 1), 0)`
 
-/** Whether an event `e` after a place has no seal. Both sides are bounded, so that only what is after it is read. */
-export const isUnsealed = (sql: PgClient, after: Fragment): Fragment => sql`
-  e.position > ${after} and not exists (
-    select from audit_seals s where s.position = e.position and s.position > ${after}
+/** A checkpoint of the table `c` (or another name of it) as it is shown, with the link of its seal in the table `s`. */
+export const checkpointOf = (sql: PgClient, name = "c"): Fragment => {
+  const c = (column: string) => sql.literal(`${name}.${column}`)
+  return sql`(
+    jsonb_build_object(
+      'sequence', ${c("sequence")}, 'link', encode(s.link, 'hex'), 'at', iso(${c("at")}),
+      'key_id', ${c("key_id")}, 'signature', encode(${c("signature")}, 'hex')
+    )
+    || case when ${c("format")} = 1 then '{}'
+      else jsonb_build_object('format', ${c("format")}, 'previous', encode(${c("previous")}, 'hex')) end
   )`
+}

@@ -33,6 +33,7 @@ const DueRow = Schema.Struct({
   project_id: ProjectId,
   fingerprint: Schema.String,
   token_id: TokenId,
+  token_revoked: Schema.Boolean,
   request_id: Schema.String,
   fence: Schema.Int,
   looks: Schema.Int,
@@ -94,6 +95,7 @@ export const layer = Layer.effect(
             k.id, k.key, k.tool, k.project_id, k.fingerprint, k.token_id, k.request_id, k.fence, k.looks,
             k.intent, k.before, k.client, ${triesColumns(sql, settings)}, ${agentJson(sql)} as agent,
             (select workspace_slug from grants where id = k.grant_id) as workspace_slug,
+            (select revoked_at is not null from tokens where id = k.token_id) as token_revoked,
             coalesce((
               select json_agg(${standingGrantJson(sql, settings.longestGrant)} order by g.created_at, g.id)
               from grants g
@@ -107,7 +109,8 @@ export const layer = Layer.effect(
 
     /** One that this version can't read is left to others for a while, and holds up none that was taken with it. */
     const read = Effect.fnUntraced(function* (row: typeof DueRow.Type, sendUntil: Lease["sendUntil"]) {
-      const { agent, before, client, fence, grants, intent, looks, request_id, token_id, ...rest } = row
+      const { agent, before, client, fence, grants, intent, looks, request_id, ...others } = row
+      const { token_id, token_revoked, ...rest } = others
       const { age, first_at, moved, resent, restless, reused, workspace_slug, ...operation } = rest
       const lease: Lease = {
         operationId: operation.id,
@@ -138,6 +141,7 @@ export const layer = Layer.effect(
         agent,
         grants,
         tokenId: token_id,
+        isTokenRevoked: token_revoked,
         requestId: request_id,
         looks,
         tries: triesOf({ age, first_at, moved, resent, restless, reused }),

@@ -37,7 +37,7 @@ export const layer = Layer.effect(
     const since = sql`date_trunc('minute', now()) - ${suspensionMinutes}::integer * interval '1 minute'`
 
     /** The agent of a live token with its counts, this call's included. What was counted in earlier minutes is added up. */
-    const counted = ({ fingerprint = "", token }: FailedCall, weight: ReturnType<typeof weigh>) =>
+    const counted = ({ token }: FailedCall, weight: ReturnType<typeof weigh>, fingerprint: string) =>
       storage(
         sql`
           with holder as materialized (
@@ -96,8 +96,10 @@ export const layer = Layer.effect(
     const count = Effect.fnUntraced(
       function* (call: FailedCall) {
         const weight = weigh(call.failure)
-        if (!weight.denial && !(weight.refusal && call.fingerprint !== undefined)) return
-        const [row] = yield* counted(call, weight)
+        if (!weight.denial && !weight.refusal) return
+        const fingerprint = weight.refusal ? (call.fingerprint() ?? "") : ""
+        if (!weight.denial && fingerprint === "") return
+        const [row] = yield* counted(call, weight, fingerprint)
         if (row === undefined) return
         const code = codeOf(call.failure)
         if (weight.denial && row.denials >= most) {

@@ -8,7 +8,15 @@ import { kindOf, type Token } from "../../domain/Token.ts"
 import { CurrentRequest } from "../../services/CurrentRequest.ts"
 import { type Caller, TokenStore } from "../../services/TokenStore.ts"
 import { repeatable, storage } from "../database/storage.ts"
-import { CallerRow, type Counting, callerStatement, countingOf } from "./callerSql.ts"
+import {
+  CallerRow,
+  type Counting,
+  callerStatement,
+  countingOf,
+  isOverRate,
+  keyHolderOf
+} from "./callerSql.ts"
+import { RateGate } from "./RateGate.ts"
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(CallerRow))
 
@@ -46,18 +54,24 @@ export const judge = (row: CallerRow): Effect.Effect<Caller, AuthFailure> => {
   }
   return Effect.map(CurrentRequest, (facts) => {
     facts.agentId = principal.agent.id
-    return { principal, operation: row.operation ?? undefined }
+    return { principal, operation: keyHolderOf(row) }
   })
 }
 
-/** Whether a call that was counted is one of those that its agent has in this minute. */
+/** Fails if a call that was counted is one more than its agent has in this minute. */
 export const withinRate = (
-  { rate }: CallerRow,
+  { agent, rate, token }: CallerRow,
   counting: Counting | undefined
 ): Effect.Effect<void, LimitReached> =>
-  rate === null || counting === undefined || rate.calls <= counting.limit
+  rate === null || counting === undefined || !isOverRate(rate, counting)
     ? Effect.void
-    : Effect.fail(rateReached(counting.class, counting.limit, rate.resets_in_seconds))
+    : Effect.fail(
+        rateReached(rate.class, counting.limits[rate.class], Math.ceil(rate.resets_in_millis / 1000), {
+          agent,
+          token,
+          grants: []
+        })
+      )
 
 export const unknownToken = (token: Token): AuthFailure =>
   new AuthFailure({
@@ -73,16 +87,24 @@ export const layer = Layer.effect(
     const sql = yield* PgClient
 
     const settings = yield* Settings
+    const gate = yield* RateGate
 
     const find = Effect.fnUntraced(function* (token: Token, counting?: Counting, key?: string) {
       const { idempotencyRetention: retention, longestGrant } = settings
       const asked = { token, key, counting, retention, longestGrant }
-      const [row] = yield* storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeRows)))
+      const [row] = yield* gate.pass(
+        asked,
+        storage(repeatable(callerStatement(sql, asked)).pipe(Effect.flatMap(decodeRows))),
+        ([first]) => first
+      )
       return row === undefined ? yield* unknownToken(token) : row
     })
 
     const authenticate: TokenStore["Service"]["authenticate"] = (token, key) =>
-      Effect.flatMap(find(token, undefined, key), judge)
+      Effect.flatMap(find(token, undefined, key), judge).pipe(
+        // Only what is counted has a limit.
+        Effect.catchTag("LimitReached", Effect.die)
+      )
 
     const admit: TokenStore["Service"]["admit"] = Effect.fnUntraced(function* (token, counts, key) {
       const counting = countingOf(settings, counts)
@@ -94,4 +116,4 @@ export const layer = Layer.effect(
 
     return TokenStore.of({ authenticate, admit })
   })
-)
+).pipe(Layer.provide(RateGate.layer))

@@ -2,12 +2,13 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Duration, Schema } from "effect"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import type { Settings } from "../../Config.ts"
-import { Operation } from "../../domain/Operation.ts"
+import { type KeyHolder, Operation } from "../../domain/Operation.ts"
 import { Agent, StandingGrant, TokenInfo } from "../../domain/Principal.ts"
 import type { CallClass } from "../../domain/Rate.ts"
 import type { Token } from "../../domain/Token.ts"
 import { agentJson, standingGrantJson, tokenJson } from "../registry/principalJson.ts"
 import { holder } from "./holderSql.ts"
+import { isUsedKey } from "./usedKeySql.ts"
 
 /**
  * Who holds a token, what it is granted, what a key stands for and how often it called, as one row: the
@@ -20,26 +21,40 @@ export const CallerRow = Schema.Struct({
   expired: Schema.Boolean,
   grants: Schema.Array(StandingGrant),
   operation: Schema.NullOr(Operation),
+  /** True if the key's write was executed and only the key is kept. */
+  used: Schema.Boolean,
   /** Null where this call is not counted. */
-  rate: Schema.NullOr(Schema.Struct({ calls: Schema.Int, resets_in_seconds: Schema.Int }))
+  rate: Schema.NullOr(
+    Schema.Struct({
+      class: Schema.Literals(["reads", "writes"]),
+      calls: Schema.Int,
+      resets_in_millis: Schema.Number
+    })
+  )
 })
 export type CallerRow = typeof CallerRow.Type
 
-/** What a call is counted as, and how many of its class there may be in a minute. */
+/** What the key of the call stands for; undefined if it is free. */
+export const keyHolderOf = ({ operation, used }: CallerRow): KeyHolder | undefined =>
+  operation ?? (used ? "used" : undefined)
+
+/** How a call is counted. One of writes counts as a read if its key answers it. */
 export interface Counting {
-  readonly class: CallClass
-  readonly limit: number
+  readonly as: CallClass
+  /** Calls of each class in a minute; 0: not counted. */
+  readonly limits: Readonly<Record<CallClass, number>>
 }
 
-/** How calls of a class are counted; not at all where there is no limit. */
+/** How calls of a class are counted; undefined if no limit can apply to them. */
 export const countingOf = (
-  settings: Settings["Service"],
-  counts: CallClass | undefined
-): Counting | undefined => {
-  if (counts === undefined) return undefined
-  const limit = counts === "reads" ? settings.readsPerMinute : settings.writesPerMinute
-  return limit === 0 ? undefined : { class: counts, limit }
-}
+  { readsPerMinute: reads, writesPerMinute: writes }: Settings["Service"],
+  as: CallClass
+): Counting | undefined =>
+  reads === 0 && (writes === 0 || as === "reads") ? undefined : { as, limits: { reads, writes } }
+
+/** True if this call is one more than its agent has in this minute. */
+export const isOverRate = (rate: NonNullable<CallerRow["rate"]>, { limits }: Counting): boolean =>
+  rate.calls > limits[rate.class]
 
 /** Which call it is about. */
 export interface Asked {
@@ -51,33 +66,58 @@ export interface Asked {
   readonly longestGrant: Settings["Service"]["longestGrant"]
 }
 
+/** The minute that a call is counted in: as it is when the row is locked, so that it only goes on, and goes back if the clock does. */
+const minute = (sql: PgClient): Fragment => sql`date_trunc('minute', clock_timestamp())`
+
 /**
- * The statement's part that counts the call: a live token's, and not where its key stands for
- * something known, since answering that again costs nobody anything. Stands in front of `callerRow`, among the statement's `with`.
+ * The statement's part that counts a live token's call and tells its class. Stands in front of `callerRow`, among
+ * the statement's `with`.
  */
-export const rated = (sql: PgClient, { counting, key, token }: Asked): Fragment =>
+export const rated = (sql: PgClient, asked: Asked): Fragment => {
+  const { counting, token } = asked
+  if (counting === undefined) {
+    return sql`rated as (
+      select null::text as class, null::integer as calls, null::timestamptz as minute where false
+    )`
+  }
+  const { reads, writes } = counting.limits
+  return sql`rated as (
+    insert into call_rates as r (agent_id, class, minute, calls)
+    select t.agent_id, counted.class, ${minute(sql)}, 1
+    from ${holder(sql, token).from}
+    join agents a on a.id = t.agent_id
+    cross join lateral (select ${classOf(sql, asked)} as class) as counted
+    where ${holder(sql, token).isLive}
+      and a.status = 'active'
+      and case counted.class when 'reads' then ${reads}::integer else ${writes}::integer end > 0
+    on conflict (agent_id, class) do update set
+      calls = case when r.minute = ${minute(sql)} then r.calls + 1 else 1 end,
+      minute = ${minute(sql)}
+    returning class, calls, minute
+  )`
+}
+
+/** The class that a call is counted as. */
+const classOf = (sql: PgClient, { counting, key }: Asked): Fragment =>
+  counting?.as !== "writes" || key === undefined
+    ? sql`${counting?.as ?? "reads"}::text`
+    : sql`case
+        when ${isUsedKey(sql, sql`t.agent_id`, key)} or exists (
+          select from idempotency_keys k
+          where k.agent_id = t.agent_id and k.key = ${key}
+            and (k.state = 'executed' or (k.state = 'in_progress' and k.lease_until > now()))
+        )
+        then 'reads' else 'writes'
+      end`
+
+/** True if the call that was counted is within its agent's rate. */
+export const isWithinRate = (sql: PgClient, { counting }: Asked): Fragment =>
   counting === undefined
-    ? sql`rated as (select null::integer as calls where false)`
-    : sql`rated as (
-        insert into call_rates as r (agent_id, class, minute, calls)
-        select t.agent_id, ${counting.class}, date_trunc('minute', now()), 1
-        from ${holder(sql, token).from}
-        join agents a on a.id = t.agent_id
-        where ${holder(sql, token).isLive}
-          and a.status = 'active'
-          ${
-            key === undefined
-              ? sql``
-              : sql`and not exists (
-                  select from idempotency_keys k
-                  where k.agent_id = t.agent_id and k.key = ${key}
-                    and (k.state = 'executed' or (k.state = 'in_progress' and k.lease_until > now()))
-                )`
-          }
-        on conflict (agent_id, class) do update set
-          calls = case when excluded.minute > r.minute then 1 else r.calls + 1 end,
-          minute = greatest(r.minute, excluded.minute)
-        returning calls
+    ? sql`true`
+    : sql`not exists (
+        select from rated where calls > case class
+          when 'reads' then ${counting.limits.reads}::integer else ${counting.limits.writes}::integer
+        end
       )`
 
 /**
@@ -98,11 +138,12 @@ export const callerRow = (sql: PgClient, asked: Asked): Statement<unknown> => {
       where g.agent_id = a.id and g.revoked_at is null
     ), '[]'::json) as grants,
     ${operationJson(sql, asked)} as operation,
+    ${asked.key === undefined ? sql`false` : isUsedKey(sql, sql`a.id`, asked.key)} as used,
     (
       select json_build_object(
-        'calls', rated.calls,
-        'resets_in_seconds',
-        ceil(extract(epoch from date_trunc('minute', now()) + interval '1 minute' - now()))::integer
+        'class', rated.class, 'calls', rated.calls, 'resets_in_millis', greatest(0, floor(
+          extract(epoch from rated.minute + interval '1 minute' - clock_timestamp()) * 1000
+        ))
       )
       from rated
     ) as rate

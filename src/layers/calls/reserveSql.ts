@@ -7,8 +7,9 @@ import { issueOf } from "../../domain/Write.ts"
 import type { Intent } from "../../services/Idempotency.ts"
 import { jsonOrNull } from "../audit/auditSql.ts"
 import { grantExpired } from "../registry/principalJson.ts"
-import { type Asked, CallerRow, callerRow, countingOf, rated } from "./callerSql.ts"
+import { type Asked, CallerRow, callerRow, countingOf, isWithinRate, rated } from "./callerSql.ts"
 import { holder } from "./holderSql.ts"
+import { isUsedKey } from "./usedKeySql.ts"
 
 /** What reserving finds: who asks, and what came of it. */
 export const ReservedRow = Schema.Struct({
@@ -65,11 +66,14 @@ export const reserveStatement = (
         and ${intent.scope}::text = any (g.scopes)
         and (${scopes} is null or ${intent.scope}::text = any (${scopes}))
         and (select millis from resting) <= 0
-        ${
-          asked.counting === undefined
-            ? sql``
-            : sql`and coalesce((select calls from rated), 0) <= ${asked.counting.limit}::integer`
-        }
+        and ${isWithinRate(sql, asked)}
+    ), free as (
+      -- Both are asked in one snapshot, so that a key whose row is just being moved is found in one of them.
+      select from allowed
+      where not exists (
+        select from idempotency_keys k
+        where k.agent_id = allowed.agent_id and k.key = ${intent.key} and k.state <> 'not_executed'
+      ) and not ${isUsedKey(sql, sql`allowed.agent_id`, intent.key)}
     ), titled as (
       ${titled(sql, settings, intent, id)}
     ), reserved as (
@@ -88,7 +92,7 @@ export const reserveStatement = (
             and (e.reason like 'tasker.%' or e.reason = 'operation.not_executed')
         ), 'epoch'
       from allowed
-      where exists (select from titled)
+      where exists (select from free) and exists (select from titled)
       on conflict (agent_id, key) where state <> 'not_executed' do nothing
       returning id, grant_id, reused
     ), counted as (
@@ -134,14 +138,14 @@ const titled = (sql: PgClient, settings: Settings["Service"], intent: Intent, id
     insert into recent_titles as t (agent_id, project_id, title_hash, operation_id)
     select allowed.agent_id, ${intent.projectId}::uuid, ${repetition.titleHash}, ${id}::uuid
     from allowed
-    where not exists (
-      select from idempotency_keys k
-      where k.agent_id = allowed.agent_id and k.key = ${intent.key} and k.state <> 'not_executed'
-    )
+    where exists (select from free)
     on conflict (agent_id, project_id, title_hash) do update
       set operation_id = excluded.operation_id, reserved_at = now(),
           previous_operation_id = t.operation_id, previous_reserved_at = t.reserved_at
-      where ${repetition.allowed}::boolean
-        or t.reserved_at <= now() - ${window}::integer * interval '1 second'
+      -- A first run of this statement took it already: what it held before is not to be overwritten.
+      where t.operation_id <> excluded.operation_id and (
+        ${repetition.allowed}::boolean
+          or t.reserved_at <= now() - ${window}::integer * interval '1 second'
+      )
     returning operation_id`
 }

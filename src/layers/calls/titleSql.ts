@@ -21,3 +21,15 @@ export const titlesReturned = (sql: PgClient): Fragment => sql`
 /** The same as a statement of its own, for one operation. */
 export const returnTitle = (sql: PgClient, operationId: string): Statement<unknown> => sql`
   with changed as (select ${operationId}::uuid as id), ${titlesReturned(sql)} select`
+
+/**
+ * The statement's parts that give a write's title back and uncount it for its grant, for the operations in
+ * `changed`: in the order in which reserving takes both, so that the two never wait for each other.
+ */
+export const unused = (sql: PgClient): Fragment => sql`, ${titlesReturned(sql)}, uncounted as (
+    update grant_writes w set writes = greatest(w.writes - 1, 0)
+    from changed
+    where changed.counted and w.grant_id = changed.grant_id
+      and w.day = (changed.created_at at time zone 'UTC')::date
+      and (select count(*) from untitled) + (select count(*) from given_back) >= 0
+  )`

@@ -3,18 +3,24 @@ import { Effect, Redacted, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 
 /**
- * The role that calls run under, where it is another than the one that owns the tables. It may do what
- * calls do and no more: above all it can't change the audit trail or what proves it, nor take their guards
- * away. Seen to by the owner at each start, so that tables of later migrations are never forgotten.
+ * The roles that calls and the sealer run under, if they are others than the one that owns the tables. The
+ * role of calls may do what calls do and no more: above all it can't change the audit trail or add to what
+ * proves it, nor take their guards away. Seen to by the owner at each start, so that tables of later migrations
+ * are never forgotten.
  */
 
-/** To be added to and read. All other tables are worked on, but for the migrations' own, which is read. */
-const auditTables: ReadonlySet<string> = new Set([
-  "audit_events",
-  "audit_seals",
-  "audit_checkpoints",
-  "audit_keys"
-])
+export type Purpose = "calls" | "the sealer"
+
+/** Rights by purpose on the tables that calls may not change. On all others calls have every right, the sealer none. */
+const tableRights: Readonly<Record<string, Readonly<Record<Purpose, "none" | "read" | "add" | "lock">>>> = {
+  audit_events: { calls: "add", "the sealer": "read" },
+  audit_seals: { calls: "read", "the sealer": "add" },
+  audit_checkpoints: { calls: "read", "the sealer": "add" },
+  audit_keys: { calls: "read", "the sealer": "add" },
+  used_keys: { calls: "add", "the sealer": "none" },
+  // A lock on its row is what sealing is held up by.
+  audit_sealing: { calls: "none", "the sealer": "lock" }
+}
 
 /** Any constant serves, so long as nothing else in the database takes the same. */
 const lock = 7_305_402_613
@@ -68,17 +74,34 @@ const create = Effect.fnUntraced(function* (sql: PgClient, url: Redacted.Redacte
 })
 
 /**
- * An event's position may not be said by who adds it: one of far ahead would have everything before it taken
- * for sealed (`auditHorizon.ts`). So it is the columns that may be inserted into.
+ * Returns the rights to grant, undefined for none. An event's position may not be said by its writer: one of
+ * far ahead would have everything before it taken for sealed (`auditHorizon.ts`). So it is the columns that may
+ * be inserted into.
  */
-const rightsOn = (sql: PgClient, { columns, name }: { name: string; columns: ReadonlyArray<string> }) => {
-  if (name === "schema_migrations") return sql`select`
-  if (name === "audit_events")
-    return sql`select, insert (${sql.csv(columns.map((column) => sql`${sql(column)}`))})`
-  return auditTables.has(name) ? sql`select, insert` : sql`select, insert, update, delete`
+const rightsOn = (
+  sql: PgClient,
+  { columns, name }: { name: string; columns: ReadonlyArray<string> },
+  purpose: Purpose
+) => {
+  const rights = tableRights[name]?.[purpose] ?? (purpose === "calls" ? "all" : "none")
+  if (name === "schema_migrations") return purpose === "calls" ? sql`select` : undefined
+  switch (rights) {
+    case "none":
+      return undefined
+    case "read":
+      return sql`select`
+    case "add":
+      return name === "audit_events"
+        ? sql`select, insert (${sql.csv(columns.map((column) => sql`${sql(column)}`))})`
+        : sql`select, insert`
+    case "lock":
+      return sql`select, update`
+    case "all":
+      return sql`select, insert, update, delete`
+  }
 }
 
-const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {
+const grant = Effect.fnUntraced(function* (sql: PgClient, role: string, purpose: Purpose) {
   yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
   const tables = yield* Effect.flatMap(
     sql`
@@ -96,7 +119,8 @@ const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {
   for (const table of tables) {
     const name = sql(table.name)
     yield* sql`revoke all on table ${name} from ${sql(role)}`
-    yield* sql`grant ${rightsOn(sql, table)} on table ${name} to ${sql(role)}`
+    const rights = rightsOn(sql, table, purpose)
+    if (rights !== undefined) yield* sql`grant ${rights} on table ${name} to ${sql(role)}`
   }
   // PostgreSQL looks for a table among the temporary ones first: one called audit_events would swallow events.
   const [ours] = yield* Effect.flatMap(
@@ -118,7 +142,7 @@ const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {
         count(*) filter (where c.relowner <> current_user::regrole)::integer as foreign_tables
       from pg_roles r
         left join pg_class c on c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
-          and c.relname in ${sql.in([...auditTables])}
+          and c.relname in ${sql.in(Object.keys(tableRights))}
       where r.rolname = ${role}
       group by r.oid, r.rolsuper`,
     decodeStanding
@@ -133,18 +157,19 @@ const grant = Effect.fnUntraced(function* (sql: PgClient, role: string) {
  * whatever else it had on the gateway's tables. Says in the log where the role has more by other ways.
  */
 export const admit = (
-  url: Redacted.Redacted<string>
+  url: Redacted.Redacted<string>,
+  purpose: Purpose
 ): Effect.Effect<void, SqlError | Schema.SchemaError, PgClient> =>
   Effect.gen(function* () {
     const sql = yield* PgClient
     const role = roleOf(url)
-    if (yield* create(sql, url)) yield* Effect.logInfo(`Made the database role ${role} for calls`)
-    const standing = yield* sql.withTransaction(grant(sql, role))
+    if (yield* create(sql, url)) yield* Effect.logInfo(`Made the database role ${role} for ${purpose}`)
+    const standing = yield* sql.withTransaction(grant(sql, role, purpose))
     if (standing === undefined) return
     const why = excessOf(standing)
     if (why !== undefined) {
       yield* Effect.logWarning(
-        `The database role ${role}, which calls run under, could get at the audit trail: ${why}. Name another one in DATABASE_URL, or take that right away.`
+        `The database role ${role}, which ${purpose === "calls" ? "calls run" : "the sealer runs"} under, could get at the audit trail: ${why}. Name another one in ${purpose === "calls" ? "DATABASE_URL" : "SEALER_DATABASE_URL"}, or take that right away.`
       )
     }
   })

@@ -1,5 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Effect, Option, type Redacted, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Option, type Redacted, Schedule, Schema } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { Settings } from "../../Config.ts"
 import * as CallRole from "./CallRole.ts"
@@ -15,8 +17,15 @@ class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseU
   message: Schema.String
 }) {}
 
-/** The longest that a call's statement may run; whoever waits for it gives up a little earlier (`storage.ts`). */
-const callTimeouts = { statement_timeout: "6s", idle_in_transaction_session_timeout: "15s" }
+/**
+ * Settings of the sessions that calls use. The longest that a statement may run: whoever waits for it gives up a
+ * little earlier (`storage.ts`). A commit is acknowledged when it is on disk, whatever the server's default is.
+ */
+const callSettings = {
+  statement_timeout: "6s",
+  idle_in_transaction_session_timeout: "15s",
+  synchronous_commit: "on"
+}
 
 const connect = (
   url: Redacted.Redacted<string>,
@@ -31,25 +40,37 @@ const connect = (
     applicationName: "tasker-codex-api"
   })
 
-/** The database to use, by its owner's way to it and by that of calls, which may be the same. */
+/** A connection to the database, and the setting that names it. */
+interface Way {
+  readonly url: Redacted.Redacted<string>
+  readonly variable: "DATABASE_URL" | "MIGRATION_DATABASE_URL" | "SEALER_DATABASE_URL"
+}
+
+/** The connections of the owner, of calls and of the sealer, some of which may be the same. */
 interface Ways {
-  readonly owner: Redacted.Redacted<string>
-  readonly calls: Redacted.Redacted<string>
-  /** What names the owner's. */
-  readonly variable: "DATABASE_URL" | "MIGRATION_DATABASE_URL"
+  readonly owner: Way
+  readonly calls: Way
+  readonly sealer: Way
 }
 
 /** The database that is named, else an embedded one under `DATA_DIR`. */
 const ways = Effect.gen(function* () {
-  const { databaseUrl, dataDir, migrationDatabaseUrl } = yield* Settings
+  const { databaseUrl, dataDir, migrationDatabaseUrl, sealerDatabaseUrl } = yield* Settings
   if (Option.isNone(databaseUrl)) {
     const { callsUrl, url } = yield* EmbeddedPostgres.start({ dataDir })
-    return { owner: url, calls: callsUrl, variable: "DATABASE_URL" } satisfies Ways
+    const owner: Way = { url, variable: "DATABASE_URL" }
+    return { owner, calls: { url: callsUrl, variable: "DATABASE_URL" }, sealer: owner } satisfies Ways as Ways
   }
-  const calls = databaseUrl.value
-  return Option.isSome(migrationDatabaseUrl)
-    ? ({ owner: migrationDatabaseUrl.value, calls, variable: "MIGRATION_DATABASE_URL" } satisfies Ways)
-    : ({ owner: calls, calls, variable: "DATABASE_URL" } satisfies Ways)
+  const calls: Way = { url: databaseUrl.value, variable: "DATABASE_URL" }
+  const owner = Option.match(migrationDatabaseUrl, {
+    onNone: () => calls,
+    onSome: (url): Way => ({ url, variable: "MIGRATION_DATABASE_URL" })
+  })
+  const sealer = Option.match(sealerDatabaseUrl, {
+    onNone: () => owner,
+    onSome: (url): Way => ({ url, variable: "SEALER_DATABASE_URL" })
+  })
+  return { owner, calls, sealer }
 })
 
 /** A database that is started together with the gateway may be some seconds behind it. */
@@ -73,23 +94,32 @@ const isMigratedByOthers = Effect.gen(function* () {
 
 /**
  * Brings the database up to this code, over a connection of the owner's, without the time limits of calls;
- * then gives the role of calls its rights, if that is another.
+ * then gives the roles of calls and of the sealer their rights, if those are others.
  */
-const migrated = ({ calls, owner }: Ways) =>
+const migrated = ({ calls, owner, sealer }: Ways) =>
   Effect.scoped(
-    Effect.flatMap(connect(owner, 1, {}), (client) =>
+    Effect.flatMap(connect(owner.url, 1, {}), (client) =>
       Effect.gen(function* () {
         if (yield* isMigratedByOthers) return []
         const done = yield* Migrations.migrate()
-        if (CallRole.roleOf(calls) !== CallRole.roleOf(owner)) yield* CallRole.admit(calls)
+        const [callsRole, ownerRole, sealerRole] = [calls, owner, sealer].map(({ url }) =>
+          CallRole.roleOf(url)
+        )
+        if (callsRole !== ownerRole) yield* CallRole.admit(calls.url, "calls")
+        if (sealerRole !== ownerRole && sealerRole !== callsRole)
+          yield* CallRole.admit(sealer.url, "the sealer")
         return done
       }).pipe(Effect.provideService(PgClient.PgClient, client))
     )
   )
 
-/** A pool is lazy: that calls can connect is tried here, so that a wrong password is told at start-up. */
-const tried = (calls: Redacted.Redacted<string>) =>
-  Effect.scoped(Effect.flatMap(connect(calls, 1, {}), (sql) => sql`select 1`))
+/** Connects once: a pool is lazy, and a wrong password is to be told at start-up. */
+const tried = ({ url, variable }: Way) =>
+  patiently(
+    Effect.scoped(Effect.flatMap(connect(url, 1, {}), (sql) => sql`select 1`)),
+    variable,
+    "may connect to it"
+  )
 
 /** Waits for a database that is starting up, and says what is wrong with one that can't be used. */
 const patiently = <A, E, R>(
@@ -124,11 +154,19 @@ const reasonOf = (error: SqlError): string => {
   return cause instanceof Error && cause.message !== "" ? cause.message : error.message
 }
 
+/** The sealer's own connections, under a role that calls can't use. */
+export class SealerConnections extends Context.Service<SealerConnections, PgClient.PgClient>()(
+  "tasker-codex-api/layers/database/SealerConnections"
+) {}
+
+/** Gives what needs a `PgClient` the sealer's. */
+export const asSealer = Layer.effect(PgClient.PgClient, SealerConnections)
+
 /**
- * A pool of connections to a database that is up to date: migrations run before anything else may use
+ * Pools of connections to a database that is up to date: migrations run before anything else may use
  * it. A pool is lazy, so it is here that a database which is out or refuses us is told at start-up.
  */
-export const layer = PgClient.layerFrom(
+export const layer = Layer.effectContext(
   Effect.gen(function* () {
     const settings = yield* Settings
     const found = yield* ways
@@ -137,11 +175,20 @@ export const layer = PgClient.layerFrom(
         "MIGRATION_DATABASE_URL is not set: DATABASE_URL serves both for migrations and for calls"
       )
     }
-    const done = yield* patiently(migrated(found), found.variable, "may create tables there")
+    const done = yield* patiently(migrated(found), found.owner.variable, "may create tables there")
     for (const migration of done) {
       yield* Effect.logInfo(`Migrated the database: ${migration.version} ${migration.name}`)
     }
-    yield* patiently(tried(found.calls), "DATABASE_URL", "may connect to it")
-    return yield* connect(found.calls, 10, callTimeouts)
+    yield* tried(found.calls)
+    const calls = yield* connect(found.calls.url, 10, callSettings)
+    if (found.sealer === found.calls) return contextOf(calls, calls)
+    yield* tried(found.sealer)
+    return contextOf(calls, yield* connect(found.sealer.url, 2, callSettings))
   })
-)
+).pipe(Layer.provide(Reactivity.layer))
+
+const contextOf = (calls: PgClient.PgClient, sealer: PgClient.PgClient) =>
+  Context.make(PgClient.PgClient, calls).pipe(
+    Context.add(SqlClient.SqlClient, calls),
+    Context.add(SealerConnections, sealer)
+  )

@@ -1,4 +1,4 @@
-import { Effect, Predicate, Schema } from "effect"
+import { Cause, Effect, Predicate, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type GatewayUnavailable, gatewayUnavailable } from "../../domain/Failure.ts"
 
@@ -41,16 +41,69 @@ export const brokenConstraint = (error: SqlError.SqlError): string | undefined =
  * The longest that a caller waits for a connection and its statement, which the driver has no timeout
  * of its own for. It takes up to five seconds more to give a statement up that was sent and not answered.
  */
-const patience = "3 seconds"
+export const patience = "3 seconds"
 
 /**
  * Whether a statement that failed was certainly not carried out: no connection could be made for it, or the
  * server said why it failed. One that the server was cut off in, or that nobody answered, may have been.
  */
-const isUndone = (error: SqlError.SqlError): boolean => {
+export const isUndone = (error: SqlError.SqlError): boolean => {
   const code = codeOf(error.reason.cause)
   return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN)$/.test(code) || /^(?!57P0[12]|08)[0-9A-Z]{5}$/.test(code)
 }
+
+/** Everything that failed, died included: a rollback over a broken connection is a defect to the driver. */
+const errorsIn = <E>(cause: Cause.Cause<E>): ReadonlyArray<unknown> =>
+  cause.reasons.flatMap((reason) =>
+    Cause.isFailReason(reason) ? [reason.error] : Cause.isDieReason(reason) ? [reason.defect] : []
+  )
+
+const isOfStorage = (error: unknown): error is SqlError.SqlError | Schema.SchemaError =>
+  SqlError.isSqlError(error) || Schema.isSchemaError(error)
+
+/** What is left of an effect's failures when those of the database are translated. */
+export type Own<E> = Exclude<E, SqlError.SqlError | Schema.SchemaError>
+
+/**
+ * Turns a database that is out into what `whenOut` says, also in the log, and every other failure of a statement
+ * (bad SQL, a broken constraint, a row that does not decode) into a defect. Failures of its own stay.
+ */
+export const translated =
+  <F>(whenOut: (outage: SqlError.SqlError) => F) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, Own<E> | F, R> =>
+    Effect.catchCause(effect, (cause): Effect.Effect<never, Own<E> | F> => {
+      const own = cause.reasons.find((reason) => Cause.isFailReason(reason) && !isOfStorage(reason.error))
+      if (own !== undefined && Cause.isFailReason(own)) {
+        return Effect.fail(own.error as Own<E>)
+      }
+      const errors = errorsIn(cause)
+      const outage = errors.filter(SqlError.isSqlError).find(isOutage)
+      if (outage !== undefined) {
+        return Effect.andThen(
+          Effect.logError("The database is out", outage.reason),
+          Effect.fail(whenOut(outage))
+        )
+      }
+      const [first] = errors
+      return first === undefined ? Effect.failCause(cause as Cause.Cause<never>) : Effect.die(first)
+    })
+
+/** Runs a statement and tells a database that is out as `GatewayUnavailable`. */
+export const storage = <A, E, R>(
+  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>,
+  /** What a caller is told of a statement that may have been carried out all the same. */
+  unheard: () => GatewayUnavailable = gatewayUnavailable
+): Effect.Effect<A, Own<E> | GatewayUnavailable, R> =>
+  statement.pipe(
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () =>
+        Effect.logError(`The database did not answer within ${patience}`).pipe(
+          Effect.andThen(Effect.fail(unheard()))
+        )
+    }),
+    translated((outage) => (isUndone(outage) ? gatewayUnavailable() : unheard()))
+  )
 
 /**
  * Turns a statement's defect into its failure. A transaction whose connection is lost dies, since it can't be
@@ -64,37 +117,6 @@ const failing = <A, E, R>(statement: Effect.Effect<A, E, R>): Effect.Effect<A, E
   )
 
 /**
- * What a statement's failure means to a caller: a database that is out is `GatewayUnavailable`, said
- * in the log; anything else (bad SQL, a broken constraint, a row that does not decode) is a defect.
- */
-export const storage = <A, E, R>(
-  statement: Effect.Effect<A, E | SqlError.SqlError | Schema.SchemaError, R>,
-  /** What a caller is told of a statement that may have been carried out all the same. */
-  unheard: () => GatewayUnavailable = gatewayUnavailable
-): Effect.Effect<A, Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable, R> =>
-  failing(statement).pipe(
-    Effect.timeoutOrElse({
-      duration: patience,
-      orElse: () =>
-        Effect.logError(`The database did not answer within ${patience}`).pipe(
-          Effect.andThen(Effect.fail(unheard()))
-        )
-    }),
-    Effect.catch((error) => {
-      if (SqlError.isSqlError(error)) {
-        return isOutage(error)
-          ? Effect.logError("The database is out", error.reason).pipe(
-              Effect.andThen(Effect.fail(isUndone(error) ? gatewayUnavailable() : unheard()))
-            )
-          : Effect.die(error)
-      }
-      return Schema.isSchemaError(error)
-        ? Effect.die(error)
-        : Effect.fail(error as Exclude<E, SqlError.SqlError | Schema.SchemaError> | GatewayUnavailable)
-    })
-  )
-
-/**
  * Runs a statement or transaction once more where its connection broke: the first one after a backend died can fail
  * so. Only for statements that may be carried out twice, since the first may have been committed.
  */
@@ -103,5 +125,9 @@ export const repeatable = <A, E, R>(
 ): Effect.Effect<A, E | SqlError.SqlError, R> =>
   Effect.retry(failing(statement), {
     times: 1,
-    while: (error) => SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"
+    while: isBroken
   })
+
+/** True if a statement failed because its connection broke. */
+export const isBroken = (error: unknown): error is SqlError.SqlError =>
+  SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"

@@ -12,6 +12,7 @@ import { AuditLog } from "../../services/AuditLog.ts"
 import { Authorization, type Consent } from "../../services/Authorization.ts"
 import { Pairing } from "../../services/Pairing.ts"
 import { repeatable, storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { digestOf } from "../registry/administrativeAct.ts"
 
 type Service = Authorization["Service"]
@@ -82,43 +83,42 @@ export const layer = Layer.effect(
       const { address, client, code, consent, request, requestId, scopes } = agreement
       const id = TokenId.make(yield* random.uuidV7())
       const name = loginName(client)
-      yield* storage(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* conclude(consent)
-            const { agent } = yield* pairing.standing(consent.pairingId)
-            const ends = sql`now() + ${codeSeconds}::integer * interval '1 second'`
-            yield* sql`
+      yield* transaction(
+        sql,
+        Effect.gen(function* () {
+          yield* conclude(consent)
+          const { agent } = yield* pairing.standing(consent.pairingId)
+          const ends = sql`now() + ${codeSeconds}::integer * interval '1 second'`
+          yield* sql`
               insert into tokens (id, agent_id, kind, name, client_id, scopes, expires_at)
               values (
                 ${id}::uuid, ${agent.id}::uuid, 'oauth', ${name}, ${client.id},
                 array(select jsonb_array_elements_text(${sql.json(scopes)}::jsonb)), ${ends}
               )`
-            yield* sql`
+          yield* sql`
               insert into oauth_codes (hash, token_id, pairing_id, redirect_uri, challenge, resource, expires_at)
               values (
                 ${hash(code)}, ${id}::uuid, ${consent.pairingId}::uuid, ${request.redirectUri},
                 ${request.challenge}, ${request.resource}, ${ends}
               )`
-            yield* pairing.spend(consent.pairingId, { address, clientName: name, requestId, tokenId: id })
-            yield* audit.record(
-              auditEntry({
-                action: "oauth.allowed",
-                outcome: "executed",
-                agent,
-                token: { id },
-                arguments_sha256: digestOf({
-                  client_id: client.id,
-                  redirect_uri: request.redirectUri,
-                  scopes
-                }).toString("hex"),
-                request_id: requestId,
-                via: "rest"
-              })
-            )
-          })
-        )
-      )
+          yield* pairing.spend(consent.pairingId, { address, clientName: name, requestId, tokenId: id })
+          yield* audit.record(
+            auditEntry({
+              action: "oauth.allowed",
+              outcome: "executed",
+              agent,
+              token: { id },
+              arguments_sha256: digestOf({
+                client_id: client.id,
+                redirect_uri: request.redirectUri,
+                scopes
+              }).toString("hex"),
+              request_id: requestId,
+              via: "rest"
+            })
+          )
+        })
+      ).pipe(tellingLost("The pairing code may be used up. Start the login again."))
     })
 
     const waits: Service["waits"] = Effect.fn("Authorization.waits")((code, request) =>
@@ -135,27 +135,26 @@ export const layer = Layer.effect(
     )
 
     const deny: Service["deny"] = Effect.fn("Authorization.deny")((consent, requestId) =>
-      storage(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* conclude(consent)
-            // An agent that was disabled meanwhile, or a code that ran out: nothing is given either way.
-            const paired = yield* Effect.catchTag(pairing.standing(consent.pairingId), "PairingRefused", () =>
-              Effect.succeed(undefined)
-            )
-            if (paired === undefined) return
-            yield* audit.record(
-              auditEntry({
-                action: "oauth.denied",
-                outcome: "executed",
-                agent: paired.agent,
-                request_id: requestId,
-                via: "rest"
-              })
-            )
-          })
-        )
-      )
+      transaction(
+        sql,
+        Effect.gen(function* () {
+          yield* conclude(consent)
+          // An agent that was disabled meanwhile, or a code that ran out: nothing is given either way.
+          const paired = yield* Effect.catchTag(pairing.standing(consent.pairingId), "PairingRefused", () =>
+            Effect.succeed(undefined)
+          )
+          if (paired === undefined) return
+          yield* audit.record(
+            auditEntry({
+              action: "oauth.denied",
+              outcome: "executed",
+              agent: paired.agent,
+              request_id: requestId,
+              via: "rest"
+            })
+          )
+        })
+      ).pipe(tellingLost("Start the login again if it is still wanted."))
     )
 
     return Authorization.of({ open, consent, allow, waits, deny })

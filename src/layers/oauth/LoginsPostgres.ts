@@ -7,7 +7,7 @@ import { hash } from "../../domain/Token.ts"
 import { AuditLog } from "../../services/AuditLog.ts"
 import { Logins } from "../../services/Logins.ts"
 import { Pairing } from "../../services/Pairing.ts"
-import { storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { loginExchange } from "./loginExchange.ts"
 import { loginRefresh } from "./loginRefresh.ts"
 import { LoginRow, makeLogins } from "./loginSql.ts"
@@ -26,26 +26,25 @@ export const layer = Layer.effect(
       requestId,
       token
     }) {
-      const outcome = yield* storage(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            const [login] = yield* Effect.flatMap(
-              sql`
+      const outcome = yield* transaction(
+        sql,
+        Effect.gen(function* () {
+          const [login] = yield* Effect.flatMap(
+            sql`
                   select ${logins.columns}
                   from tokens t
                   join agents a on a.id = t.agent_id
                   where t.id = (select token_id from oauth_secrets where hash = ${hash(token)})
                   for no key update of t`,
-              decodeLogins
-            )
-            if (login === undefined) return Result.void
-            if (clientId !== undefined && clientId !== login.client_id)
-              return Result.fail(oauthRefused("invalid_grant", "The token was given to another client."))
-            yield* logins.end(login, requestId)
-            return Result.void
-          })
-        )
-      )
+            decodeLogins
+          )
+          if (login === undefined) return Result.void
+          if (clientId !== undefined && clientId !== login.client_id)
+            return Result.fail(oauthRefused("invalid_grant", "The token was given to another client."))
+          yield* logins.end(login, requestId)
+          return Result.void
+        })
+      ).pipe(tellingLost("Send the same request again."))
       return yield* Effect.fromResult(outcome)
     })
 

@@ -11,6 +11,7 @@ import { ClientRefused } from "../../domain/OAuthFailure.ts"
 import { ClientDocuments } from "../../services/ClientDocuments.ts"
 import { OAuthClients } from "../../services/OAuthClients.ts"
 import { repeatable, storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 
 /**
  * Registrations in an hour: of one network, and of all. The first keeps one stranger from using the second up;
@@ -83,13 +84,13 @@ export const layer = Layer.effect(
       const network = networkOf(address)
       // First without the lock: a flood past its limit must not hold connections that wait for one another.
       yield* storage(within(network))
-      return yield* storage(
-        sql.withTransaction(
-          Effect.gen(function* () {
-            yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
-            yield* within(network)
-            const [row] = yield* Effect.flatMap(
-              sql`
+      return yield* transaction(
+        sql,
+        Effect.gen(function* () {
+          yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
+          yield* within(network)
+          const [row] = yield* Effect.flatMap(
+            sql`
                   insert into oauth_clients as c (id, name, redirect_uris, address, network)
                   values (
                     ${id}::uuid, ${name}::text,
@@ -97,13 +98,12 @@ export const layer = Layer.effect(
                     ${address}, ${network}
                   )
                   returning ${columns}`,
-              decodeRows
-            )
-            if (row === undefined) return yield* Effect.die(new Error("An inserted client was not returned"))
-            return { client: clientOf(row), issuedAt: new Date(row.created_at) }
-          })
-        )
-      )
+            decodeRows
+          )
+          if (row === undefined) return yield* Effect.die(new Error("An inserted client was not returned"))
+          return { client: clientOf(row), issuedAt: new Date(row.created_at) }
+        })
+      ).pipe(tellingLost("Register again."))
     })
 
     const registered = Effect.fnUntraced(function* (id: string) {

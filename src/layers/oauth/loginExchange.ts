@@ -7,7 +7,7 @@ import { challengeOf } from "../../domain/OAuthRequest.ts"
 import { PairingCodeId } from "../../domain/PairingCode.ts"
 import type { Logins as LoginsService } from "../../services/Logins.ts"
 import type { Pairing } from "../../services/Pairing.ts"
-import { storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { LoginRow, type Logins } from "./loginSql.ts"
 
 type Exchange = LoginsService["Service"]["exchange"]
@@ -50,34 +50,33 @@ export const loginExchange = (sql: PgClient, logins: Logins, pairing: Pairing["S
         : "oauth.wrong_verifier"
     }
 
-    const outcome = yield* storage(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          const [row] = yield* Effect.flatMap(found, decodeRows)
-          if (row === undefined) return refused("The code is unknown, or was given too long ago.")
-          if (row.used) {
-            yield* logins.record(row, "oauth.code_reused", requestId, "denied", "oauth.invalid_grant")
-            yield* logins.end(row, requestId)
-            return refused("The code was used before: what came of it has been revoked.")
-          }
-          if (row.voided || row.lapsed) return refused("The code is not good any more.")
-          const wrong = unproven(row)
-          if (wrong !== undefined) {
-            yield* sql`update oauth_codes set voided_at = now() where hash = ${hash(code)}`
-            yield* logins.end(row, requestId)
-            yield* pairing.confirmationFailed(row.pairing_id, wrong, requestId)
-            return refused("The code was not given to this client, for this address, under this verifier.")
-          }
-          if (resource !== undefined && resource !== row.resource)
-            return Result.fail(oauthRefused("invalid_target", "The code was given for another resource."))
-          if (row.revoked || row.ended || row.disabled) return refused("The login was ended meanwhile.")
-          yield* sql`update oauth_codes set used_at = now() where hash = ${hash(code)}`
-          const issued = yield* logins.issue(row, 1, undefined)
-          yield* logins.record(row, "oauth.login", requestId)
-          return Result.succeed(issued)
-        })
-      )
-    )
+    const outcome = yield* transaction(
+      sql,
+      Effect.gen(function* () {
+        const [row] = yield* Effect.flatMap(found, decodeRows)
+        if (row === undefined) return refused("The code is unknown, or was given too long ago.")
+        if (row.used) {
+          yield* logins.record(row, "oauth.code_reused", requestId, "denied", "oauth.invalid_grant")
+          yield* logins.end(row, requestId)
+          return refused("The code was used before: what came of it has been revoked.")
+        }
+        if (row.voided || row.lapsed) return refused("The code is not good any more.")
+        const wrong = unproven(row)
+        if (wrong !== undefined) {
+          yield* sql`update oauth_codes set voided_at = now() where hash = ${hash(code)}`
+          yield* logins.end(row, requestId)
+          yield* pairing.confirmationFailed(row.pairing_id, wrong, requestId)
+          return refused("The code was not given to this client, for this address, under this verifier.")
+        }
+        if (resource !== undefined && resource !== row.resource)
+          return Result.fail(oauthRefused("invalid_target", "The code was given for another resource."))
+        if (row.revoked || row.ended || row.disabled) return refused("The login was ended meanwhile.")
+        yield* sql`update oauth_codes set used_at = now() where hash = ${hash(code)}`
+        const issued = yield* logins.issue(row, 1, undefined)
+        yield* logins.record(row, "oauth.login", requestId)
+        return Result.succeed(issued)
+      })
+    ).pipe(tellingLost("Log in again."))
     return yield* Effect.fromResult(outcome)
   })
 

@@ -5,7 +5,7 @@ import { oauthRefused } from "../../domain/OAuthFailure.ts"
 import type { Scope } from "../../domain/Scope.ts"
 import { hash, kindOf, type Token } from "../../domain/Token.ts"
 import type { Issued, Logins as LoginsService } from "../../services/Logins.ts"
-import { storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { ivLength } from "../sealedText.ts"
 import { LoginRow, type Logins } from "./loginSql.ts"
 import { sealAnswer, unsealAnswer } from "./sealedAnswer.ts"
@@ -98,50 +98,49 @@ export const loginRefresh = (
 
   return Effect.fn("Logins.refresh")(function* ({ clientId, requestId, scopes, token }) {
     if (kindOf(token) !== "refresh") return yield* Effect.fromResult(refused("This is no refresh token."))
-    const outcome = yield* storage(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          const known = yield* found(token)
-          if (known === undefined) return refused("The refresh token is unknown.")
-          const { login, secret } = known
-          const denied = (reason: string) =>
-            logins.record(login, "oauth.refreshed", requestId, "denied", reason)
-          if (login.client_id !== clientId) {
-            yield* denied("oauth.wrong_client")
-            return refused("The refresh token was given to another client.")
-          }
-          const dead = deadBy(login, secret)
-          if (!login.revoked && (secret.state === "superseded" || secret.state === "void")) {
-            yield* logins.record(login, "oauth.refresh_reused", requestId, "denied", "oauth.invalid_grant")
-            yield* logins.end(login, requestId)
-            return refused("The refresh token was used before: the login has been ended.")
-          }
-          if (dead !== undefined) {
-            yield* denied(dead)
-            return refused("The login has ended, or its agent is disabled.")
-          }
-          const narrowed =
-            scopes === undefined ? undefined : login.scopes.filter((scope) => scopes.includes(scope))
-          if (narrowed !== undefined && narrowed.length !== scopes?.length)
-            return Result.fail(oauthRefused("invalid_scope", "The login has not all of these scopes."))
-          const asked = narrowed ?? null
-          if (secret.state === "previous") {
-            const same = sameAnswer(secret, token, login, asked)
-            if (Option.isSome(same)) return Result.succeed(same.value)
-          }
-          let newest = secret.turn
-          if (secret.state === "live") {
-            yield* supersede(login)
-            yield* sql`update oauth_secrets set state = 'previous' where hash = ${hash(token)}`
-          } else {
-            for (const { turn } of yield* takeBack(login)) newest = turn
-          }
-          const issued = yield* logins.issue(login, newest + 1, narrowed)
-          yield* exchanged(token, login, issued, asked)
-          return Result.succeed(issued)
-        })
-      )
-    )
+    const outcome = yield* transaction(
+      sql,
+      Effect.gen(function* () {
+        const known = yield* found(token)
+        if (known === undefined) return refused("The refresh token is unknown.")
+        const { login, secret } = known
+        const denied = (reason: string) =>
+          logins.record(login, "oauth.refreshed", requestId, "denied", reason)
+        if (login.client_id !== clientId) {
+          yield* denied("oauth.wrong_client")
+          return refused("The refresh token was given to another client.")
+        }
+        const dead = deadBy(login, secret)
+        if (!login.revoked && (secret.state === "superseded" || secret.state === "void")) {
+          yield* logins.record(login, "oauth.refresh_reused", requestId, "denied", "oauth.invalid_grant")
+          yield* logins.end(login, requestId)
+          return refused("The refresh token was used before: the login has been ended.")
+        }
+        if (dead !== undefined) {
+          yield* denied(dead)
+          return refused("The login has ended, or its agent is disabled.")
+        }
+        const narrowed =
+          scopes === undefined ? undefined : login.scopes.filter((scope) => scopes.includes(scope))
+        if (narrowed !== undefined && narrowed.length !== scopes?.length)
+          return Result.fail(oauthRefused("invalid_scope", "The login has not all of these scopes."))
+        const asked = narrowed ?? null
+        if (secret.state === "previous") {
+          const same = sameAnswer(secret, token, login, asked)
+          if (Option.isSome(same)) return Result.succeed(same.value)
+        }
+        let newest = secret.turn
+        if (secret.state === "live") {
+          yield* supersede(login)
+          yield* sql`update oauth_secrets set state = 'previous' where hash = ${hash(token)}`
+        } else {
+          for (const { turn } of yield* takeBack(login)) newest = turn
+        }
+        const issued = yield* logins.issue(login, newest + 1, narrowed)
+        yield* exchanged(token, login, issued, asked)
+        return Result.succeed(issued)
+      })
+    ).pipe(tellingLost("Send the same refresh token again."))
     return yield* Effect.fromResult(outcome)
   })
 }

@@ -1,8 +1,9 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import { Effect, Schema, Semaphore } from "effect"
-import { LimitReached } from "../../domain/Failure.ts"
+import { gatewayUnavailable, LimitReached } from "../../domain/Failure.ts"
 import { type Account, chancesOf, exhausted, windowMinutes } from "../../domain/Guessing.ts"
 import { blockOf, neighbourhood, networkOf } from "../../domain/Network.ts"
+import { transaction } from "../database/transaction.ts"
 import { isPending } from "./pairingSql.ts"
 
 /** Any constant serves, so long as nothing else in the database takes the same. */
@@ -83,13 +84,15 @@ export const pairingGuesses = (sql: PgClient) => {
   /**
    * Lets a try look, and charges it where it finds nothing; or refuses it unseen, so that past its limit a right
    * code is answered like a wrong one. Read once without the lock, which those who are refused need not wait for.
+   * A lost COMMIT used no code up: at most the try was charged.
    */
   const tried = <A, E>(address: string, look: Effect.Effect<A | undefined, E>) => {
     const accounts = accountsOf(address)
     return Effect.andThen(
       read(accounts),
       turns.withPermit(
-        sql.withTransaction(
+        transaction(
+          sql,
           Effect.gen(function* () {
             yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
             const pending = yield* read(accounts)
@@ -97,7 +100,7 @@ export const pairingGuesses = (sql: PgClient) => {
             if (found === undefined) yield* count(accounts, pending)
             return found
           })
-        )
+        ).pipe(Effect.catchTag("CommitLost", () => Effect.fail(gatewayUnavailable())))
       )
     )
   }

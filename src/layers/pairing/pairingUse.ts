@@ -15,6 +15,7 @@ import type { AgentRegistry } from "../../services/AgentRegistry.ts"
 import type { AuditLog } from "../../services/AuditLog.ts"
 import type { Paired, Pairing, Trying } from "../../services/Pairing.ts"
 import { storage } from "../database/storage.ts"
+import { tellingLost, transaction } from "../database/transaction.ts"
 import { tokenJson } from "../registry/principalJson.ts"
 import { items } from "../registry/registrySql.ts"
 import { ivLength } from "../sealedText.ts"
@@ -79,16 +80,15 @@ export const pairingUse = (
       request_id: requestId,
       via: "rest"
     })
-    yield* storage(
-      sql.withTransaction(
-        Effect.andThen(
-          sql`
+    yield* transaction(
+      sql,
+      Effect.andThen(
+        sql`
             update pairing_codes set refused_after_use = refused_after_use + 1, last_refused_at = now()
             where id = ${id}::uuid`,
-          audit.record(reused)
-        )
+        audit.record(reused)
       )
-    )
+    ).pipe(tellingLost("Repeat the same request."))
     return yield* failure
   })
 
@@ -108,34 +108,33 @@ export const pairingUse = (
   })
 
   const spend: Service["spend"] = Effect.fn("Pairing.spend")((id, use) =>
-    storage(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          // Of two at the same time the second waits here for the first, and finds the code used.
-          const [agentId] = yield* asAgentIds(sql`
+    transaction(
+      sql,
+      Effect.gen(function* () {
+        // Of two at the same time the second waits here for the first, and finds the code used.
+        const [agentId] = yield* asAgentIds(sql`
             update pairing_codes p set
               used_at = now(), token_id = ${use.tokenId}::uuid, used_by = ${use.clientName}, used_from = ${use.address}
             where p.id = ${id}::uuid and ${isPending(sql)}
             returning p.agent_id as item`)
-          if (agentId === undefined) {
-            const found = yield* codeById(id)
-            return yield* found === undefined ? unknownCode() : notGood(found.status)
-          }
-          const paired = yield* pairedOf(id, agentId)
-          yield* audit.record(
-            auditEntry({
-              action: "pairing_code.used",
-              outcome: "executed",
-              agent: paired.agent,
-              token: { id: use.tokenId },
-              request_id: use.requestId,
-              via: "rest"
-            })
-          )
-          return paired
-        })
-      )
-    )
+        if (agentId === undefined) {
+          const found = yield* codeById(id)
+          return yield* found === undefined ? unknownCode() : notGood(found.status)
+        }
+        const paired = yield* pairedOf(id, agentId)
+        yield* audit.record(
+          auditEntry({
+            action: "pairing_code.used",
+            outcome: "executed",
+            agent: paired.agent,
+            token: { id: use.tokenId },
+            request_id: use.requestId,
+            via: "rest"
+          })
+        )
+        return paired
+      })
+    ).pipe(tellingLost("The pairing code may be used up. Ask for another."))
   )
 
   /** Makes the token and uses the code up, both or neither. */
@@ -147,32 +146,33 @@ export const pairingUse = (
     const id = yield* random.uuidV7()
     const token = tokenOf(yield* random.randomBytes(32))
     const wrapped = sealToken(token, nonce, found.id, yield* random.randomBytes(ivLength))
-    return yield* storage(
-      sql.withTransaction(
-        Effect.gen(function* () {
-          const [info] = yield* asTokens(sql`
+    return yield* transaction(
+      sql,
+      Effect.gen(function* () {
+        const [info] = yield* asTokens(sql`
             insert into tokens as t (id, agent_id, name, hash)
             values (${id}::uuid, ${found.agent_id}::uuid, ${by.name}, ${tokenHash(token)})
             returning ${tokenJson(sql)} as item`)
-          if (info === undefined) return yield* Effect.die(new Error("An inserted token was not returned"))
-          const { address, name: clientName, requestId } = by
-          const paired = yield* spend(found.id, { address, clientName, requestId, tokenId: info.id })
-          yield* sql`
+        if (info === undefined) return yield* Effect.die(new Error("An inserted token was not returned"))
+        const { address, name: clientName, requestId } = by
+        const paired = yield* spend(found.id, { address, clientName, requestId, tokenId: info.id })
+        yield* sql`
             update pairing_codes set nonce_hash = ${nonce.hash}, wrapped_token = ${wrapped}
             where id = ${found.id}::uuid`
-          yield* audit.record(
-            auditEntry({
-              action: "token.issued",
-              outcome: "executed",
-              agent: paired.agent,
-              token: info,
-              request_id: requestId,
-              via: "rest"
-            })
-          )
-          return { token, info, paired }
-        })
-      )
+        yield* audit.record(
+          auditEntry({
+            action: "token.issued",
+            outcome: "executed",
+            agent: paired.agent,
+            token: info,
+            request_id: requestId,
+            via: "rest"
+          })
+        )
+        return { token, info, paired }
+      })
+    ).pipe(
+      tellingLost("Send the same request with the same nonce within 60 seconds to get the same response.")
     )
   })
 

@@ -9,7 +9,7 @@ import { invalidInput } from "../../domain/inputs.ts"
 import type { Agent, TokenInfo } from "../../domain/Principal.ts"
 import type { Act } from "../../services/AgentRegistry.ts"
 import type { AuditLog } from "../../services/AuditLog.ts"
-import { storage } from "../database/storage.ts"
+import { transaction as asTransaction, tellingLost } from "../database/transaction.ts"
 
 /** For how long a lifecycle key is remembered. */
 export const keyLifetime = "1 day"
@@ -25,7 +25,12 @@ export type Acting = ReturnType<typeof makeActing>
  */
 export const makeActing = (sql: PgClient, audit: AuditLog["Service"]) => {
   /** Runs all of an act as one transaction; whatever fails in it undoes it. */
-  const transaction = <A, E>(effect: Effect.Effect<A, E>) => storage(sql.withTransaction(effect))
+  const transaction = <A, E>(effect: Effect.Effect<A, E>) =>
+    asTransaction(sql, effect).pipe(
+      tellingLost(
+        "Look whether it was, or repeat the same request with the same Idempotency-Key if it had one."
+      )
+    )
 
   /** Puts an act into the trail, in the transaction of whoever calls. */
   const executed = (

@@ -75,7 +75,7 @@ const refused = (
   return new Refused({
     failure: new TaskerFailure({
       reason: fields.reason,
-      message: `${call.doing}: ${fields.what}${spoken === undefined ? "" : ` (Tasker says: ${spoken.text})`}.${isWrite(call) ? " Nothing was changed." : ""} ${fields.next}`,
+      message: `${call.doing}: ${fields.what}${spoken === undefined ? "" : ` (Tasker says: ${JSON.stringify(spoken.text)})`}.${isWrite(call) ? " Nothing was changed." : ""} ${fields.next}`,
       retryable: fields.retryable ?? false,
       details: fields.details ?? (spoken === undefined ? {} : { tasker: spoken.said })
     })

@@ -14,6 +14,7 @@ import {
   type Told,
   tell
 } from "./Story.ts"
+import { tallied } from "./Tallied.ts"
 import { expectedSince, isTouched } from "./Touches.ts"
 import { undone } from "./Undone.ts"
 
@@ -93,11 +94,12 @@ export const check = (facts: Facts): Verdict => {
   const find = (rule: Rule, what: string, ops: ReadonlyArray<Told>) =>
     findings.push({ rule, what, ops: ops.map(({ op }) => op) })
   const seen = index(records, story)
+  const counted = tallied(story, records, facts.events, seen.audited)
   const tally: Tally = { told: 0, repeated: 0, conflicts: 0 }
   const gone = undone({ ...facts, story })
 
   for (const told of story.operations.values()) {
-    ofOperation(told, seen, find)
+    ofOperation(told, seen, counted, find)
     ofDoubles(told, seen, facts, tally, find)
     for (const early of tooEarly(told, story, facts.mayLinger)) {
       find("resent too early", `${told.tool} ${told.op}: ${early}`, [told])
@@ -107,8 +109,8 @@ export const check = (facts: Facts): Verdict => {
     }
     for (const { call, reply } of told.calls) {
       if (reply?.code !== "tasker.conflict") continue
-      const from = expectedSince(told, story)
-      if (isTouched(told, { from, until: reply.t }, story, records, begun)) tally.conflicts += 1
+      const span = { ...expectedSince(told, story), until: reply.t }
+      if (isTouched(told, span, story, records, begun)) tally.conflicts += 1
       else find("false conflict", `call ${call} of ${told.tool} ${told.op}`, [told])
     }
   }
@@ -187,7 +189,7 @@ const ofDoubles = (told: Told, seen: Seen, { repeatsChanges }: Facts, tally: Tal
 
 type Find = (rule: Rule, what: string, ops: ReadonlyArray<Told>) => void
 
-const ofOperation = (told: Told, seen: Seen, find: Find): void => {
+const ofOperation = (told: Told, seen: Seen, counted: ReadonlySet<string>, find: Find): void => {
   const done = seen.done(told)
   const group = seen.groupOf(told)
   const name = `${told.tool} ${told.op}`
@@ -205,7 +207,9 @@ const ofOperation = (told: Told, seen: Seen, find: Find): void => {
     find("acknowledged but not on record", `${name}: ${group.rows.map(({ state }) => state)}`, [told])
   }
   for (const { call, reply } of successes) {
-    if (!seen.audited.has(call)) find("unaudited", `the success of call ${call} of ${name}`, [told])
+    if (!seen.audited.has(call) && !counted.has(call)) {
+      find("unaudited", `the success of call ${call} of ${name}`, [told])
+    }
     const said = idIn(reply?.answer ?? {})
     const meant = done.map((each) => (told.tool === "tasker_add_comment" ? each.comment_id : each.issue_id))
     if (write !== undefined && !meant.some((id) => id === said)) {

@@ -38,6 +38,8 @@ export interface EventRow {
   readonly reason: string | null
   readonly request_id: string
   readonly via: string
+  /** How many equal events it stands for. */
+  readonly count: number
 }
 
 /** One write that Tasker carried out. */
@@ -60,7 +62,7 @@ const keysStatement = `
   from idempotency_keys order by created_at`
 
 const eventsStatement = `
-  select agent_id, idempotency_key, action, outcome, reason, request_id, via
+  select agent_id, idempotency_key, action, outcome, reason, request_id, via, count
   from audit_events where idempotency_key is not null order by position`
 
 /** Reads the keys first: what is no longer pending there is complete in what is read after it. */

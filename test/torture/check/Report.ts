@@ -1,6 +1,7 @@
 import type { Counterpart } from "../counterparts/Counterpart.ts"
 import type { Event } from "../History.ts"
 import { kindsBefore } from "../Plan.ts"
+import type { ChainVerdict } from "./Chain.ts"
 import { type Rule, rules, type Verdict } from "./Checker.ts"
 import type { Records } from "./Records.ts"
 
@@ -9,8 +10,8 @@ export interface Told {
   readonly verdict: Verdict
   readonly events: ReadonlyArray<Event>
   readonly records: Records
-  /** What the trail's own verifier said; undefined where this gateway seals no trail. */
-  readonly chain: { readonly verified: boolean; readonly said: string } | undefined
+  /** Undefined if the run was ended early to show a finding. */
+  readonly chain: ChainVerdict | undefined
   readonly healedInSeconds: number
   readonly counterpart: Pick<Counterpart, "kind" | "leftOut">
 }
@@ -27,7 +28,7 @@ export const report = ({ chain, counterpart, events, healedInSeconds, records, v
     ...rules.map((rule) => [rule, count(rule)] as const),
     ...[...verdict.explained].map(([why, times]) => [`unresolved, since ${why}`, times] as const),
     ["events in the trail", records.events.length],
-    ["chain verified", chain === undefined ? "no chain" : chain.said],
+    ["chain verified", chain === undefined ? "not looked at" : chain.said],
     ["healed within", `${healedInSeconds} s`],
     ["kills (-9)", total("instance.kill") + total("tasker.kill") + total("postgres.kill")],
     ["restarts", total("instance.stop") + total("tasker.stop") + total("postgres.")],

@@ -22,10 +22,17 @@ export const fieldsOf = ({ args, tool }: Told): ReadonlyArray<string> => {
 /** How far the clocks of Tasker's database and of the harness, and what they stamp, may be apart. */
 const slack = 2000
 
+export interface Span {
+  readonly from: number
+  readonly until: number
+  /** Effect whose first write is no other hand's: its response is what the caller expects to stand. */
+  readonly besides?: string | undefined
+}
+
 /** True if another hand changed the card of an operation between two moments of the run. */
 export const isTouched = (
   told: Told,
-  { from, until }: { readonly from: number; readonly until: number },
+  { besides, from, until }: Span,
   { operations, people }: Story,
   { writes }: Records,
   begun: number
@@ -39,17 +46,20 @@ export const isTouched = (
       )
       .map(({ effect }) => effect)
   )
-  return writes.some(({ at, effect }) => others.has(effect) && within(at - begun))
+  const first = writes.find(({ effect }) => effect === besides)
+  return writes.some((write) => write !== first && others.has(write.effect) && within(write.at - begun))
 }
 
-/** Since when a conflict of an operation may have come about: what its caller expects was told it then. */
-export const expectedSince = (told: Told, { calls, operations }: Story): number => {
+/** Returns since when a conflict of an operation may have come about, and by which write that was expected to stand. */
+export const expectedSince = (told: Told, { calls, operations }: Story): Omit<Span, "until"> => {
   const { expected_updated_at: updatedAt, expected_version: version } = told.args
   const [first] = told.calls
-  if (updatedAt === undefined && version === undefined) return first?.t ?? 0
+  if (updatedAt === undefined && version === undefined) return { from: first?.t ?? 0 }
   const source = calls.find((call) => showed(call, told.issue, updatedAt, version))
+  if (source === undefined) return { from: 0 }
+  const by = operations.get(source.op ?? "")
   // A replay shows what its first call was answered.
-  return source === undefined ? 0 : (operations.get(source.op ?? "")?.calls[0]?.t ?? source.t)
+  return { from: by?.calls[0]?.t ?? source.t, besides: by?.effect }
 }
 
 const showed = (call: Call, issue: string | null, updatedAt: unknown, version: unknown): boolean => {

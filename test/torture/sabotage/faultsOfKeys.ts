@@ -68,7 +68,7 @@ export const noFingerprint = Layer.mergeAll(
   spoiledKeys((real) => ({
     reserve: (intent) =>
       Effect.map(real.reserve(intent), (reservation) =>
-        reservation._tag === "Taken"
+        reservation._tag === "Taken" && reservation.operation !== "used"
           ? { ...reservation, operation: { ...reservation.operation, fingerprint: intent.fingerprint } }
           : reservation
       )
