@@ -130,7 +130,7 @@ const seenSince = Effect.fnUntraced(function* (n: number) {
 const denied = table.filter(({ code }) => code !== undefined)
 const allowed = table.filter(({ code }) => code === undefined)
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an agent", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("an agent", (it) => {
   it.effect("has every tool in these tables, and is shown those that its grants allow", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(

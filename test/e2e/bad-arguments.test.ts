@@ -116,7 +116,7 @@ const rows = [
 
 const writes = Effect.flatMap(ReferenceTasker, (tasker) => tasker.writes)
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("a request", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("a request", (it) => {
   it.effect.each(doors.flatMap((via) => rows.map((row) => ({ ...row, via }))))(
     "of $tool with $why is refused over $via",
     ({ via, tool: name, change, code, says }) =>

@@ -102,7 +102,7 @@ const changes = Effect.gen(function* () {
   return { writes: (yield* tasker.writes).length, agents: json.agents.length }
 })
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("a request", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("a request", (it) => {
   it.effect.each(doorNames.flatMap((door) => bodies.map((row) => ({ ...row, door }))))(
     "to $door with $why is refused",
     ({ door, sent, status = 400, code = "request.malformed", says }) =>

@@ -63,7 +63,7 @@ const rows = [
 const all = (id: string) =>
   Effect.all([administer("/api/v1/agents?limit=100"), administer(`/api/v1/agents/${id}`)])
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("the lifecycle API", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("the lifecycle API", (it) => {
   it.effect.each(rows)("refuses $why to be posted to $path", ({ path, body, says, code }) =>
     Effect.gen(function* () {
       const { id } = yield* Target

@@ -146,7 +146,7 @@ const rows: ReadonlyArray<Row> = [
   }
 ]
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("a message", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("a message", (it) => {
   it.effect.each(rows)(
     "with $why is refused as $code",
     ({ message, headers = {}, status = 200, code, says }) =>

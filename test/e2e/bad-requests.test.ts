@@ -7,7 +7,7 @@ import { Stage, layer as stage } from "../support/stage.ts"
 
 /** Requests that no client of good will sends, whatever their bodies: a clear refusal, and the gateway goes on. */
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("a request", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("a request", (it) => {
   it.effect.each([
     {
       why: "a foreign Origin",

@@ -69,7 +69,7 @@ const folder = Effect.acquireRelease(
   (made) => Effect.promise(() => rm(made, { recursive: true }))
 )
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })(
   "the conformance suite, of the authorization server",
   (it) => {
     it.effect("has these scenarios and no others", () =>
@@ -125,7 +125,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })(
             []
           )
         }).pipe(Effect.scoped),
-      90_000
+      600_000
     )
   }
 )

@@ -70,7 +70,7 @@ const consentHeading = {
 }
 
 describe.skipIf(withoutChromium)(`a person who logs a program in, ${inChromium}`, () => {
-  layer(Layer.merge(served(), Chromium.layer), { timeout: "60 seconds", excludeTestServices: true })((it) => {
+  layer(Layer.merge(served(), Chromium.layer), { timeout: "10 minutes", excludeTestServices: true })((it) => {
     for (const language of ["en", "ru"] as const) {
       const words = phrases[language]
 

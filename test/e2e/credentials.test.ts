@@ -245,7 +245,7 @@ const nowhere = (route: string) =>
     grantIds: [randomUUID()]
   })
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("every route", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("every route", (it) => {
   it.effect("has its row here, and says in the document which credential it needs", () =>
     Effect.gen(function* () {
       const document = yield* send("/openapi.json")

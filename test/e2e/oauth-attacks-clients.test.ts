@@ -87,7 +87,7 @@ const notTheRegistered = {
 }
 
 layer(served({ TRUSTED_PROXIES: "127.0.0.1", OAUTH_CIMD_HOSTS: "chatgpt.com,localhost,127.0.0.1" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("an attack by a program", (it) => {
   it.effect.each(Object.entries(neverRegistered))(

@@ -46,7 +46,7 @@ const asked = Effect.gen(function* () {
   return { id, by, made, code, consent, before: yield* spoilsOf(id) }
 })
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("an attack on the pages", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("an attack on the pages", (it) => {
   it.effect("by CSRF on consent: a form with a wrong proof, or none, gives nothing", () =>
     Effect.gen(function* () {
       const { before, by, consent, id } = yield* asked
@@ -268,7 +268,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("an attack
 })
 
 layer(served({ NODEDC_AGENT_GATEWAY_PUBLIC_URL: "https://agents.example.test" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("an attack on the pages of a public gateway", (it) => {
   it.effect(

@@ -20,7 +20,7 @@ import { givesNoToken, spoilsOf, victim } from "../support/spoils.ts"
  * is refused, and that whoever tried it has nothing of it.
  */
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })(
   "an attack on the tokens of a login",
   (it) => {
     it.effect("by refresh replay after rotation: the old one, used after its successor, ends the login", () =>

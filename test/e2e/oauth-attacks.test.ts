@@ -21,7 +21,7 @@ import { givesNoToken, spoilsOf, victim } from "../support/spoils.ts"
  * whoever tried it has nothing of it.
  */
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("an attack on a login", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("an attack on a login", (it) => {
   it.effect(
     "by code interception: the code is worth nothing without its verifier, and is void after a try",
     () =>

@@ -102,7 +102,7 @@ describe("a database that is out", () => {
           assert.strictEqual(json.tokens.length, 1)
         }).pipe(Effect.provideService(Served, served))
       }),
-    60_000
+    600_000
   )
 
   it.live(
@@ -143,7 +143,7 @@ describe("a database that is out", () => {
           )
         }).pipe(Effect.provideService(Served, served))
       }),
-    60_000
+    600_000
   )
 
   it.live("is told from one that lacks a migration", () =>

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { clusterOf, minute, postmasterOf, root } from "../support/data-dirs.ts"
+import { clusterOf, postmasterOf, root } from "../support/data-dirs.ts"
 import { alive, inheritors, launch, type Program } from "../support/programs.ts"
 import { sendTo } from "../support/served.ts"
 
@@ -22,7 +22,7 @@ const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 /** Where its PostgreSQL is, once it says that there is one. */
 const clusterIn = Effect.fnUntraced(function* (temporary: string, program: Program) {
-  yield* program.until(/PostgreSQL {2}.*embedded/, minute / 1000)
+  yield* program.until(/PostgreSQL {2}.*embedded/)
   const made = yield* Effect.promise(() => fs.readdir(temporary))
   const dataDir = join(temporary, made.find((name) => name.startsWith("tasker-codex-quickstart-")) ?? "")
   return { cluster: yield* clusterOf(dataDir), postmaster: yield* postmasterOf(dataDir) }
@@ -75,20 +75,17 @@ const tells = (text: string) => {
 }
 
 describe("npm run quickstart", () => {
-  it.live(
-    "off a terminal tells the whole story without a token, ends in 0, and leaves nothing behind",
-    () =>
-      Effect.gen(function* () {
-        const temporary = yield* folder
-        const program = yield* launch(command, { env: { TMPDIR: temporary } })
-        const cluster = yield* clusterIn(temporary, program)
-        assert.strictEqual(yield* program.ended, 0, program.said())
-        tells(program.said())
-        assert.notMatch(program.said(), /ndcat_[0-9A-Za-z]{20}/)
-        assert.notInclude(program.said(), "\u001b[")
-        yield* nothingLeft(temporary, cluster)
-      }),
-    2 * minute
+  it.live("off a terminal tells the whole story without a token, ends in 0, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const temporary = yield* folder
+      const program = yield* launch(command, { env: { TMPDIR: temporary } })
+      const cluster = yield* clusterIn(temporary, program)
+      assert.strictEqual(yield* program.ended, 0, program.said())
+      tells(program.said())
+      assert.notMatch(program.said(), /ndcat_[0-9A-Za-z]{20}/)
+      assert.notInclude(program.said(), "\u001b[")
+      yield* nothingLeft(temporary, cluster)
+    })
   )
 
   it.live.skipIf(!existsSync("/usr/bin/script"))(
@@ -101,7 +98,7 @@ describe("npm run quickstart", () => {
           env: { TMPDIR: temporary, TERM: "xterm" }
         })
         const cluster = yield* clusterIn(temporary, program)
-        yield* program.until(/Everything is up/, minute / 1000)
+        yield* program.until(/Everything is up/)
         // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is looked for
         tells(program.said().replaceAll(/\u001b\[\d*[mK]|\r/g, ""))
         assert.include(program.said(), "\u001b[32m✓")
@@ -111,31 +108,27 @@ describe("npm run quickstart", () => {
         yield* program.type("\u0003")
         assert.include([0, 130], yield* program.ended)
         yield* nothingLeft(temporary, cluster)
-      }),
-    2 * minute
+      })
   )
 
-  it.live(
-    "takes nothing from an .env in its folder",
-    () =>
-      Effect.gen(function* () {
-        const clone = yield* folder
-        const temporary = yield* folder
-        yield* Effect.promise(async () => {
-          for (const part of ["ops", "src", "migrations", "test", "package.json"]) {
-            await fs.cp(join(root, part), join(clone, part), { recursive: true })
-          }
-          await fs.symlink(join(root, "node_modules"), join(clone, "node_modules"))
-          const lines = ["LOG_LEVEL=silent", "NODE_ENV=production", "HOST=192.0.2.1", "DATABASE_URL=nonsense"]
-          await fs.writeFile(join(clone, ".env"), lines.join("\n"))
-        })
-        const program = yield* launch([process.execPath, join(clone, "ops/quickstart.ts")], {
-          cwd: clone,
-          env: { TMPDIR: temporary }
-        })
-        assert.strictEqual(yield* program.ended, 0, program.said())
-        tells(program.said())
-      }),
-    2 * minute
+  it.live("takes nothing from an .env in its folder", () =>
+    Effect.gen(function* () {
+      const clone = yield* folder
+      const temporary = yield* folder
+      yield* Effect.promise(async () => {
+        for (const part of ["ops", "src", "migrations", "test", "package.json"]) {
+          await fs.cp(join(root, part), join(clone, part), { recursive: true })
+        }
+        await fs.symlink(join(root, "node_modules"), join(clone, "node_modules"))
+        const lines = ["LOG_LEVEL=silent", "NODE_ENV=production", "HOST=192.0.2.1", "DATABASE_URL=nonsense"]
+        await fs.writeFile(join(clone, ".env"), lines.join("\n"))
+      })
+      const program = yield* launch([process.execPath, join(clone, "ops/quickstart.ts")], {
+        cwd: clone,
+        env: { TMPDIR: temporary }
+      })
+      assert.strictEqual(yield* program.ended, 0, program.said())
+      tells(program.said())
+    })
   )
 })

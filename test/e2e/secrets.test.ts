@@ -4,7 +4,7 @@ import { Effect, Redacted } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
 import { fromBytes } from "../../src/domain/Token.ts"
 import { tools } from "../../src/tools/registry.ts"
-import { eventually, minute } from "../support/data-dirs.ts"
+import { eventually } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { type Gate, gateTo } from "../support/gate.ts"
 import { freshDatabase, pepper, signingKey } from "../support/gateway.ts"
@@ -327,7 +327,6 @@ describe("no secret", () => {
             )
         }
         assert.deepStrictEqual([...new Set(leaks)], [])
-      }),
-    2 * minute
+      })
   )
 })

@@ -69,7 +69,7 @@ const showsNothingOf = (text: string, ...words: ReadonlyArray<keyof typeof marks
   for (const word of words) assert.notInclude(text, marks[word])
 }
 
-layer(stage, { timeout: "60 seconds", excludeTestServices: true })("an answer", (it) => {
+layer(stage, { timeout: "10 minutes", excludeTestServices: true })("an answer", (it) => {
   it.effect.each(rowsOf(writers))(
     "of $name shows a writer without issue:read no more of the card than it wrote, over $via",
     ({ tool, via }) =>

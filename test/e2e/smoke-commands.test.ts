@@ -5,7 +5,7 @@ import { administer, ReferenceTasker, Served, served } from "../support/served.t
 
 /** The smokes as commands against a Tasker that is not of their own making, named as a real one is. */
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the smokes", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the smokes", (it) => {
   it.effect(
     "do the whole story through both doors in the project of the Tasker that is named",
     () =>
@@ -39,6 +39,6 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the smoke
         const { agents } = yield* administer("/api/internal/v1/owners/mila/agents")
         assert.strictEqual(agents.length, 2)
       }),
-    90_000
+    600_000
   )
 })

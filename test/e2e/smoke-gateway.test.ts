@@ -15,7 +15,7 @@ const granted = (...scopes: ReadonlyArray<string>) =>
 
 const card = { project_id: projectId, name: "A card", idempotency_key: "smoke-gateway-1" }
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the REST API", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the REST API", (it) => {
   it.effect("is open where it says so: health, readiness, capabilities, documents", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* send("/healthz")).json, { status: "ok" })

@@ -8,7 +8,7 @@ import { call, post } from "../support/tool-calls.ts"
 
 /** `npm run smoke:mcp:e2e`: the tools over MCP, with replay, through to a Tasker. */
 
-layer(smoke, { timeout: "60 seconds", excludeTestServices: true })("an agent over MCP", (it) => {
+layer(smoke, { timeout: "10 minutes", excludeTestServices: true })("an agent over MCP", (it) => {
   it.effect("shakes hands, lists its tools, and does its job in Tasker", () =>
     Effect.gen(function* () {
       const { agent, setting } = yield* Smoke

@@ -20,7 +20,7 @@ const hello = (protocolVersion: string) => ({
 
 const card = { project_id: projectId, name: "A card", idempotency_key: "smoke-mcp-1" }
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("/mcp", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("/mcp", (it) => {
   it.effect.each(["2025-03-26", "2025-06-18", "2025-11-25"])(
     "shakes hands in %s and mints no session",
     (revision) =>

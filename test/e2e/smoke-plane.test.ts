@@ -7,7 +7,7 @@ import { call } from "../support/tool-calls.ts"
 
 /** `npm run smoke:plane`: the tools over MCP, through to a Plane by its public REST API. */
 
-layer(smoke, { timeout: "120 seconds", excludeTestServices: true })("an agent before Plane", (it) => {
+layer(smoke, { timeout: "10 minutes", excludeTestServices: true })("an agent before Plane", (it) => {
   it.effect("does its job on a project's board, once, and leaves it in the trail", () =>
     Effect.gen(function* () {
       const { agent, discard, setting } = yield* PlaneSmoke

@@ -7,7 +7,7 @@ import { call } from "../support/tool-calls.ts"
 
 /** `npm run smoke:e2e`: the tools over REST, with replay, through to a Tasker. */
 
-layer(smoke, { timeout: "60 seconds", excludeTestServices: true })("an agent over REST", (it) => {
+layer(smoke, { timeout: "10 minutes", excludeTestServices: true })("an agent over REST", (it) => {
   it.effect("finds out who it is, and does its job in Tasker", () =>
     Effect.gen(function* () {
       const { agent, setting } = yield* Smoke

@@ -34,7 +34,7 @@ const variables = Effect.gen(function* () {
   }
 })
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the end-to-end command", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the end-to-end command", (it) => {
   it.effect(
     "the smoke acts for the first member of the project with role 15 or more and an e-mail address",
     () =>
@@ -50,7 +50,7 @@ layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the end-t
           ["olaf@example.test"]
         )
       }),
-    90_000
+    600_000
   )
 
   it.effect("the smoke names both variables if Tasker shows the members to a member only", () =>

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { allScopes } from "../../src/domain/Scope.ts"
-import { clusterOf, eventually, minute, postmasterOf, root, temporary } from "../support/data-dirs.ts"
+import { clusterOf, eventually, postmasterOf, root, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { freshDatabase, pepper, secret, signingKey } from "../support/gateway.ts"
 import { alive, launch, type Program, script } from "../support/programs.ts"
@@ -105,8 +105,7 @@ describe("npm start with nothing configured", () => {
         yield* fourth.signal("SIGINT")
         assert.strictEqual(yield* fourth.ended, 0)
         assert.isBelow(performance.now() - told, 5000)
-      }),
-    2 * minute
+      })
   )
 })
 

@@ -9,7 +9,7 @@ import { story, trail } from "../support/story.ts"
 
 /** Clients that are not ours do the whole job: the official SDK's first line, and its second in both eras. */
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("the SDK's client", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the SDK's client", (it) => {
   it.effect.each(clients)("$client does the whole story in $revision", ({ connect, revision }) =>
     Effect.gen(function* () {
       const tasker = yield* ReferenceTasker

@@ -38,7 +38,7 @@ const namedAs = (name: string) =>
     )
   )
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the agents command", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the agents command", (it) => {
   it.effect(
     "a command line that can't be read ends with 2, and says on stderr what was expected and where the help is",
     () =>

@@ -38,7 +38,7 @@ const newAgent = Effect.fnUntraced(function* (display_name: string) {
 
 const idOf = (path: string): string => path.split("/").at(-1) ?? ""
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the agents command", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the agents command", (it) => {
   it.effect(
     "a table is cut to the terminal's width with its ids whole, in colour if NO_COLOR is not set",
     () =>

@@ -18,7 +18,7 @@ const made = Effect.gen(function* () {
   return { id, name, path: `/api/v1/agents/${id}` }
 })
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the agents command", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the agents command", (it) => {
   it.effect(
     "leads from nothing to a paired Codex in three commands and the line that the last one prints",
     () =>

@@ -44,7 +44,7 @@ interface Part {
   readonly truncated?: true
 }
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("no answer passes 8,000 tokens", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("no answer passes 8,000 tokens", (it) => {
   it.effect("of a project with 300 labels and 300 members, and it says that it left some out", () =>
     Effect.gen(function* () {
       const agent = yield* inProject({

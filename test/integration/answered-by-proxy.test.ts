@@ -17,7 +17,7 @@ const behindProxy = Layer.unwrap(
 
 const statuses = [400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503]
 
-layer(behindProxy, { timeout: "120 seconds", excludeTestServices: true })(
+layer(behindProxy, { timeout: "10 minutes", excludeTestServices: true })(
   "a write that Tasker executed and a proxy answered",
   (it) => {
     it.effect.each(statuses)("with %s is in doubt, keeps its key, and is settled as executed", (status) =>
@@ -48,7 +48,7 @@ layer(behindProxy, { timeout: "120 seconds", excludeTestServices: true })(
   }
 )
 
-layer(behindProxy, { timeout: "120 seconds", excludeTestServices: true })(
+layer(behindProxy, { timeout: "10 minutes", excludeTestServices: true })(
   "a write whose look-up Tasker answers with 500 for good",
   (it) => {
     it.effect("stays in doubt, says so, and keeps no other call from Tasker", () =>

@@ -198,22 +198,20 @@ it.live(
         const proof = AuditProofPostgres.make(sql)
         const sealed = proof.unsealed.pipe(
           Effect.flatMap(({ events }) => (events === 0 ? Effect.void : Effect.fail(events))),
-          Effect.retry(($) =>
-            $(Schedule.spaced("100 millis")).pipe(Schedule.upTo({ duration: "30 seconds" }))
-          )
+          Effect.retry(($) => $(Schedule.spaced("100 millis")).pipe(Schedule.upTo({ duration: "5 minutes" })))
         )
         yield* write(sql)
         yield* sealed
         yield* gate.shut
         yield* write(sql)
-        yield* Deferred.await(noticed).pipe(Effect.timeout("20 seconds"))
+        yield* Deferred.await(noticed)
         yield* gate.open
         yield* write(sql)
         yield* sealed
         assert.strictEqual((yield* verified(sql)).last, 3)
       })
     ),
-  90_000
+  600_000
 )
 
 it.live("holds the event that many equal denials became, with its count and its hash", () =>
@@ -238,7 +236,7 @@ it.live("holds the event that many equal denials became, with its count and its 
       const found = yield* sql<{ count: number; hashed: boolean }>`
         select count, hash is not null as hashed from audit_events`.pipe(
         Effect.flatMap((rows) => (rows.length > 0 ? Effect.succeed(rows) : Effect.fail("not yet"))),
-        Effect.retry(($) => $(Schedule.spaced("50 millis")).pipe(Schedule.upTo({ duration: "10 seconds" })))
+        Effect.retry(($) => $(Schedule.spaced("50 millis")).pipe(Schedule.upTo({ duration: "5 minutes" })))
       )
       assert.deepStrictEqual(found, [{ count: 40, hashed: true }])
       yield* yield* sealer(newKey())

@@ -7,7 +7,7 @@ import { Settings } from "../../src/Config.ts"
 import { beginning, linkOf, sha256 } from "../../src/domain/AuditChain.ts"
 import * as Database from "../../src/layers/database/Database.ts"
 import { newKey } from "../support/audit.ts"
-import { minute, temporary } from "../support/data-dirs.ts"
+import { temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { freshDatabase, restricted, sealing } from "../support/gateway.ts"
 
@@ -371,45 +371,42 @@ describe("the role that calls run under", () => {
 })
 
 describe("the embedded database", () => {
-  it.live(
-    "sets both roles up by itself, and keeps them from one start to the next",
-    () =>
-      Effect.gen(function* () {
-        const DATA_DIR = yield* temporary
-        for (const made of [1, 0]) {
-          const said: Array<string> = []
-          const keep = Logger.make(({ message }) => {
-            said.push([message].flat().map(String).join(" "))
-          })
-          yield* Effect.gen(function* () {
-            const sql = yield* PgClient.PgClient
-            const [who] = yield* sql`
+  it.live("sets both roles up by itself, and keeps them from one start to the next", () =>
+    Effect.gen(function* () {
+      const DATA_DIR = yield* temporary
+      for (const made of [1, 0]) {
+        const said: Array<string> = []
+        const keep = Logger.make(({ message }) => {
+          said.push([message].flat().map(String).join(" "))
+        })
+        yield* Effect.gen(function* () {
+          const sql = yield* PgClient.PgClient
+          const [who] = yield* sql`
               select current_user::text as role, rolsuper as superuser from pg_roles where rolname = current_user`
-            assert.deepStrictEqual(who, { role: "gateway_calls", superuser: false })
-            yield* sql`
+          assert.deepStrictEqual(who, { role: "gateway_calls", superuser: false })
+          yield* sql`
               insert into audit_events (id, at, action, outcome, request_id, via)
               values (${randomUUID()}::uuid, now(), 'agent.created', 'executed', 'r', 'admin')`
-            for (const statement of [
-              "delete from audit_events",
-              "alter table audit_events disable trigger all",
-              "create table mine (x integer)"
-            ]) {
-              assert.strictEqual(yield* refusal(sql, statement), denied)
-            }
-          }).pipe(
-            Effect.provide(
-              Layer.fresh(Database.layer).pipe(
-                Layer.provide(Settings.layer({ DATA_DIR })),
-                Layer.provideMerge(Logger.layer([keep]))
-              )
+          for (const statement of [
+            "delete from audit_events",
+            "alter table audit_events disable trigger all",
+            "create table mine (x integer)"
+          ]) {
+            assert.strictEqual(yield* refusal(sql, statement), denied)
+          }
+        }).pipe(
+          Effect.provide(
+            Layer.fresh(Database.layer).pipe(
+              Layer.provide(Settings.layer({ DATA_DIR })),
+              Layer.provideMerge(Logger.layer([keep]))
             )
           )
-          const makings = said.filter((line) => line === "Made the database role gateway_calls for calls")
-          assert.strictEqual(makings.length, made)
-          assert.isFalse(said.some((line) => line.includes("MIGRATION_DATABASE_URL")))
-        }
-      }),
-    minute
+        )
+        const makings = said.filter((line) => line === "Made the database role gateway_calls for calls")
+        assert.strictEqual(makings.length, made)
+        assert.isFalse(said.some((line) => line.includes("MIGRATION_DATABASE_URL")))
+      }
+    })
   )
 })
 

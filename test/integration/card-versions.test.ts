@@ -30,7 +30,7 @@ const edit = (issueId: string, change: object) =>
 const rename = (agent: Actor, issue_id: string, key: string, expected: object) =>
   call(agent, "tasker_update_issue", { issue_id, name: "Renamed", idempotency_key: key, ...expected })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a card's version", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a card's version", (it) => {
   it.effect("stays if updated_at moves by itself, and a change under it is made", () =>
     Effect.gen(function* () {
       const agent = yield* (yield* World).actor()
@@ -134,7 +134,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a card's ver
   )
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("expected_updated_at", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("expected_updated_at", (it) => {
   it.effect("of an answer to this agent passes if only updated_at moved since", () =>
     Effect.gen(function* () {
       const agent = yield* (yield* World).actor()
@@ -212,7 +212,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("expected_upd
   )
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+layer(world, { timeout: "10 minutes", excludeTestServices: true })(
   "a change without an expectation",
   (it) => {
     it.effect("is sent again if only updated_at moved between plan and sending", () =>
@@ -248,7 +248,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "between its plan and its sending to a Tasker that checks expected_updated_at, a change",
   (it) => {
     it.effect("under an expected version is refused if another field changes in that moment", () =>

@@ -104,7 +104,7 @@ const due = (agent: Actor, key: string) =>
       update idempotency_keys set look_at = now() where agent_id = ${agent.agentId} and key = ${key}`)
   )
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("before and after of a change", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("before and after of a change", (it) => {
   for (const row of writeRows) {
     const { tool, op, args } = row
 

@@ -18,7 +18,7 @@ const steps: ReadonlyArray<readonly [string, string, (clocks: Leap) => Effect.Ef
   ]
 ]
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a write in whose course", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a write in whose course", (it) => {
   for (const [what, by] of [
     ["forward", hour],
     ["back", -hour]

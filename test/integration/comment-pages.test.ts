@@ -65,7 +65,7 @@ const longestMillis = 20_000
 
 const someWords = "Words and words, and some more. "
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("the comments of a card", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("the comments of a card", (it) => {
   it.effect("of 36 KB each come in pages that end early, and none is lost between them", () =>
     Effect.gen(function* () {
       const texts = Array.from({ length: 12 }, (_, n) => `<p>${n} ${someWords.repeat(1125)}</p>`)
@@ -113,7 +113,7 @@ for (const [profile, before] of [
   ["plane-like", plane]
 ] as const) {
   const { newest_comments_first } = profiles[profile]
-  layer(before.layer, { timeout: "120 seconds", excludeTestServices: true })(
+  layer(before.layer, { timeout: "10 minutes", excludeTestServices: true })(
     `comments before a ${profile} Tasker`,
     (it) => {
       it.effect(

@@ -33,7 +33,7 @@ const update = (agent: Actor, args: object) =>
     ...args
   })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a conflict", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a conflict", (it) => {
   it.effect("shows the card as it stands, and in which fields it is not as the call asks", () =>
     Effect.gen(function* () {
       const { agent, expected_updated_at, issue_id } = yield* stale
@@ -65,7 +65,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a conflict",
   )
 })
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "a conflict that Tasker finds, because a person changed the card first,",
   (it) => {
     it.effect("shows the card as it stands, and may be repeated", () =>

@@ -62,7 +62,7 @@ args = [
   "[mcp_servers.tasker]",
 ]`
 
-layer(served(), { timeout: "120 seconds", excludeTestServices: true })("GET /connect", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("GET /connect", (it) => {
   it.effect(
     "serves the script as text that is not kept, with the gateway's own URL and nothing of the request",
     () =>

@@ -4,40 +4,34 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as DataDir from "../../src/layers/database/DataDir.ts"
 import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
-import { minute, modeOf, spawnGateway, temporary } from "../support/data-dirs.ts"
+import { modeOf, spawnGateway, temporary } from "../support/data-dirs.ts"
 
 describe("DATA_DIR", () => {
-  it.live(
-    "is refused while another process holds it, and says which",
-    () =>
-      Effect.gen(function* () {
-        const dataDir = yield* temporary
-        const gateway = yield* spawnGateway(
-          `yield* DataDir.acquire(${JSON.stringify(dataDir)}); yield* say("held")`
-        )
-        yield* gateway.said
-        const refused = yield* Effect.flip(EmbeddedPostgres.start({ dataDir }))
-        assert.strictEqual(refused.reason, "in_use")
-        assert.include(refused.message, dataDir)
-        assert.include(refused.message, String(gateway.pid))
-        yield* gateway.kill
-        yield* DataDir.acquire(dataDir)
-      }),
-    minute
+  it.live("is refused while another process holds it, and says which", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* temporary
+      const gateway = yield* spawnGateway(
+        `yield* DataDir.acquire(${JSON.stringify(dataDir)}); yield* say("held")`
+      )
+      yield* gateway.said
+      const refused = yield* Effect.flip(EmbeddedPostgres.start({ dataDir }))
+      assert.strictEqual(refused.reason, "in_use")
+      assert.include(refused.message, dataDir)
+      assert.include(refused.message, String(gateway.pid))
+      yield* gateway.kill
+      yield* DataDir.acquire(dataDir)
+    })
   )
 
-  it.live(
-    "is held by one only of many that come at once",
-    () =>
-      Effect.gen(function* () {
-        const dataDir = yield* temporary
-        const claim = `yield* DataDir.acquire(${JSON.stringify(dataDir)}).pipe(
+  it.live("is held by one only of many that come at once", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* temporary
+      const claim = `yield* DataDir.acquire(${JSON.stringify(dataDir)}).pipe(
         Effect.match({ onSuccess: () => "held", onFailure: (error) => error.reason }), Effect.flatMap(say))`
-        const gateways = yield* Effect.forEach(Array.from({ length: 6 }), () => spawnGateway(claim))
-        const said = yield* Effect.forEach(gateways, ({ said }) => said)
-        assert.deepStrictEqual(said.toSorted(), ["held", ...Array.from({ length: 5 }, () => "in_use")])
-      }),
-    minute
+      const gateways = yield* Effect.forEach(Array.from({ length: 6 }), () => spawnGateway(claim))
+      const said = yield* Effect.forEach(gateways, ({ said }) => said)
+      assert.deepStrictEqual(said.toSorted(), ["held", ...Array.from({ length: 5 }, () => "in_use")])
+    })
   )
 
   it.live("is taken over from a process that is gone, even if another now has its number", () =>

@@ -128,7 +128,7 @@ describe("a database whose disk is full", () => {
           assert.lengthOf(yield* tasker.writes, 1)
         }).pipe(Effect.provideService(Served, served))
       }),
-    60_000
+    600_000
   )
 })
 
@@ -193,7 +193,7 @@ describe("a database whose every connection is waiting", () => {
           assert.lengthOf(yield* tasker.writes, keys.length)
         }).pipe(Effect.provideService(Served, served))
       }),
-    90_000
+    600_000
   )
 })
 

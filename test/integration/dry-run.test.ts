@@ -16,7 +16,7 @@ const traces = Effect.gen(function* () {
   return { rows, tasker: (yield* tasker.writes).length }
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a dry run", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a dry run", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`of ${tool} shows the change, leaves no trace but its event and uses no key up`, () =>
       Effect.gen(function* () {

@@ -26,7 +26,7 @@ const oldAgent = Effect.gen(function* () {
   }
 })
 
-layer(ending, { timeout: "60 seconds", excludeTestServices: true })(
+layer(ending, { timeout: "10 minutes", excludeTestServices: true })(
   "a gateway that demands an end of grants",
   (it) => {
     it.effect("refuses a grant without an end or with a distant one, and takes one within 30 days", () =>

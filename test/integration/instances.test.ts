@@ -59,7 +59,7 @@ const create = (agent: { readonly token: string; readonly terms: { readonly proj
     return { project_id: agent.terms.project_id, name: `Card ${key}`, idempotency_key: key }
   })
 
-layer(three, { timeout: "60 seconds", excludeTestServices: true })(
+layer(three, { timeout: "10 minutes", excludeTestServices: true })(
   "what is decided at one instance",
   (it) => {
     it.effect("about a token holds at the next call on every other", () =>
@@ -104,7 +104,7 @@ layer(three, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(three, { timeout: "60 seconds", excludeTestServices: true })("one key at several instances", (it) => {
+layer(three, { timeout: "10 minutes", excludeTestServices: true })("one key at several instances", (it) => {
   it.effect("is one write, whoever comes first, and every instance gives its answer", () =>
     Effect.gen(function* () {
       const { tasker, urls } = yield* Instances

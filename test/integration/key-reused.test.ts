@@ -15,7 +15,7 @@ const isReused = (agent: Actor, key: string) =>
     )
   )
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })("a key", (it) => {
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })("a key", (it) => {
   it.effect("is not used before if its earlier calls never came to Tasker", () =>
     Effect.gen(function* () {
       const agent = yield* (yield* World).actor()

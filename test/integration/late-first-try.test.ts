@@ -19,7 +19,7 @@ interface Card {
   readonly name: string
 }
 
-layer(strict.impatient, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.impatient, { timeout: "10 minutes", excludeTestServices: true })(
   "a first try that arrives late at a Tasker that checks expected_updated_at",
   (it) => {
     for (const { op, args, tool } of changes) {

@@ -35,7 +35,7 @@ const issueIn = ({ structured }: ToolResult) => (structured as { issue: { id: st
 
 const capabilities = Effect.flatMap(TaskerAdapter, (tasker) => tasker.capabilities)
 
-const options = { timeout: "60 seconds", excludeTestServices: true } as const
+const options = { timeout: "10 minutes", excludeTestServices: true } as const
 
 layer(world, options)("a Tasker that lists all cards at once", (it) => {
   it.effect("shows a card by its id and by its identifier, and none of another project", () =>

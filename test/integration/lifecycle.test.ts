@@ -26,7 +26,7 @@ const terms = () => ({
   scopes: ["issue:read", "project:read"]
 })
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the lifecycle API", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("the lifecycle API", (it) => {
   it.effect("makes an agent, and shows it with its grants and tokens", () =>
     Effect.gen(function* () {
       const created = yield* operate("/api/v1/agents", {

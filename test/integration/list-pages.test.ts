@@ -60,7 +60,7 @@ interface Act {
 }
 
 for (const profile of ["strict", "plane-like", "seed"] as const) {
-  layer(world, { timeout: "120 seconds", excludeTestServices: true })(
+  layer(world, { timeout: "10 minutes", excludeTestServices: true })(
     `a list of cards before a ${profile} Tasker`,
     (it) => {
       /** An agent before this Tasker. */

@@ -101,7 +101,7 @@ const acts: ReadonlyArray<Row> = [
   }
 ]
 
-layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a connection that breaks", (it) => {
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })("a connection that breaks", (it) => {
   for (const { before = 0, run, statement, what } of acts) {
     const name = what.replaceAll(" ", "-")
 

@@ -88,7 +88,7 @@ it.live("calls that end keep one connection at a time to give requests back", ()
           "a count waits for the lock",
           Effect.map(waiting, (count) => count !== 0)
         )
-        for (let n = 0; n < 20; n++) yield* Effect.timeout(sql`select 1`, "2 seconds")
+        for (let n = 0; n < 20; n++) yield* sql`select 1`
         assert.strictEqual(yield* waiting, 1)
         return fibers
       })

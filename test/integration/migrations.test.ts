@@ -184,11 +184,7 @@ it.live("give way to a call that waits behind them, say that they wait, and try 
         )
       )
       // Queued behind the migration, and let through once that gives way.
-      const told = yield* Effect.timeoutOrElse(Effect.as(caller`select from agents`, "let through"), {
-        duration: "20 seconds",
-        orElse: () => Effect.succeed("still waiting")
-      })
-      assert.strictEqual(told, "let through")
+      yield* caller`select from agents`
       yield* eventually(
         "it is said",
         Effect.sync(() => lines.some((line) => line.includes("pg_stat_activity")))

@@ -37,7 +37,7 @@ const writesAsked = Effect.flatMap(World, ({ tasker }) =>
   Effect.map(tasker.requests, (requests) => requests.filter(({ method }) => method !== "GET").length)
 )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("what people see of a card", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("what people see of a card", (it) => {
   it.effect.each(Object.entries(hidden))("is all that its name holds: %s is refused", ([, name]) =>
     Effect.gen(function* () {
       const { actor } = yield* World

@@ -40,7 +40,7 @@ const isPage = (page: Shown, status: number) => {
 const titleOf = ({ text }: Shown) => /<h1>([^<]*)/.exec(text)?.[1]
 
 layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20000" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a consent", (it) => {
   it.effect("shows who asks, for whom, and the projects by the names that Tasker knows", () =>
@@ -332,7 +332,7 @@ layer(served({ ...fromAnywhere, TASKER_TIMEOUT_MS: "9000", CALL_DEADLINE_MS: "20
   )
 })
 
-layer(served(), { timeout: "60 seconds", excludeTestServices: true })("an authorization request", (it) => {
+layer(served(), { timeout: "10 minutes", excludeTestServices: true })("an authorization request", (it) => {
   it.effect.each([
     ["no client", { client_id: undefined }, 400],
     ["a client that nobody knows", { client_id: randomUUID() }, 400],

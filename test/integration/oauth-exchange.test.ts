@@ -58,7 +58,7 @@ const failedConfirmations = (pairingId: string) =>
     ([row]) => row?.failed
   )
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("an authorization code", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("an authorization code", (it) => {
   it.effect("is exchanged for tokens that no cache keeps", () =>
     Effect.gen(function* () {
       const { url } = yield* Served

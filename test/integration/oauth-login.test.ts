@@ -20,7 +20,7 @@ import { administer, auditOf, newAgent, Served, send, withoutTasker } from "../s
 const listed = (agentId: string) =>
   Effect.map(administer(`/api/v1/agents/${agentId}/tokens`), ({ tokens }) => tokens)
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("a login", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("a login", (it) => {
   it.effect("goes from a pairing code to tokens that act as the agent", () =>
     Effect.gen(function* () {
       const login = yield* logIn()

@@ -6,7 +6,7 @@ import { administer, Served, send, withoutTasker } from "../support/served.ts"
 
 const scope = allScopes.join(" ")
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("the metadata of logins", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the metadata of logins", (it) => {
   it.effect("says of the server what RFC 8414 and its extensions name, all under the issuer", () =>
     Effect.gen(function* () {
       const { url } = yield* Served

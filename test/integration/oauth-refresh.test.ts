@@ -21,7 +21,7 @@ const actsOf = ({ agent }: LoggedIn) =>
     events.map(({ action, outcome, reason }) => `${action} ${outcome}${reason === null ? "" : ` ${reason}`}`)
   )
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("a refresh token", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("a refresh token", (it) => {
   it.effect("gives a new pair each time, for as long as somebody works", () =>
     Effect.gen(function* () {
       const login = yield* logIn()
@@ -195,7 +195,7 @@ layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("a re
   )
 })
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("revoking a login", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("revoking a login", (it) => {
   it.effect.each(["access", "refresh"] as const)("by its %s token ends all of it", (which) =>
     Effect.gen(function* () {
       const login = yield* logIn()

@@ -11,7 +11,7 @@ const register = (body: unknown, sent: Sent = {}): Effect.Effect<Reply, never, S
 const good = { client_name: "Codex", redirect_uris: ["http://127.0.0.1/callback"] }
 
 layer(served({ ...fromAnywhere, OAUTH_REDIRECT_HOSTS: "vscode.dev" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a program that registers itself", (it) => {
   it.effect("is given an id and told what it is: a public client", () =>

@@ -20,7 +20,7 @@ const reaping = (what: string, gone: ReturnType<typeof query>) =>
     })
   )
 
-layer(withoutTasker, { timeout: "60 seconds", excludeTestServices: true })("of logins", (it) => {
+layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("of logins", (it) => {
   it.effect("a registration that no login came of is forgotten after a week; one with a login is not", () =>
     Effect.gen(function* () {
       const { client } = yield* logIn()

@@ -97,7 +97,7 @@ const manners: ReadonlyArray<{
 ]
 
 for (const manner of manners) {
-  layer(manner.patience, { timeout: "60 seconds", excludeTestServices: true })(
+  layer(manner.patience, { timeout: "10 minutes", excludeTestServices: true })(
     `an answer that says nothing, from a Tasker ${manner.words}`,
     (it) => {
       for (const row of writeRows.filter(({ op }) => manner.only?.includes(op) ?? true)) {

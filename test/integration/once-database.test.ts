@@ -20,7 +20,7 @@ const steps = {
 
 const unavailable = "gateway.unavailable"
 
-layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a database that breaks off", (it) => {
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })("a database that breaks off", (it) => {
   for (const { tool, op, args } of writeRows) {
     for (const [step, statement] of Object.entries(steps)) {
       for (const when of ["before", "after"] as const) {
@@ -120,7 +120,7 @@ layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a database
   )
 })
 
-layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a backend that is terminated", (it) => {
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })("a backend that is terminated", (it) => {
   const terminate = Effect.gen(function* () {
     const { database } = yield* World
     yield* database`

@@ -45,7 +45,7 @@ const foreign = (agent: Actor, key: string, path: string, body: object) =>
     assert.strictEqual(reply.status, 201)
   })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+layer(world, { timeout: "10 minutes", excludeTestServices: true })(
   "what stands under our key in Tasker",
   (it) => {
     for (const switches of [{}, { dedupe_key: false }]) {

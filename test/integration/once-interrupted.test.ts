@@ -12,7 +12,7 @@ import {
 import { call, hasty, shortTimeout, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a caller who leaves", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a caller who leaves", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`while Tasker carries ${tool} out does not stop it, and it is on record`, () =>
       Effect.gen(function* () {
@@ -78,7 +78,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a caller who
   )
 })
 
-layer(hasty, { timeout: "60 seconds", excludeTestServices: true })(
+layer(hasty, { timeout: "10 minutes", excludeTestServices: true })(
   "a Tasker that is slower than it may be",
   (it) => {
     for (const { tool, op, args } of writeRows) {

@@ -86,7 +86,7 @@ const standingOf = Effect.fnUntraced(function* (agent: Actor, key: string) {
   return operation
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("the lease on a key", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("the lease on a key", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`keeps every other caller out while ${tool} is under way`, () =>
       Effect.gen(function* () {

@@ -35,7 +35,7 @@ const manners: ReadonlyArray<
 ]
 
 for (const manner of manners) {
-  layer(manner.patience, { timeout: "60 seconds", excludeTestServices: true })(
+  layer(manner.patience, { timeout: "10 minutes", excludeTestServices: true })(
     `with a Tasker ${manner.words}`,
     (it) => {
       it.effect(

@@ -6,7 +6,7 @@ import { call, strict, World, layer as world } from "../support/world.ts"
 const codeOf = (failure: { readonly kind: string; readonly reason: string }) =>
   `${failure.kind}.${failure.reason}`
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "changes of one card at the same moment, before a Tasker that checks expected_updated_at,",
   (it) => {
     it.effect("are all made in the end by repeating those that are told so with their own keys", () =>
@@ -50,7 +50,7 @@ layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a dry run", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a dry run", (it) => {
   it.effect("refuses what a reservation would refuse", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

@@ -15,7 +15,7 @@ const refusals = [
   { code: "tasker.unauthorized", fault: "unauthorized" }
 ]
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a definite refusal by Tasker", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a definite refusal by Tasker", (it) => {
   for (const { tool, op, args, others } of writeRows) {
     for (const { code, fault } of refusals) {
       it.effect(`as ${code} frees the key of ${tool}`, () =>
@@ -88,7 +88,7 @@ const deletedMeanwhile = Effect.fnUntraced(function* (
 
 const comment = writeRows.find(({ op }) => op === "comment") as WriteRow
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "a comment on a deleted card",
   (it) => {
     it.effect("is refused with 404 by a strict Tasker, and its key is free", () =>
@@ -97,7 +97,7 @@ layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+layer(world, { timeout: "10 minutes", excludeTestServices: true })(
   "a comment on a deleted card, as Plane has it",
   (it) => {
     it.effect("is told as not found by the same call, and its key is free", () =>
@@ -122,7 +122,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+layer(world, { timeout: "10 minutes", excludeTestServices: true })(
   "Plane's sentence `The payload is not valid`",
   (it) => {
     const unclear = {
@@ -164,7 +164,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "a refusal by a Tasker that checks expected_updated_at",
   (it) => {
     for (const { tool, op, args } of writeRows.filter(({ op }) => !["create", "comment"].includes(op))) {

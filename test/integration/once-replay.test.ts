@@ -20,7 +20,7 @@ const scopeOf: Readonly<Record<string, Scope>> = {
   assignees: "assignee:set"
 }
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a replay", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a replay", (it) => {
   for (const { tool, op, args } of writeRows) {
     it.effect(`of ${tool} asks Tasker nothing, so it is had while Tasker is down`, () =>
       Effect.gen(function* () {

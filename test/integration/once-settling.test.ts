@@ -33,7 +33,7 @@ const personFirst = Effect.fnUntraced(function* (op: string, switches: Partial<S
   yield* tasker.heal
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a write in doubt", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("settling a write in doubt", (it) => {
   for (const { op } of writeRows) {
     // What one has to ask before the write is sent once more.
     const look = op === "comment" ? "list_comments" : "list"
@@ -192,7 +192,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("settling a w
   )
 })
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "settling a change in doubt before a strict Tasker",
   (it) => {
     for (const { op } of writeRows.filter(({ op }) => !["create", "comment"].includes(op))) {

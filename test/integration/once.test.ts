@@ -7,7 +7,7 @@ import { keyRow, outcome, refusal, trail, writesUnder } from "../support/evidenc
 import { act, call, grantTerms, World, layer as world } from "../support/world.ts"
 import { card, unlisted, writeRows } from "../support/writes.ts"
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a write", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a write", (it) => {
   it("is tested with every write tool there is", () => assert.deepStrictEqual(unlisted, []))
 
   for (const { tool, args, others } of writeRows) {

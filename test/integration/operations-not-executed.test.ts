@@ -13,7 +13,7 @@ const makings = [create, comment]
 const no = { outcome: "not_executed", note: "Nothing on the board" }
 const forced = { ...no, force: true }
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })(
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })(
   "an owner's decision that a write was not made",
   (it) => {
     it.effect.each(makings.map((row) => [row.tool, row] as const))(
@@ -130,7 +130,7 @@ const aged = (id: string, interval: string) =>
 /** As by default. */
 const patience = { TASKER_SETTLE_AFTER_MS: "30000" }
 
-layer(layerWith(patience), { timeout: "60 seconds", excludeTestServices: true })(
+layer(layerWith(patience), { timeout: "10 minutes", excludeTestServices: true })(
   "a key that its owner freed right after a request was sent",
   (it) => {
     for (const row of writeRows) {
@@ -213,7 +213,7 @@ layer(layerWith(patience), { timeout: "60 seconds", excludeTestServices: true })
 )
 
 layer(layerWith({ ...patience, DUPLICATE_WINDOW_MINUTES: "15" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a key that its owner freed", (it) => {
   it.effect("takes neither a title nor a write of the day while it waits", () =>

@@ -7,7 +7,7 @@ import { create, lost, mine, settle } from "../support/operations.ts"
 import { act, call, grantTerms, sql, World } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })(
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })(
   "an agent that asks of its key",
   (it) => {
     it.effect("is told what became of it, from under way to settled", () =>

@@ -22,7 +22,7 @@ const untouched = Effect.fnUntraced(function* (id: string, tool: string, ...code
   ])
 })
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("a decision is refused", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("a decision is refused", (it) => {
   it.effect("about a write that is under way, which says when to come back", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

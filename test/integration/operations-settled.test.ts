@@ -48,7 +48,7 @@ const writesLeft = (agent: Actor) =>
 
 const doubted = (tool: string) => `mcp ${tool} unknown tasker.outcome_unknown`
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("an owner who settles", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("an owner who settles", (it) => {
   it.effect.each(writeRows.filter(({ op }) => op !== "comment").map((row) => [row.tool, row] as const))(
     "%s as executed lets every later call be given the card, and nothing be sent",
     ([tool, row]) =>

@@ -10,7 +10,7 @@ import { card } from "../support/writes.ts"
 
 const idsOf = ({ body }: Answer) => body.operations.map(({ id }: { id: string }) => id) as Array<string>
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("operations", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("operations", (it) => {
   it.effect("show which write it is and what is known of it, and nothing of what was written", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

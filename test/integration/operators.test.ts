@@ -30,7 +30,7 @@ const routes: ReadonlyArray<Route> = (() => {
 const withBody = (method: string): Sent => (method === "POST" || method === "PATCH" ? { body: {} } : {})
 
 layer(served({ ALLOWED_ORIGINS: "https://board.example" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a web page of another site", (it) => {
   it.effect("is refused on every route, with and without the token, and told of ALLOWED_ORIGINS", () =>
@@ -75,7 +75,7 @@ layer(served({ ALLOWED_ORIGINS: "https://board.example" }), {
 })
 
 layer(served({ TRUSTED_PROXIES: "127.0.0.1", LIFECYCLE_NETWORKS: "10.1.0.0/16, 2001:db8::/32" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("LIFECYCLE_NETWORKS", (it) => {
   const from = (address: string | undefined): Sent => ({ headers: { "x-forwarded-for": address } })
@@ -119,7 +119,7 @@ layer(
     NODEDC_AGENT_GATEWAY_PREVIOUS_INTERNAL_TOKEN: before,
     NODEDC_AGENT_GATEWAY_PUBLIC_URL: "https://a.example"
   }),
-  { timeout: "60 seconds", excludeTestServices: true }
+  { timeout: "10 minutes", excludeTestServices: true }
 )("while the internal token is rotated", (it) => {
   it.effect("the new one and the previous one are accepted, and no other", () =>
     Effect.gen(function* () {

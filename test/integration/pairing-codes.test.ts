@@ -7,7 +7,7 @@ import { administer, auditOf, newAgent, operate, Served, served } from "../suppo
 
 const form = /^[BCDFGHJKLMNPQRSTVWXZ]{4}(-[BCDFGHJKLMNPQRSTVWXZ]{4}){2}$/
 
-layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true })(
+layer(served(fromAnywhere), { timeout: "10 minutes", excludeTestServices: true })(
   "a pairing code, to its owner",
   (it) => {
     it.effect("is shown once, with what to type, and never again", () =>

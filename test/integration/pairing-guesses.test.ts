@@ -36,7 +36,7 @@ const codesOf = (replies: ReadonlyArray<{ readonly json: { readonly code: string
 const times = <A, E, R>(n: number, effect: Effect.Effect<A, E, R>, concurrency = 1) =>
   Effect.forEach([...Array(n).keys()], () => effect, { concurrency })
 
-layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true })(
+layer(served(fromAnywhere), { timeout: "10 minutes", excludeTestServices: true })(
   "guesses of pairing codes",
   (it) => {
     it.effect(

@@ -7,7 +7,7 @@ import { administer, auditOf, newAgent, send, served } from "../support/served.t
 const tokensOf = (agentId: string) =>
   Effect.map(administer(`/api/v1/agents/${agentId}/tokens`), ({ tokens }) => tokens)
 
-layer(served(fromAnywhere), { timeout: "60 seconds", excludeTestServices: true })(
+layer(served(fromAnywhere), { timeout: "10 minutes", excludeTestServices: true })(
   "redeeming a pairing code",
   (it) => {
     it.effect("gives a token of the agent, which its owner sees by whom it was got", () =>

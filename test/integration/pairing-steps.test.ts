@@ -62,7 +62,7 @@ const tokens = (agentId: string) =>
     ({ database }) => database`select from tokens where agent_id = ${agentId}::uuid`
   ).pipe(Effect.map((rows) => rows.length))
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a pairing code", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a pairing code", (it) => {
   it.effect("says for whom it is as often as it is asked, without being used up", () =>
     Effect.gen(function* () {
       const pairing = yield* Pairing

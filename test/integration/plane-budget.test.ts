@@ -17,7 +17,7 @@ const limited = planeWorld({
   plane: { rate_limit: perMinute },
   variables: { PLANE_REQUESTS_PER_MINUTE: String(perMinute) }
 })
-const options = { timeout: "60 seconds", excludeTestServices: true } as const
+const options = { timeout: "10 minutes", excludeTestServices: true } as const
 
 const create = (agent: PlaneActor, key: string, args: object = {}) =>
   call(agent, "tasker_create_issue", { name: key, idempotency_key: key, ...args }, key)

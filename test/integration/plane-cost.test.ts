@@ -100,7 +100,7 @@ const requestsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       .sort()
   })
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane's requests", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("Plane's requests", (it) => {
   let keys = 0
   const run = (actor: PlaneActor, { args, tool }: Cost, issueId: string) =>
     call(actor, tool, {

@@ -33,5 +33,5 @@ it.effect(
       yield* count(0)
       assert.lengthOf(yield* database`select made from plane_budgets where made <> '[]'::jsonb`, 1)
     }).pipe(Effect.scoped, Effect.provide(planeWorld()), Effect.orDie),
-  60_000
+  600_000
 )

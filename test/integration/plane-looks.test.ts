@@ -9,7 +9,7 @@ import { planeWorld } from "../support/plane-world.ts"
 
 const source = { external_source: "nodedc-agent-gateway" }
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })(
   "a look for a card on Plane",
   (it) => {
     const looking = Effect.fnUntraced(function* () {
@@ -105,7 +105,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })(
   "a look for a comment on Plane",
   (it) => {
     const looking = Effect.fnUntraced(function* () {

@@ -6,7 +6,7 @@ import { type PlaneActor, PlaneWorld, planeWorld } from "../support/plane-world.
 import { call, shortTimeout } from "../support/world.ts"
 import { writeRows } from "../support/writes.ts"
 
-const options = { timeout: "60 seconds", excludeTestServices: true } as const
+const options = { timeout: "10 minutes", excludeTestServices: true } as const
 
 /** The calls of Plane's that carry a tool's write. */
 const opOf = (op: string) => (op === "create" || op === "comment" ? op : "update")

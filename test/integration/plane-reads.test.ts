@@ -8,7 +8,7 @@ import { planeWorld } from "../support/plane-world.ts"
 
 const failureOf = <A>(effect: Effect.Effect<A, TaskerError>) => Effect.map(Effect.flip(effect), codeOf)
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane's projects", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("Plane's projects", (it) => {
   it.effect("a project is found by its id, by its identifier in any case and by its name", () =>
     Effect.gen(function* () {
       const { projectId, seeded, slug, tasker, who } = yield* bench({ name: "Основной проект" })
@@ -108,7 +108,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane
   )
 })
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane's cards", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("Plane's cards", (it) => {
   it.effect("a card is read in the gateway's terms", () =>
     Effect.gen(function* () {
       const { card, label, path, person, plane, projectId, seeded, slug, state, tasker, who } = yield* bench()
@@ -284,7 +284,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("Plane
   )
 })
 
-layer(planeWorld({ plane: { work_items: false } }), { timeout: "60 seconds", excludeTestServices: true })(
+layer(planeWorld({ plane: { work_items: false } }), { timeout: "10 minutes", excludeTestServices: true })(
   "a Plane that knows cards as issues only",
   (it) => {
     it.effect("is asked once for the other spelling, by a write as well, and then only for its own", () =>

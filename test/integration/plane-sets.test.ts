@@ -21,7 +21,7 @@ const changes = [
   { tool: "tasker_set_assignees", before: { assignees: ["ivan"] }, after: { assignees: ["fedor"] } }
 ] as const
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a set that Plane replaces", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a set that Plane replaces", (it) => {
   for (const { after, before, tool } of changes) {
     it.effect(`${tool} is not taken for another hand's change while its own set shows as empty`, () =>
       Effect.gen(function* () {

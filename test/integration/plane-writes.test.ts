@@ -20,7 +20,7 @@ const made = <A>(sent: Made<A> | Existing): A => {
   return sent.value
 }
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a card made on Plane", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("a card made on Plane", (it) => {
   it.effect("has what was asked, its key as external id, and the owner as its author", () =>
     Effect.gen(function* () {
       const { create, label, path, person, plane, state, tasker, ticket } = yield* bench()
@@ -102,7 +102,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a car
   )
 })
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a change on Plane", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("a change on Plane", (it) => {
   it.effect("sets only the fields that it touches, and answers with the card", () =>
     Effect.gen(function* () {
       const { card, label, person, state, target, tasker, ticket } = yield* bench()
@@ -218,7 +218,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a cha
   )
 })
 
-layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a comment on Plane", (it) => {
+layer(planeWorld(), { timeout: "10 minutes", excludeTestServices: true })("a comment on Plane", (it) => {
   const comment = Effect.fnUntraced(function* () {
     const at = yield* bench()
     const issue_id = yield* at.card()
@@ -263,7 +263,7 @@ layer(planeWorld(), { timeout: "60 seconds", excludeTestServices: true })("a com
 })
 
 layer(planeWorld({ variables: { PLANE_VIA_LINE: "false" } }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a comment on Plane with PLANE_VIA_LINE=false", (it) => {
   it.effect("is sent and shown as it is", () =>

@@ -270,7 +270,7 @@ const scansOf = (plan: Plan): ReadonlyArray<string> => [
   ...(plan.Plans ?? []).flatMap(scansOf)
 ]
 
-layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(`with ${rows} rows a table`, (it) => {
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })(`with ${rows} rows a table`, (it) => {
   it.effect(
     "every statement that the layers make finds its rows by an index",
     () =>

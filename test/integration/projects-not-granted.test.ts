@@ -18,7 +18,7 @@ const scene = Effect.gen(function* () {
   return { agent, ungranted: ungranted.project, left: left.project }
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("tasker_resolve_project", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("tasker_resolve_project", (it) => {
   it.effect.each([
     ["project_id", "id", "0b0c1c9e-5a0b-4b8e-9d57-6a4f0c0e1a2b"],
     ["identifier", "identifier", "NOTHERE"],

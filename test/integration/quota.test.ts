@@ -20,7 +20,7 @@ const writesBy = (agent: Actor) =>
     Effect.map(tasker.writes, (writes) => writes.filter(({ agent_id }) => agent_id === agent.agentId).length)
   )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("max_writes_per_day", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("max_writes_per_day", (it) => {
   it.effect("lets exactly that many of twenty writes at once through", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

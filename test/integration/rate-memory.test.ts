@@ -44,7 +44,7 @@ const statements = Effect.gen(function* () {
   return (yield* proxy.executed).filter((text) => !/denial_tallies/.test(text))
 })
 
-layer(limited, { timeout: "120 seconds", excludeTestServices: true })("every call counts", (it) => {
+layer(limited, { timeout: "10 minutes", excludeTestServices: true })("every call counts", (it) => {
   it.effect("replays count as reads, and past the read rate nothing is asked or recorded without end", () =>
     Effect.gen(function* () {
       const agent = yield* fresh
@@ -72,7 +72,7 @@ layer(limited, { timeout: "120 seconds", excludeTestServices: true })("every cal
   )
 })
 
-layer(limited, { timeout: "120 seconds", excludeTestServices: true })("an agent past its rate", (it) => {
+layer(limited, { timeout: "10 minutes", excludeTestServices: true })("an agent past its rate", (it) => {
   it.effect("costs no statement after the 60th refusal of a minute, and all refusals are told", () =>
     Effect.gen(function* () {
       const agent = yield* fresh
@@ -182,7 +182,7 @@ layer(limited, { timeout: "120 seconds", excludeTestServices: true })("an agent 
   )
 })
 
-layer(withVariables({}), { timeout: "90 seconds", excludeTestServices: true })("equal events", (it) => {
+layer(withVariables({}), { timeout: "10 minutes", excludeTestServices: true })("equal events", (it) => {
   for (const told of ["replayed", "dry_run", "failed"] as const) {
     it.effect(`beyond 60 a minute that are ${told} become one with a count`, () =>
       Effect.gen(function* () {

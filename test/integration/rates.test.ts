@@ -22,7 +22,7 @@ const fresh = Effect.gen(function* () {
   return yield* actor()
 })
 
-layer(limited, { timeout: "90 seconds", excludeTestServices: true })("an agent's rate", (it) => {
+layer(limited, { timeout: "10 minutes", excludeTestServices: true })("an agent's rate", (it) => {
   it.effect("lets exactly so many reads through in a minute, also at once, and says when to come again", () =>
     Effect.gen(function* () {
       const agent = yield* fresh

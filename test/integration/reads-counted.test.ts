@@ -33,7 +33,7 @@ const doors: ReadonlyArray<readonly [string, string, Sent]> = [
 ]
 
 layer(served({ RATE_LIMIT_READS_PER_MINUTE: String(quota) }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a read of an agent", (it) => {
   for (const [name, path, sent] of doors) {

@@ -38,7 +38,7 @@ const loggedIn = (agent: Actor) =>
     return { ...agent, token } satisfies Actor
   }).pipe(Effect.orDie)
 
-layer(recovering, { timeout: "60 seconds", excludeTestServices: true })(
+layer(recovering, { timeout: "10 minutes", excludeTestServices: true })(
   "recovery of a write in doubt",
   (it) => {
     for (const op of ["create", "comment", "move"]) {

@@ -63,7 +63,7 @@ const via = (agent: Actor, key: string) =>
     return rows.map(({ via }) => via)
   }).pipe(Effect.orDie)
 
-layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recovery without a caller", (it) => {
+layer(recovering, { timeout: "10 minutes", excludeTestServices: true })("recovery without a caller", (it) => {
   for (const { op } of writeRows) {
     for (const fault of ["cut_before", "cut_after"] as const) {
       it.effect(`settles ${op} in doubt (${fault}) as done, once, and a later call is given its answer`, () =>
@@ -200,7 +200,7 @@ layer(recovering, { timeout: "60 seconds", excludeTestServices: true })("recover
   )
 })
 
-layer(hastyRecovery, { timeout: "60 seconds", excludeTestServices: true })(
+layer(hastyRecovery, { timeout: "10 minutes", excludeTestServices: true })(
   "recovery that runs out of time",
   (it) => {
     it.effect("counts the look, and is not taken for one that was handed over", () =>
@@ -224,7 +224,7 @@ layer(hastyRecovery, { timeout: "60 seconds", excludeTestServices: true })(
 )
 
 /** Recovery is started by the tests here, so that what it does first is known. */
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("the queue of recovery", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("the queue of recovery", (it) => {
   it.effect("gives a write up after its twelfth look, and a call may still settle it", () =>
     Effect.gen(function* () {
       const { actor, database, tasker } = yield* World

@@ -14,7 +14,7 @@ const eight = Array.from({ length: 8 }, (_, at) => at)
 const together = <A, E, R>(run: (at: number) => Effect.Effect<A, E, R>) =>
   Effect.forEach(eight, run, { concurrency: "unbounded" })
 
-layer(ReferencePlane.layer(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(ReferencePlane.layer(), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Plane",
   (it) => {
     it.effect("updated_at moves by itself after a create, a change and a comment", () =>

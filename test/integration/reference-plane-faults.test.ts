@@ -5,7 +5,7 @@ import { board, external, ReferencePlane } from "../support/plane.ts"
 
 const internal = '{"error":"Something went wrong please try again later"}'
 
-layer(ReferencePlane.layer(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(ReferencePlane.layer(), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Plane",
   (it) => {
     /** Creates a card under a fault. Returns the response or `cut`, and how many cards stand afterwards. */

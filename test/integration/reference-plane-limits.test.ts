@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { board, external, ReferencePlane } from "../support/plane.ts"
 
-layer(ReferencePlane.layer({ rate_limit: 60 }), { timeout: "60 seconds", excludeTestServices: true })(
+layer(ReferencePlane.layer({ rate_limit: 60 }), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Plane",
   (it) => {
     it.effect("60 requests a minute pass and say how many are left; the 61st is a 429 with Retry-After", () =>

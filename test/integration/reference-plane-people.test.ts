@@ -4,7 +4,7 @@ import { board, external, ReferencePlane } from "../support/plane.ts"
 
 const forbidden = [403, '{"detail":"You do not have permission to perform this action."}']
 
-layer(ReferencePlane.layer(), { timeout: "60 seconds", excludeTestServices: true })(
+layer(ReferencePlane.layer(), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Plane",
   (it) => {
     it.effect("a public project shows itself to the whole workspace, and its cards only to members", () =>

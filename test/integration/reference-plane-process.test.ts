@@ -30,5 +30,5 @@ it.live(
       const { json, headers } = yield* second.plane.request(`${cards}${made.json.id}/`)
       assert.deepStrictEqual([json.name, headers.get("x-ratelimit-remaining")], ["kept", "59"])
     }).pipe(Effect.scoped),
-  60_000
+  600_000
 )

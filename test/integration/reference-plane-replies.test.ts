@@ -119,7 +119,7 @@ const expectSame = Effect.fnUntraced(function* (fixture: Fixture, { names, repli
   assert.deepStrictEqual(told, [])
 })
 
-layer(Reference.layer, { timeout: "60 seconds", excludeTestServices: true })("the reference Plane", (it) => {
+layer(Reference.layer, { timeout: "10 minutes", excludeTestServices: true })("the reference Plane", (it) => {
   for (const name of fixtureNames) {
     const fixture = readFixture(name)
     it.effect(`the reference Plane answers as the real one did: ${fixture.about}`, () =>

@@ -6,7 +6,7 @@ import { BareTasker, board, external, request, type TaskerReply } from "../suppo
 
 const said = ({ json, status }: TaskerReply) => [status, json]
 
-layer(BareTasker.layer("strict"), { timeout: "60 seconds", excludeTestServices: true })(
+layer(BareTasker.layer("strict"), { timeout: "10 minutes", excludeTestServices: true })(
   "the errors of the reference Tasker",
   (it) => {
     it.effect("those of Plane have the statuses and bodies that were measured", () =>

@@ -30,5 +30,5 @@ it.live(
       assert.deepStrictEqual(seed.switches, of("seed"))
       assert.match(seed.tasker.url, /^http:\/\/127\.0\.0\.2:\d+$/)
     }).pipe(Effect.scoped),
-  60_000
+  600_000
 )

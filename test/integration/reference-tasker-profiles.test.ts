@@ -19,7 +19,7 @@ const filled = Effect.fnUntraced(function* (count: number) {
 })
 
 for (const profile of Object.keys(profiles) as ReadonlyArray<Profile>) {
-  layer(BareTasker.layer(profile), { timeout: "60 seconds", excludeTestServices: true })(
+  layer(BareTasker.layer(profile), { timeout: "10 minutes", excludeTestServices: true })(
     `the reference Tasker as ${profile}`,
     (it) => {
       it.effect("the pages of a board that stands still hold every card once, under every limit", () =>
@@ -67,7 +67,7 @@ for (const profile of Object.keys(profiles) as ReadonlyArray<Profile>) {
   )
 }
 
-layer(BareTasker.layer("seed"), { timeout: "60 seconds", excludeTestServices: true })(
+layer(BareTasker.layer("seed"), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Tasker as seed",
   (it) => {
     it.effect("a listing knows no parameter but project_id", () =>
@@ -126,7 +126,7 @@ layer(BareTasker.layer("seed"), { timeout: "60 seconds", excludeTestServices: tr
   }
 )
 
-layer(BareTasker.layer("strict"), { timeout: "60 seconds", excludeTestServices: true })(
+layer(BareTasker.layer("strict"), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Tasker as strict",
   (it) => {
     it.effect("cards and comments carry their external id unless that is switched off", () =>

@@ -24,7 +24,7 @@ const under = <A, E, R>(
     return yield* run(place, other).pipe(Effect.ensuring(tasker.heal))
   })
 
-layer(BareTasker.layer("strict"), { timeout: "60 seconds", excludeTestServices: true })(
+layer(BareTasker.layer("strict"), { timeout: "10 minutes", excludeTestServices: true })(
   "what the reference Tasker makes of references",
   (it) => {
     it.effect(

@@ -27,7 +27,7 @@ const rested = Effect.flatMap(BareTasker, ({ tasker }) =>
 const statuses = (replies: ReadonlyArray<{ readonly status: number }>) =>
   replies.map(({ status }) => status).toSorted()
 
-layer(BareTasker.layer("strict"), { timeout: "60 seconds", excludeTestServices: true })(
+layer(BareTasker.layer("strict"), { timeout: "10 minutes", excludeTestServices: true })(
   "the reference Tasker",
   (it) => {
     it.effect(

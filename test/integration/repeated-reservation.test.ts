@@ -55,7 +55,7 @@ const titlesOf = (agent: Actor) =>
   )
 
 layer(withVariables({ DUPLICATE_WINDOW_MINUTES: "15" }, { proxied: true }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a reservation that is repeated because its reply got lost", (it) => {
   for (const [what, statement, code] of [

@@ -13,7 +13,7 @@ const issueOf = ({ structured }: { readonly structured: object }) =>
   (structured as { issue: { id: string; identifier: string; url: string } }).issue
 
 layer(withVariables({ DUPLICATE_WINDOW_MINUTES: "15" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("the same card under another key", (it) => {
   it.effect("is refused, naming the card there is, and uses no key up", () =>

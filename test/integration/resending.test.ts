@@ -43,7 +43,7 @@ const aged = (agent: Actor, key: string, interval: string) =>
       where agent_id = ${agent.agentId} and key = ${key}`
   )
 
-layer(patient, { timeout: "60 seconds", excludeTestServices: true })("a write whose reply was lost", (it) => {
+layer(patient, { timeout: "10 minutes", excludeTestServices: true })("a write whose reply was lost", (it) => {
   for (const { args, op, tool } of makings) {
     it.effect(`of ${op} is not sent again before its first request is assumed dead`, () =>
       Effect.gen(function* () {
@@ -179,7 +179,7 @@ const hurried = withVariables({
   CALL_DEADLINE_MS: "20000"
 })
 
-layer(hurried, { timeout: "60 seconds", excludeTestServices: true })("a double", (it) => {
+layer(hurried, { timeout: "10 minutes", excludeTestServices: true })("a double", (it) => {
   for (const { args, op, tool } of makings) {
     it.effect(`of ${op} that the resend itself made is told at once: answer, trail and operation`, () =>
       Effect.gen(function* () {
@@ -247,7 +247,7 @@ const looking = withVariables(
   { recovering: true }
 )
 
-layer(looking, { timeout: "60 seconds", excludeTestServices: true })("a double that comes later", (it) => {
+layer(looking, { timeout: "10 minutes", excludeTestServices: true })("a double that comes later", (it) => {
   for (const { args, op, tool } of makings) {
     it.effect(`of ${op} is found and told by the second look`, () =>
       Effect.gen(function* () {

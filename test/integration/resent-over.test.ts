@@ -41,7 +41,7 @@ const recovered = Effect.fnUntraced(function* (agent: Actor, key: string, fence:
   )
 })
 
-layer(strict.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(strict.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "the event of a change that was sent again after updated_at had moved",
   (it) => {
     it.effect("has the reason operation.resent also if the response to the resend was lost", () =>

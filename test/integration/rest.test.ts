@@ -48,7 +48,7 @@ const refused = (answer: Answer, code: string) => {
   assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
 }
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("the REST API", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("the REST API", (it) => {
   it.effect("is open only where nothing can be learned or changed, but for whoever has a pairing code", () =>
     Effect.sync(() => {
       assert.deepStrictEqual(

@@ -29,7 +29,7 @@ const rowsOf = (agent: Actor) =>
 const reaping = (what: string, holds: Effect.Effect<boolean, never, World>) =>
   Effect.scoped(Effect.andThen(Layer.build(Reaper.layer), eventually(what, holds)))
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("an answer", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("an answer", (it) => {
   it.effect("is given for 72 hours; then its key is expired, and is never carried out again", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

@@ -20,7 +20,7 @@ const callout =
   '<div data-block-type="callout-component"><p>mind this</p></div>' +
   "<table><tbody><tr><td><p>a</p><p>b</p></td></tr></tbody></table>"
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a text with more than Markdown", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a text with more than Markdown", (it) => {
   it.effect(
     "shows a mentioned member's name in a card, its comments and a dry run, and a stranger's id",
     () =>

@@ -9,7 +9,7 @@ import { card } from "../support/writes.ts"
 /** More than recovery takes at once. */
 const backlog = Array.from({ length: 12 }, (_, n) => `in-the-backlog-${n}`)
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("the second look for a double", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("the second look for a double", (it) => {
   it.effect("is taken while a backlog of writes is being settled", () =>
     Effect.gen(function* () {
       const { actor, database, tasker } = yield* World

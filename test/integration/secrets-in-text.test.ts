@@ -59,7 +59,7 @@ const sentToTasker = Effect.flatMap(World, ({ tasker }) =>
   Effect.map(tasker.requests, (requests) => requests.filter(({ method }) => method !== "GET").length)
 )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a token of ours", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a token of ours", (it) => {
   it.effect.each(spellings)(
     "spelled %s is refused in every text, sent nowhere and stored nowhere",
     ([, spell]) =>

@@ -45,22 +45,20 @@ const sorts = (plan: Plan): ReadonlyArray<number> => [
   ...(plan.Plans ?? []).flatMap(sorts)
 ]
 
-layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(
-  `with ${rows} open operations`,
-  (it) => {
-    it.effect("a list sorts a page of each state and not everyone's rows, with or without a status", () =>
-      Effect.gen(function* () {
-        const { database, proxy } = yield* World
-        const operations = yield* Operations
-        yield* database.withTransaction(
-          Effect.gen(function* () {
-            yield* database`set local session_replication_role = replica`
-            yield* database`
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })(`with ${rows} open operations`, (it) => {
+  it.effect("a list sorts a page of each state and not everyone's rows, with or without a status", () =>
+    Effect.gen(function* () {
+      const { database, proxy } = yield* World
+      const operations = yield* Operations
+      yield* database.withTransaction(
+        Effect.gen(function* () {
+          yield* database`set local session_replication_role = replica`
+          yield* database`
             create table seeds as select n, gen_random_uuid() as agent from generate_series(1, ${rows}::integer) as n`
-            yield* database`
+          yield* database`
             insert into agents (id, owner_user_id, owner_email, display_name)
             select agent, 'person-' || n % 1000, 'a@example.test', 'Agent' from seeds`
-            yield* database`
+          yield* database`
             insert into idempotency_keys (
               id, agent_id, key, tool, project_id, grant_id, token_id, fingerprint, state, intent, look_at, reason,
               request_id, created_at
@@ -69,39 +67,38 @@ layer(proxied, { timeout: "120 seconds", excludeTestServices: true })(
               repeat('0', 64), case n % 2 when 0 then 'unresolved' else 'unknown' end, '{}',
               case n % 2 when 1 then now() + interval '1 day' end, 'r', 'r', now() - n * interval '1 minute'
             from seeds`
-          })
-        )
-        yield* database`analyze`
-        yield* database`
+        })
+      )
+      yield* database`analyze`
+      yield* database`
         create function plan_of(statement text) returns json language plpgsql as $$
           declare plan json;
           begin execute 'explain (generic_plan, format json) ' || statement into plan; return plan; end
         $$`
-        for (const reach of [undefined, owner.id as UserId]) {
-          for (const status of [undefined, "unresolved", "in_progress"] as const) {
-            yield* proxy.executed
-            const asked = { limit: 20, status, agentId: undefined }
-            const first = yield* operations.list(reach, { ...asked, cursor: undefined })
-            if (reach === undefined) {
-              const second = yield* operations.list(reach, {
-                ...asked,
-                cursor: first.next_cursor ?? undefined
-              })
-              const ids = [...first.items, ...second.items]
-              assert.strictEqual(new Set(ids.map(({ id }) => id)).size, 40)
-              const times = ids.map(({ created_at }) => created_at)
-              assert.deepStrictEqual(times, [...times].sort().reverse())
-            }
-            for (const text of yield* proxy.executed) {
-              if (!text.includes("from idempotency_keys")) continue
-              const told = text.replace(/limit \$\d+::integer/g, "limit 20")
-              const [found] = yield* database<{ plan: [{ Plan: Plan }] }>`select plan_of(${told}) as plan`
-              const plan = found?.plan[0].Plan ?? assert.fail(told)
-              for (const sorted of sorts(plan)) assert.isAtMost(sorted, 100, told)
-            }
+      for (const reach of [undefined, owner.id as UserId]) {
+        for (const status of [undefined, "unresolved", "in_progress"] as const) {
+          yield* proxy.executed
+          const asked = { limit: 20, status, agentId: undefined }
+          const first = yield* operations.list(reach, { ...asked, cursor: undefined })
+          if (reach === undefined) {
+            const second = yield* operations.list(reach, {
+              ...asked,
+              cursor: first.next_cursor ?? undefined
+            })
+            const ids = [...first.items, ...second.items]
+            assert.strictEqual(new Set(ids.map(({ id }) => id)).size, 40)
+            const times = ids.map(({ created_at }) => created_at)
+            assert.deepStrictEqual(times, [...times].sort().reverse())
+          }
+          for (const text of yield* proxy.executed) {
+            if (!text.includes("from idempotency_keys")) continue
+            const told = text.replace(/limit \$\d+::integer/g, "limit 20")
+            const [found] = yield* database<{ plan: [{ Plan: Plan }] }>`select plan_of(${told}) as plan`
+            const plan = found?.plan[0].Plan ?? assert.fail(told)
+            for (const sorted of sorts(plan)) assert.isAtMost(sorted, 100, told)
           }
         }
-      })
-    )
-  }
-)
+      }
+    })
+  )
+})

@@ -13,7 +13,7 @@ interface Answered {
 const answer = (agent: Actor, name: string, args: object) =>
   Effect.map(call(agent, name, args), ({ structured }) => structured as unknown as Answered)
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a set that Tasker cut", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a set that Tasker cut", (it) => {
   it.effect("of assignees is told by name: what stands now, what stood before, what was not set", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World
@@ -56,7 +56,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("a set that T
   )
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("an assignee", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("an assignee", (it) => {
   it.effect("who was removed from the project is refused, and nothing is sent", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World
@@ -106,7 +106,7 @@ layer(world, { timeout: "60 seconds", excludeTestServices: true })("an assignee"
   )
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a parent", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a parent", (it) => {
   const make = (agent: Actor, name: string, parent_id?: string) =>
     Effect.map(
       answer(agent, "tasker_create_issue", { name, parent_id, idempotency_key: `made-${name}` }),

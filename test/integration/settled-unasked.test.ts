@@ -30,7 +30,7 @@ const recovered = (agent: Actor, key: string) =>
     )
   )
 
-layer(proxied, { timeout: "60 seconds", excludeTestServices: true })(
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })(
   "a call that is told nothing was done",
   (it) => {
     it.effect(
@@ -72,7 +72,7 @@ layer(proxied, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(recovering, { timeout: "90 seconds", excludeTestServices: true })(
+layer(recovering, { timeout: "10 minutes", excludeTestServices: true })(
   "a write that this gateway can't read",
   (it) => {
     it.effect("holds up no other that is due", () =>
@@ -100,7 +100,7 @@ layer(recovering, { timeout: "90 seconds", excludeTestServices: true })(
 )
 
 layer(withVariables({ DUPLICATE_WINDOW_MINUTES: "15" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a second card that was intended and that Tasker refused", (it) => {
   it.effect("leaves the first one's title taken", () =>
@@ -120,7 +120,7 @@ layer(withVariables({ DUPLICATE_WINDOW_MINUTES: "15" }), {
 })
 
 layer(withVariables({ RATE_LIMIT_WRITES_PER_MINUTE: "3", RATE_LIMIT_READS_PER_MINUTE: "3" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("an agent's rate", (it) => {
   it.effect("counts calls that can't be read, each of which is an event", () =>
@@ -158,7 +158,7 @@ layer(withVariables({ RATE_LIMIT_WRITES_PER_MINUTE: "3", RATE_LIMIT_READS_PER_MI
   )
 })
 
-layer(withVariables({ SUSPEND_AFTER_DENIALS: "12" }), { timeout: "60 seconds", excludeTestServices: true })(
+layer(withVariables({ SUSPEND_AFTER_DENIALS: "12" }), { timeout: "10 minutes", excludeTestServices: true })(
   "an agent that never waits for an answer",
   (it) => {
     it.effect("is disabled by its denials like any other", () =>
@@ -182,7 +182,7 @@ layer(withVariables({ SUSPEND_AFTER_DENIALS: "12" }), { timeout: "60 seconds", e
   }
 )
 
-layer(recovering, { timeout: "90 seconds", excludeTestServices: true })(
+layer(recovering, { timeout: "10 minutes", excludeTestServices: true })(
   "a Tasker that lets the gateway in no more",
   (it) => {
     it.effect("counts as one that can't be asked: nothing is given up to its owner for it", () =>
@@ -208,7 +208,7 @@ layer(recovering, { timeout: "90 seconds", excludeTestServices: true })(
   }
 )
 
-layer(plain, { timeout: "60 seconds", excludeTestServices: true })(
+layer(plain, { timeout: "10 minutes", excludeTestServices: true })(
   "an answer that Tasker gave to an earlier write",
   (it) => {
     const standing = (issueId: string) =>
@@ -259,7 +259,7 @@ layer(plain, { timeout: "60 seconds", excludeTestServices: true })(
   }
 )
 
-layer(plain, { timeout: "60 seconds", excludeTestServices: true })(
+layer(plain, { timeout: "10 minutes", excludeTestServices: true })(
   "a write with half of a surrogate pair",
   (it) => {
     it.effect("is refused as invalid and does not make the gateway fail", () =>

@@ -5,7 +5,7 @@ import { owner } from "../support/tasker.ts"
 import { call, World, layer as world } from "../support/world.ts"
 import { card, writeRows } from "../support/writes.ts"
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("what is read while settling", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("what is read while settling", (it) => {
   for (const { args, op, tool } of writeRows) {
     for (const fault of ["cut_before", "cut_after"]) {
       it.effect(`${op} after ${fault} is read without an Idempotency-Key`, () =>

@@ -39,7 +39,7 @@ const madeBy = Effect.fnUntraced(function* (agent: Actor) {
   return made?.issue_id ?? (yield* Effect.die(new Error("Nothing was written")))
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("without issue:read", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("without issue:read", (it) => {
   it.effect("a card settled after a person edited it is shown without that person's work", () =>
     Effect.gen(function* () {
       const { tasker } = yield* World

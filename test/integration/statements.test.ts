@@ -42,7 +42,7 @@ const reads: Readonly<Record<string, (issueId: string) => object>> = {
   tasker_list_comments: (issue_id) => ({ issue_id })
 }
 
-layer(proxied, { timeout: "60 seconds", excludeTestServices: true })("a call costs the database", (it) => {
+layer(proxied, { timeout: "10 minutes", excludeTestServices: true })("a call costs the database", (it) => {
   for (const tool of tools.filter(({ listing }) => listing.annotations.readOnlyHint)) {
     it.effect(`one statement and no commit for ${tool.name}`, () =>
       Effect.gen(function* () {

@@ -24,7 +24,7 @@ const sent = (op: string) =>
     Effect.map(tasker.requests, (requests) => requests.filter((request) => request.op === op).length)
   )
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })(
+layer(world, { timeout: "10 minutes", excludeTestServices: true })(
   "a process that stands still until its lease has ended",
   (it) => {
     for (const { args, op, tool } of rows) {

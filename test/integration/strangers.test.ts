@@ -65,7 +65,7 @@ const guess = (address: string) => Effect.suspend(() => from(address, "/mcp", { 
 /** Spends an address's allowance on what can't be a token, which is refused soonest. */
 const spent = (address: string) => spend(from(address, "/mcp", { body: {}, token: "no-token" }))
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("who guesses tokens", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("who guesses tokens", (it) => {
   it.effect("is soon answered 429 without a look at the database, and told when to come back", () =>
     Effect.gen(function* () {
       const database = yield* Database
@@ -167,7 +167,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("who guesse
   )
 })
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("who has no token", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("who has no token", (it) => {
   it.effect("finds out how to log in hundreds of times a minute, and is no flood all the same", () =>
     Effect.gen(function* () {
       const found = yield* statuses(600, from("203.0.113.6", "/mcp"))
@@ -193,7 +193,7 @@ layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("who has no
   )
 })
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("agents that are new here", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("agents that are new here", (it) => {
   it.effect("may all come at once from one address, since what is good is not counted", () =>
     Effect.gen(function* () {
       const agent = yield* newAgent([

@@ -31,7 +31,7 @@ const events = (agent: Actor) =>
     )
   )
 
-layer(strict, { timeout: "60 seconds", excludeTestServices: true })("an agent", (it) => {
+layer(strict, { timeout: "10 minutes", excludeTestServices: true })("an agent", (it) => {
   it.effect("is disabled by its twelfth denial, with a reason, on record, once", () =>
     Effect.gen(function* () {
       const { actor } = yield* World
@@ -152,7 +152,7 @@ layer(strict, { timeout: "60 seconds", excludeTestServices: true })("an agent", 
   )
 })
 
-layer(lenient, { timeout: "60 seconds", excludeTestServices: true })("with SUSPEND_AFTER_DENIALS=0", (it) => {
+layer(lenient, { timeout: "10 minutes", excludeTestServices: true })("with SUSPEND_AFTER_DENIALS=0", (it) => {
   it.effect("no rule disables an agent", () =>
     Effect.gen(function* () {
       const { actor } = yield* World

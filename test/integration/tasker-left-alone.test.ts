@@ -20,7 +20,7 @@ const availableAgain = Effect.gen(function* () {
   yield* eventually(Effect.flatMap(available, (is) => (is ? Effect.void : Effect.fail("not yet"))))
 })
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("while Tasker is left alone", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("while Tasker is left alone", (it) => {
   it.effect("a new write is told to be rate-limited, uses no key up, and Tasker hears nothing of it", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World

@@ -79,7 +79,7 @@ const linesOf = ({ entries }: Turn) =>
     [action, outcome, reason].filter((word) => word !== null).join(" ")
   )
 
-layer(gateway, { timeout: "60 seconds", excludeTestServices: true })("a timeline", (it) => {
+layer(gateway, { timeout: "10 minutes", excludeTestServices: true })("a timeline", (it) => {
   it.effect("tells the story of two turns of an agent, as its owner and an operator may read it", () =>
     Effect.gen(function* () {
       const { actor, tasker } = yield* World

@@ -86,7 +86,7 @@ const outcomes = [
   { fault: "huge", status: 201, cards: 1 }
 ] as const
 
-layer(Proxied.layer, { timeout: "60 seconds", excludeTestServices: true })(
+layer(Proxied.layer, { timeout: "10 minutes", excludeTestServices: true })(
   "the proxy between gateways and a real Plane",
   (it) => {
     it.effect("passes requests and responses on, with Plane's headers", () =>

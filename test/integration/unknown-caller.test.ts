@@ -16,7 +16,7 @@ const both = Effect.gen(function* () {
 
 const beyondBounds = "> ".repeat(40)
 
-layer(world, { timeout: "60 seconds", excludeTestServices: true })("a caller that nobody knows", (it) => {
+layer(world, { timeout: "10 minutes", excludeTestServices: true })("a caller that nobody knows", (it) => {
   for (const [length, description] of [
     ["long", `${"Words and words. ".repeat(500)}\n\n${beyondBounds}deep`],
     ["short", `${beyondBounds}deep`]

@@ -38,7 +38,7 @@ const reaped = (agent: Actor) =>
   }).pipe(Effect.orDie)
 
 layer(withVariables({ RATE_LIMIT_READS_PER_MINUTE: "1000", RATE_LIMIT_WRITES_PER_MINUTE: "1000" }), {
-  timeout: "60 seconds",
+  timeout: "10 minutes",
   excludeTestServices: true
 })("a key whose row was deleted", (it) => {
   it.effect("is refused for ever if its write was executed, however the write is planned", () =>

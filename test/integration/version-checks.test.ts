@@ -33,7 +33,7 @@ const scene = Effect.gen(function* () {
   return { read, move }
 })
 
-const options = { timeout: "60 seconds", excludeTestServices: true } as const
+const options = { timeout: "10 minutes", excludeTestServices: true } as const
 
 layer(plane.layer, options)("a Tasker that ignores expected_updated_at", (it) => {
   it.effect("is found out if it executes a change under an older one than it had shown", () =>

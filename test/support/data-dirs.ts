@@ -12,8 +12,6 @@ import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const isRoot = process.getuid?.() === 0
 export const nobody = 65_534
-export const minute = 60_000
-
 /** A DATA_DIR for one test, whose parent is this account's alone: the hardest place there is for root. */
 export const temporary = Effect.acquireRelease(
   Effect.promise(async () => join(await fs.mkdtemp(join(tmpdir(), "gateway-test-")), "data")),
@@ -25,17 +23,16 @@ export const temporary = Effect.acquireRelease(
 )
 
 export const query = (url: Redacted.Redacted<string>, statement: string) =>
-  PgClient.makeClient({ url, connectTimeout: "2 seconds" }).pipe(
+  PgClient.makeClient({ url, connectTimeout: "2 minutes" }).pipe(
     Effect.flatMap((sql) => sql.unsafe<Record<string, unknown>>(statement)),
     Effect.scoped,
-    Effect.provide(Reactivity.layer),
-    Effect.timeout("5 seconds")
+    Effect.provide(Reactivity.layer)
   )
 
-/** Repeats what may not be so yet, for twenty seconds at most. */
+/** Repeats what may not be so yet, for five minutes at most. */
 export const eventually = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
-    Effect.retry(($) => $(Schedule.spaced("50 millis")).pipe(Schedule.upTo({ duration: "20 seconds" })))
+    Effect.retry(($) => $(Schedule.spaced("50 millis")).pipe(Schedule.upTo({ duration: "5 minutes" })))
   )
 
 /** A process that does `body` with the source tree in `from`, and stays until it is killed. */

@@ -76,7 +76,7 @@ export const expireLease = (actor: Actor, key: string) =>
 /** Does not stand still where a test's clock does. */
 const liveClock = Clock.Clock.defaultValue()
 
-/** Waits until something holds, looking often, at most ten seconds of the live clock. */
+/** Waits until something holds, looking often, at most five minutes of the live clock. */
 export const eventually = <E, R>(
   what: string,
   holds: Effect.Effect<boolean, E, R>
@@ -84,8 +84,8 @@ export const eventually = <E, R>(
   Effect.flatMap(holds, (now) => (now ? Effect.void : Effect.fail("not yet" as const))).pipe(
     Effect.retry({ schedule: Schedule.spaced("20 millis"), while: (error) => error === "not yet" }),
     Effect.timeoutOrElse({
-      duration: "10 seconds",
-      orElse: () => Effect.die(new Error(`Not within 10 s: ${what}`))
+      duration: "5 minutes",
+      orElse: () => Effect.die(new Error(`Not within five minutes: ${what}`))
     }),
     Effect.catchIf(
       (error): error is "not yet" => error === "not yet",

@@ -77,7 +77,7 @@ const start = (
       return {
         pid: child.pid ?? 0,
         said: () => text,
-        until: (pattern, seconds = 30) =>
+        until: (pattern, seconds = 300) =>
           Effect.callback<string>((resume) => {
             const look = () => {
               const found = pattern.exec(text)

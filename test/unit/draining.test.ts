@@ -62,7 +62,7 @@ const ask = (origin: string, path: string) => exchange(origin, [request("GET", p
 /** Waits until something is answered as it should be, looking often, at most ten seconds. */
 const eventually = (answer: Effect.Effect<string>, expected: RegExp) =>
   Effect.flatMap(answer, (text) => (expected.test(text) ? Effect.succeed(text) : Effect.fail(text))).pipe(
-    Effect.retry(Schedule.spaced("10 millis").pipe(Schedule.upTo({ duration: "10 seconds" })))
+    Effect.retry(Schedule.spaced("10 millis").pipe(Schedule.upTo({ duration: "5 minutes" })))
   )
 
 /**

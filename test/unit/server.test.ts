@@ -263,7 +263,7 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
         assert.include(answer, "did not arrive")
         assert.approximately(performance.now() - started, deadline, 3000)
       }),
-    20_000
+    600_000
   )
 
   it.effect("answers what is no HTTP, a flood of headers and a request without Host", () =>

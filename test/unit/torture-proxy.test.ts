@@ -67,7 +67,7 @@ const heard = (socket: Socket, length = Number.POSITIVE_INFINITY): Promise<strin
 const until = (condition: () => boolean) =>
   Effect.sync(condition).pipe(
     Effect.repeat({ until: (met) => met, schedule: Schedule.spaced("10 millis") }),
-    Effect.timeout("10 seconds")
+    Effect.timeout("5 minutes")
   )
 
 const always = (fault: LinkFault) => ({ fault, chance: 1 })
