@@ -63,6 +63,7 @@ export const start = (script: string, folder: string, environment: Readonly<Reco
           const finish = (settle: () => void) => {
             clearTimeout(timer)
             listeners.delete(look)
+            child.off("exit", ended)
             settle()
           }
           const look = () => {
@@ -72,13 +73,13 @@ export const start = (script: string, folder: string, environment: Readonly<Reco
               .find((candidate) => candidate !== undefined)
             if (value !== undefined) finish(() => found(value))
           }
+          const ended = (code: number | null) =>
+            finish(() => failed(new Error(`${script} ended with ${code}:\n${text}`)))
           const timer = setTimeout(
             () => finish(() => failed(new Error(`${script} did not start in ${seconds} s:\n${text}`))),
             seconds * 1000
           )
-          child.once("exit", (code) =>
-            finish(() => failed(new Error(`${script} ended with ${code}:\n${text}`)))
-          )
+          child.once("exit", ended)
           listeners.add(look)
           look()
         })
