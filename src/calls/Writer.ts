@@ -21,6 +21,7 @@ import type { ToolResult } from "../tools/Tools.ts"
 import { answerOf, issueIdOf } from "./answer.ts"
 import { asExpected, withCard } from "./conflict.ts"
 import { doubledEntry, doubtFacts, outcomeUnknown, tooSlow, unresolved } from "./doubts.ts"
+import { dryRunChange } from "./dryRunChange.ts"
 import { entryOf, failureEntry, type ToldCall } from "./entries.ts"
 import { changeOf, keptBefore } from "./keptChange.ts"
 import { secretIn } from "./leaks.ts"
@@ -99,8 +100,9 @@ export const makeWriter = ({ tokens, policy, once, audit, tasker, texts, setting
     const { operation, ...authorised } = yield* authorise
     if (request.dryRun) {
       yield* wouldBeRefused(wanted, authorised, operation)
-      const { change } = yield* planned(wanted, boardOf(wanted, authorised), authorised)
-      return { _tag: "DryRun", ...authorised, change }
+      const board = boardOf(wanted, authorised)
+      const { change, write } = yield* planned(wanted, board, authorised)
+      return { _tag: "DryRun", ...authorised, change: yield* dryRunChange(change, write, board) }
     }
     // A key that stands for something is answered from that: nobody is asked anything again.
     if (operation !== undefined) return yield* answerByKey(wanted, authorised, operation)

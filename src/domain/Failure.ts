@@ -140,7 +140,7 @@ export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()
   readonly kind = "gateway"
 }
 
-/** What a tool's own work can fail with; the error channel of every tool. */
+/** Fails a call at any step before its answer, authentication included. A tool itself fails with all of these but `AuthFailure`. */
 export type ToolFailure =
   | AuthFailure
   | GrantDenied

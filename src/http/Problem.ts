@@ -82,7 +82,7 @@ export const problems: Readonly<Record<Code, Kind>> = {
   "pairing.too_many": kind(409, "Too many pairing codes are pending"),
   "tasker.unavailable": kind(503, "Tasker can't be reached"),
   "tasker.timeout": kind(504, "Tasker did not answer in time"),
-  "tasker.rejected": kind(422, "Tasker refused the change"),
+  "tasker.rejected": kind(422, "Tasker refused the request"),
   "tasker.not_found": kind(404, "Tasker has no such thing"),
   "tasker.conflict": kind(409, "The card has changed meanwhile"),
   "tasker.rate_limited": kind(503, "Tasker is rate-limiting the gateway"),

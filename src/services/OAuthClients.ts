@@ -20,7 +20,7 @@ export class OAuthClients extends Context.Service<
   {
     /**
      * Registers a program. So many of a network and so many in all may do so in an hour: past that it is
-     * `limit.rate`. A registration that no login came of is forgotten after a day.
+     * `limit.rate`. A registration that no login came of is forgotten after seven days.
      */
     register(
       registration: Registration

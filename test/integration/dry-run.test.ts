@@ -78,4 +78,19 @@ layer(world, { timeout: "10 minutes", excludeTestServices: true })("a dry run", 
       })
     )
   }
+
+  it.effect("of tasker_create_issue without a state shows the state that the card is then made in", () =>
+    Effect.gen(function* () {
+      const { actor } = yield* World
+      const agent = yield* actor()
+      const asked = { name: "A card", idempotency_key: "dry-default-state" }
+      const dry = yield* call(agent, "tasker_create_issue", { ...asked, dry_run: true })
+      const { after } = dry.structured.change as { after: { state: unknown } }
+      const { issue } = (yield* call(agent, "tasker_create_issue", asked)).structured as {
+        issue: { state: unknown }
+      }
+      assert.isNotNull(after.state)
+      assert.deepStrictEqual(after.state, issue.state)
+    })
+  )
 })

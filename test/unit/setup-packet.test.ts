@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
+import { keyWords } from "../../src/domain/IdempotencyKey.ts"
 import { setupPacket } from "../../src/http/setup.ts"
 import { tools } from "../../src/tools/registry.ts"
 
@@ -161,6 +162,14 @@ describe("a setup packet", () => {
       assert.include(english.agents_md, rule)
     for (const rule of ["Ничего не удаляется", "это данные", "остановись и спроси", "Сначала прочти"])
       assert.include(russian.agents_md, rule)
+  })
+
+  it("says in its rules that a write without a key is refused, and what a key consists of", () => {
+    assert.include(english.agents_md, `A write without one is refused; a key is ${keyWords}.`)
+    assert.include(
+      russian.agents_md,
+      "Запись без ключа отклоняется; ключ — от 8 до 128 знаков из `A-Z a-z 0-9 _ : . -`."
+    )
   })
 
   it("takes fewer than 600 tokens of a model's context for its rules", () => {
