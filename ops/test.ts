@@ -34,6 +34,8 @@ const green = await run(suites, {
   CI,
   TMPDIR,
   CHROMIUM_PATH,
+  // The tests start the gateway and its commands some two hundred times.
+  NODE_COMPILE_CACHE: join(folder, "compiled"),
   ...(SMOKE_PROJECT_ID === undefined ? {} : { ...process.env, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID })
 })
 

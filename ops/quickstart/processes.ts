@@ -42,13 +42,19 @@ const stop = (child: ChildProcess): Promise<void> =>
 export const start = (script: string, folder: string, environment: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
-      const { PATH = "", HOME = "", TMPDIR } = process.env
+      const { PATH = "", HOME = "", TMPDIR, NODE_COMPILE_CACHE } = process.env
       const child = spawn(process.execPath, [join(root, script)], {
         cwd: folder,
         stdio: ["ignore", "pipe", "pipe"],
         // In a group of its own: Ctrl-C is for the quickstart, which stops what it started in good order.
         detached: true,
-        env: { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), ...environment }
+        env: {
+          PATH,
+          HOME,
+          ...(TMPDIR === undefined ? {} : { TMPDIR }),
+          ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
+          ...environment
+        }
       })
       let text = ""
       const listeners = new Set<() => void>()

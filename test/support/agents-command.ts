@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { root } from "./data-dirs.ts"
+import { bareEnvironment } from "./programs.ts"
 import { Served } from "./served.ts"
 
 /** `npm run agents -- …` as a process of its own, without a terminal, in an empty folder. */
@@ -33,10 +34,9 @@ export const runToEnd = ([program = "", ...args]: ReadonlyArray<string>, { cwd, 
   Effect.gen(function* () {
     const folder = cwd ?? (yield* emptyFolder)
     return yield* Effect.callback<Ended>((resume) => {
-      const { HOME = "", PATH = "" } = process.env
       const child = spawn(program, args, {
         cwd: folder,
-        env: { PATH, HOME, LANG: "C.UTF-8", ...env },
+        env: { ...bareEnvironment(), ...env },
         stdio: ["ignore", "pipe", "pipe"]
       })
       let [stdout, stderr] = ["", ""]

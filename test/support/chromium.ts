@@ -68,7 +68,7 @@ export const sizes = {
   desktop: { width: 1100, height: 800 }
 } as const
 
-/** A page in a session of its own, closed at its end. Nothing that is waited for takes longer than ten seconds. */
+/** A page in a session of its own, closed at its end. Nothing that is waited for takes longer than five minutes. */
 export const visit = <A>(
   options: BrowserContextOptions,
   use: (page: Page, context: BrowserContext) => Promise<A>
@@ -76,7 +76,7 @@ export const visit = <A>(
   Effect.flatMap(Chromium, (browser) =>
     Effect.promise(async () => {
       const context = await browser.newContext(options)
-      context.setDefaultTimeout(10_000)
+      context.setDefaultTimeout(300_000)
       try {
         return await use(await context.newPage(), context)
       } finally {

@@ -26,10 +26,15 @@ export interface Launch {
   readonly cwd?: string
 }
 
-/** Of this process's environment a program is given what it needs to run at all, and nothing else. */
-const bare = () => {
-  const { PATH = "", HOME = "", LANG = "C.UTF-8" } = process.env
-  return { PATH, HOME, LANG }
+/** Returns what a program needs of this process's environment to run at all, and compiled code if `npm test` keeps some. */
+export const bareEnvironment = () => {
+  const { PATH = "", HOME = "", NODE_COMPILE_CACHE } = process.env
+  return {
+    PATH,
+    HOME,
+    LANG: "C.UTF-8",
+    ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE })
+  }
 }
 
 /** A script of the project's with this Node, such as `src/main.ts`. */
@@ -57,7 +62,11 @@ const start = (
 ) =>
   Effect.acquireRelease(
     Effect.sync((): Program => {
-      const child = spawn(command, args, { cwd, env: { ...bare(), ...env }, stdio: ["pipe", "pipe", "pipe"] })
+      const child = spawn(command, args, {
+        cwd,
+        env: { ...bareEnvironment(), ...env },
+        stdio: ["pipe", "pipe", "pipe"]
+      })
       let text = ""
       const listeners = new Set<() => void>()
       const notify = () => {

@@ -70,7 +70,14 @@ const get = (readings: Readings, path: string, bearer?: string) =>
         Layer.provide(Layer.mock(TokenStore)({})),
         Layer.provide(GrantPolicyLive.layer),
         Layer.provide(Layer.mock(Tools)({ names: new Set(), list: () => [] })),
-        Layer.provide(Settings.layer({ PORT: "0", NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: token })),
+        Layer.provide(
+          // A quarter of it goes by before a server stops that was looked at.
+          Settings.layer({
+            PORT: "0",
+            SHUTDOWN_GRACE_SECONDS: "1",
+            NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: token
+          })
+        ),
         Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
       )
     )

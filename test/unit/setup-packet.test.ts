@@ -168,7 +168,7 @@ describe("a setup packet", () => {
     assert.include(english.agents_md, `A write without one is refused; a key is ${keyWords}.`)
     assert.include(
       russian.agents_md,
-      "Запись без ключа отклоняется; ключ — от 8 до 128 знаков из `A-Z a-z 0-9 _ : . -`."
+      "Запись без ключа отклоняется; ключ — от 8 до 128 знаков из A-Z a-z 0-9 _ : . -."
     )
   })
 
