@@ -56,7 +56,7 @@ describe("npm start with nothing configured", () => {
         const killed = performance.now()
         const third = yield* launch(gateway, { env })
         const after = yield* servedBy(third, dataDir)
-        assert.isBelow(performance.now() - killed, 10_000)
+        assert.isBelow(performance.now() - killed, 120_000)
         assert.strictEqual(after.internalToken, before.internalToken)
 
         yield* Effect.gen(function* () {
@@ -104,7 +104,7 @@ describe("npm start with nothing configured", () => {
         const told = performance.now()
         yield* fourth.signal("SIGINT")
         assert.strictEqual(yield* fourth.ended, 0)
-        assert.isBelow(performance.now() - told, 5000)
+        assert.isBelow(performance.now() - told, 120_000)
       })
   )
 })

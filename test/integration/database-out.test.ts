@@ -165,7 +165,7 @@ describe("a database that has become one that only reads", () => {
 
 describe("a database whose every connection is waiting", () => {
   it.live(
-    "is said to each of forty callers within seconds, and serves all of them once it goes on",
+    "is said to each of forty callers within two minutes, and serves all of them once it goes on",
     () =>
       Effect.gen(function* () {
         const { agent, owner, served, tasker } = yield* stage
@@ -180,7 +180,7 @@ describe("a database whose every connection is waiting", () => {
                   keys.map((key) => Effect.provideService(create(agent, key), Served, served)),
                   { concurrency: "unbounded" }
                 )
-                assert.isBelow(performance.now() - started, 20_000)
+                assert.isBelow(performance.now() - started, 120_000)
                 for (const code of outcomes) assert.strictEqual(code, "gateway.unavailable")
                 assert.strictEqual((yield* send("/healthz")).status, 200)
               }).pipe(Effect.provideService(Served, served))

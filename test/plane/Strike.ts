@@ -38,7 +38,11 @@ export const strike = <E, R>(
     case "wrong_shape":
     case "huge":
     case "html":
-      return strikeAny({ op: "any", fault: fault.fault, delay_ms }, { ...anyCall, project }, execute)
+      return strikeAny(
+        { op: "any", fault: fault.fault, wait: Effect.sleep(delay_ms) },
+        { ...anyCall, project },
+        execute
+      )
     default:
       return Effect.andThen(Effect.sleep(delay_ms), spoil(fault, project, execute))
   }

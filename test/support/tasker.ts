@@ -74,6 +74,7 @@ export interface Fault {
   readonly times?: number | "forever"
   readonly every?: number
   readonly delay_ms?: number
+  readonly until_removed?: boolean
   readonly retry_after?: number
   readonly external_id?: string
   readonly carried_out?: boolean

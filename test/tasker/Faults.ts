@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Deferred, Effect, Layer, Schema } from "effect"
 import { Op } from "./Calls.ts"
 import { Uuid } from "./Fields.ts"
 import type { Switches } from "./Switches.ts"
@@ -54,6 +54,8 @@ export const Fault = Schema.Struct({
   every: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   /** Milliseconds, 12000 unless given for `broker_lost`, else 0. Pass before any fault but `delay_after` and `broker_lost`. */
   delay_ms: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** Waits until the faults are removed, in place of `delay_ms`. */
+  until_removed: Schema.optionalKey(Schema.Boolean),
   /** Seconds, 1 unless given. */
   retry_after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   carried_out: Schema.optionalKey(Schema.Boolean),
@@ -66,6 +68,11 @@ export const Fault = Schema.Struct({
   names: Schema.optionalKey(Schema.Record(Schema.String, Uuid))
 })
 export type Fault = typeof Fault.Type
+
+/** A fault that strikes a call, with the time that it waits. */
+export interface Striking extends Fault {
+  readonly wait: Effect.Effect<void>
+}
 
 export interface Queued extends Fault {
   readonly id: number
@@ -82,7 +89,7 @@ export class Faults extends Context.Service<
   Faults,
   {
     readonly queue: (fault: Fault) => Effect.Effect<Queued>
-    readonly take: (op: Op, externalId: string | undefined) => Effect.Effect<Fault | undefined>
+    readonly take: (op: Op, externalId: string | undefined) => Effect.Effect<Striking | undefined>
     readonly queued: Effect.Effect<ReadonlyArray<Queued>>
     readonly switches: Effect.Effect<Switches>
     readonly set: (switches: Partial<Switches>) => Effect.Effect<Switches>
@@ -95,11 +102,12 @@ export class Faults extends Context.Service<
       let ids = 0
       let queue: ReadonlyArray<Queued> = []
       let switches = start
+      let removed = Deferred.makeUnsafe<void>()
 
       const limit = ({ times, every }: Fault) =>
         times === "forever" ? Infinity : (times ?? (every === undefined ? 1 : Infinity))
 
-      const strike = (op: Op, externalId: string | undefined): Fault | undefined => {
+      const strike = (op: Op, externalId: string | undefined): Striking | undefined => {
         for (const queued of queue) {
           if (queued.op !== "any" && queued.op !== op) continue
           if (queued.external_id !== undefined && queued.external_id !== externalId) continue
@@ -109,7 +117,9 @@ export class Faults extends Context.Service<
           queue = queue.flatMap((other) =>
             other !== queued ? [other] : next.struck < limit(next) ? [next] : []
           )
-          if (due) return queued
+          const wait =
+            queued.until_removed === true ? Deferred.await(removed) : Effect.sleep(queued.delay_ms ?? 0)
+          if (due) return { ...queued, wait }
         }
         return undefined
       }
@@ -132,6 +142,8 @@ export class Faults extends Context.Service<
         reset: Effect.sync(() => {
           queue = []
           switches = start
+          Deferred.doneUnsafe(removed, Effect.void)
+          removed = Deferred.makeUnsafe()
         })
       }
     })

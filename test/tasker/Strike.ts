@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { type Answer, answer } from "./Answer.ts"
-import type { Fault } from "./Faults.ts"
+import type { Fault, Striking } from "./Faults.ts"
 import {
   alreadyExists,
   type ErrorStyle,
@@ -46,7 +46,7 @@ const brokerMillis = 12_000
  * all, or its answer is spoilt.
  */
 export const strike = <E, R>(
-  fault: Fault | undefined,
+  fault: Striking | undefined,
   struck: Struck,
   execute: Effect.Effect<Answer, E, R>
 ): Effect.Effect<Reply, E, R> => {
@@ -59,7 +59,7 @@ export const strike = <E, R>(
         : Effect.as(Effect.sleep(wait), respond(failed.answerIn(struck.style)))
     )
   }
-  const wait = Effect.sleep(fault.delay_ms ?? 0)
+  const { wait } = fault
   return fault.fault === "delay_after"
     ? Effect.tap(Effect.map(execute, respond), () => wait)
     : Effect.andThen(wait, spoil(fault, struck, execute))

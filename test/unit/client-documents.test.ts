@@ -123,7 +123,7 @@ describe("a client's metadata document", () => {
       const started = performance.now()
       const failure = yield* Effect.flip((yield* reading(port)).read(`https://${host}:${port}/client.json`))
       assert.strictEqual(failure.reason, "unreadable")
-      assert.isBelow(performance.now() - started, 8000)
+      assert.isAtLeast(performance.now() - started, 4900)
     })
   )
 

@@ -32,7 +32,7 @@ const routes = Layer.mergeAll(
 )
 
 const server = serve(routes).pipe(
-  Layer.provide(Settings.layer({ PORT: "0", LOG_LEVEL: "info" })),
+  Layer.provide(Settings.layer({ PORT: "0", LOG_LEVEL: "info", SHUTDOWN_GRACE_SECONDS: "600" })),
   Layer.provide(Logger.layer([logger(asJson, (line) => lines.push(line))])),
   Layer.provide(Layer.succeed(References.MinimumLogLevel, "Info"))
 )
@@ -300,8 +300,8 @@ describe("a server that is told to stop", () => {
         yield* Deferred.succeed(slow, undefined)
         assert.match(yield* Fiber.join(busy), /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*"done":true/)
         yield* Fiber.join(closing)
-        // Not the whole grace of twenty seconds.
-        assert.isBelow(performance.now() - started, 15_000)
+        // Not the whole grace of ten minutes.
+        assert.isBelow(performance.now() - started, 120_000)
       })
   )
 })
