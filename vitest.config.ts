@@ -15,7 +15,7 @@ export default defineConfig({
     hookTimeout: 600_000,
     // Files of one worker share loaded and compiled modules, which takes a third of the CPU time away.
     isolate: false,
-    maxWorkers: 4,
+    maxWorkers: 6,
     projects: [project("unit"), project("integration", withDatabase), project("e2e", withDatabase)]
   }
 })

@@ -81,51 +81,48 @@ layer(served(), { timeout: "10 minutes", excludeTestServices: true })(
       )
     )
 
-    it.effect.each(["2025-11-25", "2026-07-28"])(
-      "passes all of them for %s",
-      (revision) =>
-        Effect.gen(function* () {
-          const { url } = yield* Served
-          const tasker = yield* ReferenceTasker
-          const { project } = yield* tasker.project()
-          const { id } = yield* newAgent([
-            { project_id: project.id, workspace_slug: project.workspace_slug, scopes: ["issue:read"] }
-          ])
-          const port = yield* freePort
-          const clientId = yield* client({ redirect_uris: [`http://127.0.0.1:${port}/callback`] })
-          const { code } = yield* newPairingCode(id)
-          const output = yield* folder
-          const person = (address: string) =>
-            Effect.gen(function* () {
-              const by = new Browser()
-              const consent = yield* by.press(yield* by.open(address), "continue", { code })
-              const left = yield* by.press(consent, "allow")
-              yield* sendTo(String(left.headers.location))
-            })
-          const said = yield* run(
-            [
-              ...["--url", url, "--client-id", clientId, "--resource", `${url}/mcp`],
-              ...["--port", String(port), "--spec-version", revision, "--output-dir", output]
-            ],
-            person
-          )
-          const files = yield* Effect.promise(() => readdir(output, { recursive: true }))
-          const results = yield* Effect.forEach(
-            files.filter((file) => file.endsWith("checks.json")),
-            (file) => Effect.promise(() => readFile(join(output, file), "utf8"))
-          )
-          const checks = results.flatMap((text) => JSON.parse(text) as ReadonlyArray<Check>)
-          assert.lengthOf(results, scenarios.length, said)
-          assert.includeMembers(
-            checks.map((check) => check.id),
-            ["authorization-server-metadata", "authorization-code-grant"]
-          )
-          assert.deepStrictEqual(
-            checks.filter(({ status }) => status !== "SUCCESS" && status !== "INFO"),
-            []
-          )
-        }).pipe(Effect.scoped),
-      600_000
+    it.effect.each(["2025-11-25", "2026-07-28"])("passes all of them for %s", (revision) =>
+      Effect.gen(function* () {
+        const { url } = yield* Served
+        const tasker = yield* ReferenceTasker
+        const { project } = yield* tasker.project()
+        const { id } = yield* newAgent([
+          { project_id: project.id, workspace_slug: project.workspace_slug, scopes: ["issue:read"] }
+        ])
+        const port = yield* freePort
+        const clientId = yield* client({ redirect_uris: [`http://127.0.0.1:${port}/callback`] })
+        const { code } = yield* newPairingCode(id)
+        const output = yield* folder
+        const person = (address: string) =>
+          Effect.gen(function* () {
+            const by = new Browser()
+            const consent = yield* by.press(yield* by.open(address), "continue", { code })
+            const left = yield* by.press(consent, "allow")
+            yield* sendTo(String(left.headers.location))
+          })
+        const said = yield* run(
+          [
+            ...["--url", url, "--client-id", clientId, "--resource", `${url}/mcp`],
+            ...["--port", String(port), "--spec-version", revision, "--output-dir", output]
+          ],
+          person
+        )
+        const files = yield* Effect.promise(() => readdir(output, { recursive: true }))
+        const results = yield* Effect.forEach(
+          files.filter((file) => file.endsWith("checks.json")),
+          (file) => Effect.promise(() => readFile(join(output, file), "utf8"))
+        )
+        const checks = results.flatMap((text) => JSON.parse(text) as ReadonlyArray<Check>)
+        assert.lengthOf(results, scenarios.length, said)
+        assert.includeMembers(
+          checks.map((check) => check.id),
+          ["authorization-server-metadata", "authorization-code-grant"]
+        )
+        assert.deepStrictEqual(
+          checks.filter(({ status }) => status !== "SUCCESS" && status !== "INFO"),
+          []
+        )
+      }).pipe(Effect.scoped)
     )
   }
 )

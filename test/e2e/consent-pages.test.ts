@@ -97,8 +97,7 @@ describe.skipIf(withoutChromium)(`the pages of a login ${inChromium}`, () => {
                 assert.isFalse(await overflows(tab), name)
               }
             })
-          }),
-        120_000
+          })
       )
     }
 

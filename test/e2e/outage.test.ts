@@ -46,104 +46,98 @@ const standsAs = (status: number, word: string, checks: object) =>
 const health = Effect.map(send("/healthz"), ({ status }) => assert.strictEqual(status, 200))
 
 describe("a database that is out", () => {
-  it.live(
-    "is 503 gateway.unavailable for every call, Tasker hears nothing, and all goes on by itself",
-    () =>
-      Effect.gen(function* () {
-        const { gates, served, tasker } = yield* between
-        yield* Effect.gen(function* () {
-          const { project } = yield* tasker.project()
-          const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-          const { id, token } = yield* newAgent([terms])
-          yield* standsAs(200, "ready", { database: "ok", migrations: "ok", tasker: "ok" })
+  it.live("is 503 gateway.unavailable for every call, Tasker hears nothing, and all goes on by itself", () =>
+    Effect.gen(function* () {
+      const { gates, served, tasker } = yield* between
+      yield* Effect.gen(function* () {
+        const { project } = yield* tasker.project()
+        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
+        const { id, token } = yield* newAgent([terms])
+        yield* standsAs(200, "ready", { database: "ok", migrations: "ok", tasker: "ok" })
 
-          yield* gates.database.shut
-          const before = yield* calls(tasker)
-          const card = { project_id: project.id, name: "A card", idempotency_key: `outage-${randomUUID()}` }
-          for (const via of doors) {
-            for (const [name, args] of [
-              ["tasker_create_issue", card],
-              ["tasker_list_issues", { project_id: project.id }],
-              ["tasker_get_session", {}]
-            ] as const) {
-              const outcome = yield* call(via, token, name, args)
-              assert.strictEqual(outcome.code, "gateway.unavailable")
-              assert.isTrue(outcome.error.retryable)
-              assert.strictEqual(outcome.status, via === "mcp" ? 200 : 503)
-            }
+        yield* gates.database.shut
+        const before = yield* calls(tasker)
+        const card = { project_id: project.id, name: "A card", idempotency_key: `outage-${randomUUID()}` }
+        for (const via of doors) {
+          for (const [name, args] of [
+            ["tasker_create_issue", card],
+            ["tasker_list_issues", { project_id: project.id }],
+            ["tasker_get_session", {}]
+          ] as const) {
+            const outcome = yield* call(via, token, name, args)
+            assert.strictEqual(outcome.code, "gateway.unavailable")
+            assert.isTrue(outcome.error.retryable)
+            assert.strictEqual(outcome.status, via === "mcp" ? 200 : 503)
           }
-          for (const reply of [
-            yield* post(token, "tools/list"),
-            yield* send("/api/v1/agent-session", { token }),
-            yield* operate(`/api/v1/agents/${id}`),
-            yield* operate(`/api/v1/agents/${id}/tokens`, { body: { name: "during the outage" } })
-          ]) {
-            assert.strictEqual(reply.status, 503)
-            assert.strictEqual(reply.json.code, "gateway.unavailable")
-            assert.isDefined(reply.headers["retry-after"])
-          }
-          yield* health
-          yield* standsAs(503, "unavailable", {
-            database: "unavailable",
-            migrations: "unknown",
-            tasker: "ok"
-          })
-          assert.deepStrictEqual(yield* calls(tasker), before)
+        }
+        for (const reply of [
+          yield* post(token, "tools/list"),
+          yield* send("/api/v1/agent-session", { token }),
+          yield* operate(`/api/v1/agents/${id}`),
+          yield* operate(`/api/v1/agents/${id}/tokens`, { body: { name: "during the outage" } })
+        ]) {
+          assert.strictEqual(reply.status, 503)
+          assert.strictEqual(reply.json.code, "gateway.unavailable")
+          assert.isDefined(reply.headers["retry-after"])
+        }
+        yield* health
+        yield* standsAs(503, "unavailable", {
+          database: "unavailable",
+          migrations: "unknown",
+          tasker: "ok"
+        })
+        assert.deepStrictEqual(yield* calls(tasker), before)
 
-          yield* gates.database.open
-          const outcome = yield* eventually(
-            Effect.flatMap(call("mcp", token, "tasker_create_issue", card), (came) =>
-              came.code === undefined ? Effect.succeed(came) : Effect.fail(came.code)
-            )
+        yield* gates.database.open
+        const outcome = yield* eventually(
+          Effect.flatMap(call("mcp", token, "tasker_create_issue", card), (came) =>
+            came.code === undefined ? Effect.succeed(came) : Effect.fail(came.code)
           )
-          assert.isFalse(outcome.content.replayed)
-          assert.strictEqual((yield* tasker.writes).length, 1)
-          const { json } = yield* operate(`/api/v1/agents/${id}/tokens`)
-          assert.strictEqual(json.tokens.length, 1)
-        }).pipe(Effect.provideService(Served, served))
-      }),
-    600_000
+        )
+        assert.isFalse(outcome.content.replayed)
+        assert.strictEqual((yield* tasker.writes).length, 1)
+        const { json } = yield* operate(`/api/v1/agents/${id}/tokens`)
+        assert.strictEqual(json.tokens.length, 1)
+      }).pipe(Effect.provideService(Served, served))
+    })
   )
 
-  it.live(
-    "is the same where it says nothing any more, in its own time",
-    () =>
-      Effect.gen(function* () {
-        const { gates, served, tasker } = yield* between
-        yield* Effect.gen(function* () {
-          const { project } = yield* tasker.project()
-          const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-          const { token } = yield* newAgent([terms])
-          yield* gates.database.mute
-          const before = yield* calls(tasker)
-          const started = performance.now()
-          const outcomes = yield* Effect.all(
-            [
-              call("rest", token, "tasker_get_session", {}),
-              call("mcp", token, "tasker_create_issue", {
-                ...{ project_id: project.id, name: "A card", idempotency_key: "while-it-is-mute" }
-              })
-            ],
-            { concurrency: "unbounded" }
+  it.live("is the same where it says nothing any more, in its own time", () =>
+    Effect.gen(function* () {
+      const { gates, served, tasker } = yield* between
+      yield* Effect.gen(function* () {
+        const { project } = yield* tasker.project()
+        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
+        const { token } = yield* newAgent([terms])
+        yield* gates.database.mute
+        const before = yield* calls(tasker)
+        const started = performance.now()
+        const outcomes = yield* Effect.all(
+          [
+            call("rest", token, "tasker_get_session", {}),
+            call("mcp", token, "tasker_create_issue", {
+              ...{ project_id: project.id, name: "A card", idempotency_key: "while-it-is-mute" }
+            })
+          ],
+          { concurrency: "unbounded" }
+        )
+        assert.isBelow(performance.now() - started, 120_000)
+        for (const { code } of outcomes) assert.strictEqual(code, "gateway.unavailable")
+        assert.deepStrictEqual(yield* calls(tasker), before)
+        yield* health
+        yield* standsAs(503, "unavailable", {
+          database: "unavailable",
+          migrations: "unknown",
+          tasker: "ok"
+        })
+        yield* gates.database.open
+        yield* eventually(
+          Effect.flatMap(call("rest", token, "tasker_get_session", {}), ({ code }) =>
+            code === undefined ? Effect.void : Effect.fail(code)
           )
-          assert.isBelow(performance.now() - started, 120_000)
-          for (const { code } of outcomes) assert.strictEqual(code, "gateway.unavailable")
-          assert.deepStrictEqual(yield* calls(tasker), before)
-          yield* health
-          yield* standsAs(503, "unavailable", {
-            database: "unavailable",
-            migrations: "unknown",
-            tasker: "ok"
-          })
-          yield* gates.database.open
-          yield* eventually(
-            Effect.flatMap(call("rest", token, "tasker_get_session", {}), ({ code }) =>
-              code === undefined ? Effect.void : Effect.fail(code)
-            )
-          )
-        }).pipe(Effect.provideService(Served, served))
-      }),
-    600_000
+        )
+      }).pipe(Effect.provideService(Served, served))
+    })
   )
 
   it.live("is told from one that lacks a migration", () =>

@@ -130,8 +130,7 @@ layer(served(fromAnywhere), {
         for (const reply of replies) if (reply.status !== 404) refused(reply, 429, "limit.rate")
         assert.deepStrictEqual(yield* spoilsOf(id), before)
         yield* query`delete from pairing_codes where agent_id = ${id}::uuid`
-      }),
-    600_000
+      })
   )
 
   it.effect("by using up everybody's guesses: a stranger with a whole network locks nobody else out", () =>

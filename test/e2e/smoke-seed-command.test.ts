@@ -49,8 +49,7 @@ layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the end-t
           agents.map(({ owner_email }: { owner_email: string }) => owner_email),
           ["olaf@example.test"]
         )
-      }),
-    600_000
+      })
   )
 
   it.effect("the smoke names both variables if Tasker shows the members to a member only", () =>

@@ -73,49 +73,42 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
             }),
           { concurrency: 3 }
         )
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "a refusal ends with 1, and its code, detail and what to do are told in two lines",
-    () =>
-      Effect.gen(function* () {
-        const id = yield* newAgentId
-        yield* Effect.repeat(administer(`/api/v1/agents/${id}/pairing-codes`, { body: {} }), { times: 2 })
-        const disabled = yield* newAgentId
-        yield* operate(`/api/v1/agents/${disabled}`, { method: "PATCH", body: { status: "disabled" } })
-        const rows: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
-          [
-            ["show", "Nobody's"],
-            /^No agent has the id or the display name "Nobody's"\.\nList them: .+ list\n$/
-          ],
-          [
-            ["show", randomUUID()],
-            /^request\.not_found: There is no such agent\.\nList what there is: .+\n$/
-          ],
-          [["create", "", ...owner], /^input\.invalid: .*display_name: Expected 1 to 128 characters.+\n$/],
-          [
-            ["grant", id, "--workspace", "w", "--project", "OPS", "--scopes", "read"],
-            /^input\.invalid: .*project_id: Expected a UUID.+\n$/
-          ],
-          [
-            ["pair", id],
-            /^pairing\.too_many: 3 .+\nCancel one: npm run agents -- revoke <agent> --code <id>\..+\n$/
-          ],
-          [["pair", disabled], /^pairing\.agent_disabled: .+\nEnable the agent: .+ enable <agent>\n$/]
-        ]
-        yield* Effect.forEach(
-          rows,
-          ([args, said]) =>
-            Effect.map(agents(...args, "--json"), ({ code, stderr, stdout }) => {
-              assert.deepStrictEqual({ args, code, stdout }, { args, code: 1, stdout: "" })
-              assert.match(stderr, said)
-            }),
-          { concurrency: 3 }
-        )
-      }),
-    120_000
+  it.effect("a refusal ends with 1, and its code, detail and what to do are told in two lines", () =>
+    Effect.gen(function* () {
+      const id = yield* newAgentId
+      yield* Effect.repeat(administer(`/api/v1/agents/${id}/pairing-codes`, { body: {} }), { times: 2 })
+      const disabled = yield* newAgentId
+      yield* operate(`/api/v1/agents/${disabled}`, { method: "PATCH", body: { status: "disabled" } })
+      const rows: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+        [
+          ["show", "Nobody's"],
+          /^No agent has the id or the display name "Nobody's"\.\nList them: .+ list\n$/
+        ],
+        [["show", randomUUID()], /^request\.not_found: There is no such agent\.\nList what there is: .+\n$/],
+        [["create", "", ...owner], /^input\.invalid: .*display_name: Expected 1 to 128 characters.+\n$/],
+        [
+          ["grant", id, "--workspace", "w", "--project", "OPS", "--scopes", "read"],
+          /^input\.invalid: .*project_id: Expected a UUID.+\n$/
+        ],
+        [
+          ["pair", id],
+          /^pairing\.too_many: 3 .+\nCancel one: npm run agents -- revoke <agent> --code <id>\..+\n$/
+        ],
+        [["pair", disabled], /^pairing\.agent_disabled: .+\nEnable the agent: .+ enable <agent>\n$/]
+      ]
+      yield* Effect.forEach(
+        rows,
+        ([args, said]) =>
+          Effect.map(agents(...args, "--json"), ({ code, stderr, stdout }) => {
+            assert.deepStrictEqual({ args, code, stdout }, { args, code: 1, stdout: "" })
+            assert.match(stderr, said)
+          }),
+        { concurrency: 3 }
+      )
+    })
   )
 
   it.effect(
@@ -135,29 +128,21 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
           assert.strictEqual(code, 5)
           assert.match(stderr, said)
         }
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "a response that breaks off is asked for once more, and the change is made once",
-    () =>
-      Effect.gen(function* () {
-        const { url } = yield* Served
-        const env = yield* reaching
-        const proxy = yield* cutReply(url)
-        const name = `Cut ${randomUUID()}`
-        yield* proxy.cutNext
-        const created = yield* command(["create", name, ...owner, "--json", "--url", proxy.url], { env })
-        assert.deepStrictEqual(
-          { code: created.code, cuts: proxy.cuts() },
-          { code: 0, cuts: 1 },
-          created.stderr
-        )
-        const [only, ...others] = yield* namedAs(name)
-        assert.deepStrictEqual([JSON.parse(created.stdout).agent, others], [only, []])
-      }),
-    120_000
+  it.effect("a response that breaks off is asked for once more, and the change is made once", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Served
+      const env = yield* reaching
+      const proxy = yield* cutReply(url)
+      const name = `Cut ${randomUUID()}`
+      yield* proxy.cutNext
+      const created = yield* command(["create", name, ...owner, "--json", "--url", proxy.url], { env })
+      assert.deepStrictEqual({ code: created.code, cuts: proxy.cuts() }, { code: 0, cuts: 1 }, created.stderr)
+      const [only, ...others] = yield* namedAs(name)
+      assert.deepStrictEqual([JSON.parse(created.stdout).agent, others], [only, []])
+    })
   )
 
   it.effect(
@@ -175,8 +160,7 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
         const advised = stderr.trim().split("npm run agents -- ")[1]?.split(" ") ?? []
         assert.strictEqual(yield* agentsDo(...advised), "The pairing code is cancelled.\n")
         assert.match(yield* agentsDo("pair", id), /^Pairing code: /)
-      }),
-    120_000
+      })
   )
 
   it.effect(
@@ -198,28 +182,24 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
         const read = yield* command(["list", "--url", url], { env })
         assert.deepStrictEqual([read.code, keys.length], [5, 4])
         assert.notInclude(read.stderr, "may have been made")
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "a redirect is not followed: the internal token goes to the named address alone",
-    () =>
-      Effect.gen(function* () {
-        const env = yield* reaching
-        const asked: Array<string | undefined> = []
-        const target = yield* stranger((request, response) => {
-          asked.push(request.headers.authorization)
-          response.end("{}")
-        })
-        const url = yield* stranger((_, response) =>
-          response.writeHead(307, { location: `${target}/api/v1/agents` }).end()
-        )
-        const { code, stderr } = yield* command(["list", "--url", url], { env })
-        assert.deepStrictEqual({ asked, code }, { asked: [], code: 1 })
-        assert.match(stderr, /answered 307, but not as the gateway does\. Check --url/)
-      }),
-    120_000
+  it.effect("a redirect is not followed: the internal token goes to the named address alone", () =>
+    Effect.gen(function* () {
+      const env = yield* reaching
+      const asked: Array<string | undefined> = []
+      const target = yield* stranger((request, response) => {
+        asked.push(request.headers.authorization)
+        response.end("{}")
+      })
+      const url = yield* stranger((_, response) =>
+        response.writeHead(307, { location: `${target}/api/v1/agents` }).end()
+      )
+      const { code, stderr } = yield* command(["list", "--url", url], { env })
+      assert.deepStrictEqual({ asked, code }, { asked: [], code: 1 })
+      assert.match(stderr, /answered 307, but not as the gateway does\. Check --url/)
+    })
   )
 
   it.effect(
@@ -248,7 +228,6 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
         assert.match(wrong.stderr, /^auth\.unknown: .+\nThe internal token from NODEDC_\w+ is not the one of/)
         assert.notInclude(wrong.stderr, "of-the-file")
         assert.strictEqual((yield* list({ NODEDC_AGENT_GATEWAY_INTERNAL_TOKEN: internalToken })).code, 0)
-      }),
-    120_000
+      })
   )
 })

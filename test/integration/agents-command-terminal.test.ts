@@ -68,55 +68,48 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
           assert.include(bare.said(), idOf(path))
           assert.include(bare.said(), "…")
         }
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "what would steer the terminal or hide is taken out of names, and stays in --json",
-    () =>
-      Effect.gen(function* () {
-        const path = yield* newAgent("Codex")
-        const hostile = `\u001b]0;title\u0007\u001b[2J\u009b31mCodex\u202e\u200b\n${randomUUID()}`
-        const { databaseUrl } = yield* Served
-        // The gateway refuses such a name; an older one may have taken it.
-        yield* PgClient.makeClient({ url: Redacted.make(databaseUrl) }).pipe(
-          Effect.flatMap(
-            (sql) => sql`update agents set display_name = ${hostile} where id = ${idOf(path)}::uuid`
-          ),
-          Effect.scoped,
-          Effect.provide(Reactivity.layer)
-        )
-        for (const args of [["list"], ["show", idOf(path)], ["enable", idOf(path)]]) {
-          const told = yield* agentsDo(...args)
-          assert.match(told, /\]0;title\[2J31mCodex \w/)
-          assert.notMatch(told.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u)
-        }
-        const { agent } = JSON.parse(yield* agentsDo("show", idOf(path), "--json"))
-        assert.strictEqual(agent.display_name, hostile)
-      }),
-    120_000
+  it.effect("what would steer the terminal or hide is taken out of names, and stays in --json", () =>
+    Effect.gen(function* () {
+      const path = yield* newAgent("Codex")
+      const hostile = `\u001b]0;title\u0007\u001b[2J\u009b31mCodex\u202e\u200b\n${randomUUID()}`
+      const { databaseUrl } = yield* Served
+      // The gateway refuses such a name; an older one may have taken it.
+      yield* PgClient.makeClient({ url: Redacted.make(databaseUrl) }).pipe(
+        Effect.flatMap(
+          (sql) => sql`update agents set display_name = ${hostile} where id = ${idOf(path)}::uuid`
+        ),
+        Effect.scoped,
+        Effect.provide(Reactivity.layer)
+      )
+      for (const args of [["list"], ["show", idOf(path)], ["enable", idOf(path)]]) {
+        const told = yield* agentsDo(...args)
+        assert.match(told, /\]0;title\[2J31mCodex \w/)
+        assert.notMatch(told.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u)
+      }
+      const { agent } = JSON.parse(yield* agentsDo("show", idOf(path), "--json"))
+      assert.strictEqual(agent.display_name, hostile)
+    })
   )
 
-  it.effect(
-    "disable asks on a terminal, and changes nothing unless the person says yes",
-    () =>
-      Effect.gen(function* () {
-        const path = yield* newAgent("Codex")
-        const status = Effect.map(operate(path), ({ json }) => json.agent.status as string)
-        for (const [typed, code, after] of [
-          ["n", 1, "active"],
-          ["\r", 1, "active"],
-          ["\u0003", 130, "active"],
-          ["y", 0, "disabled"]
-        ] as const) {
-          const asking = yield* onTerminal(["disable", idOf(path)])
-          yield* asking.until(/Disable Codex of olga\.smirnova@example\.test\? Its tokens stop at once\./)
-          yield* asking.type(typed)
-          assert.strictEqual(yield* asking.ended, code, asking.said())
-          assert.strictEqual(yield* status, after)
-        }
-      }),
-    120_000
+  it.effect("disable asks on a terminal, and changes nothing unless the person says yes", () =>
+    Effect.gen(function* () {
+      const path = yield* newAgent("Codex")
+      const status = Effect.map(operate(path), ({ json }) => json.agent.status as string)
+      for (const [typed, code, after] of [
+        ["n", 1, "active"],
+        ["\r", 1, "active"],
+        ["\u0003", 130, "active"],
+        ["y", 0, "disabled"]
+      ] as const) {
+        const asking = yield* onTerminal(["disable", idOf(path)])
+        yield* asking.until(/Disable Codex of olga\.smirnova@example\.test\? Its tokens stop at once\./)
+        yield* asking.type(typed)
+        assert.strictEqual(yield* asking.ended, code, asking.said())
+        assert.strictEqual(yield* status, after)
+      }
+    })
   )
 })

@@ -62,102 +62,89 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
         const revoked = yield* agentsDo("revoke", "Local Codex", "--token", session.token.id)
         assert.match(revoked, /^Revoked the token .+\.\n$/)
         assert.strictEqual((yield* send("/api/v1/agent-session", { token })).json.code, "auth.revoked")
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "--json prints the API's response to the letter",
-    () =>
-      Effect.gen(function* () {
-        const { id, name, path } = yield* made
-        const listed = yield* agentsDo("list", "--limit", "1", "--json")
-        assert.strictEqual(listed, `${(yield* operate("/api/v1/agents?limit=1")).text}\n`)
-        assert.strictEqual(yield* agentsDo("--json", "show", id), `${(yield* operate(path)).text}\n`)
-        assert.strictEqual(JSON.parse(yield* agentsDo("enable", name, "--json")).agent.id, id)
-        const { grant } = JSON.parse(
-          yield* agentsDo(
-            ...["grant", id, "--workspace", "ops", "--project", project, "--json"],
-            ...["--scopes", "read,comment:create", "--expires", "never", "--max-writes-per-day", "7"]
-          )
+  it.effect("--json prints the API's response to the letter", () =>
+    Effect.gen(function* () {
+      const { id, name, path } = yield* made
+      const listed = yield* agentsDo("list", "--limit", "1", "--json")
+      assert.strictEqual(listed, `${(yield* operate("/api/v1/agents?limit=1")).text}\n`)
+      assert.strictEqual(yield* agentsDo("--json", "show", id), `${(yield* operate(path)).text}\n`)
+      assert.strictEqual(JSON.parse(yield* agentsDo("enable", name, "--json")).agent.id, id)
+      const { grant } = JSON.parse(
+        yield* agentsDo(
+          ...["grant", id, "--workspace", "ops", "--project", project, "--json"],
+          ...["--scopes", "read,comment:create", "--expires", "never", "--max-writes-per-day", "7"]
         )
-        assert.deepStrictEqual(grant.scopes, ["project:read", "issue:read", "comment:create"])
-        assert.deepInclude(grant, { expires_at: null, max_writes_per_day: 7, workspace_slug: "ops" })
-        const gone = JSON.parse(yield* agentsDo("revoke", id, "--grant", grant.id, "--json"))
-        assert.isString(gone.grant.revoked_at)
-      }),
-    120_000
+      )
+      assert.deepStrictEqual(grant.scopes, ["project:read", "issue:read", "comment:create"])
+      assert.deepInclude(grant, { expires_at: null, max_writes_per_day: 7, workspace_slug: "ops" })
+      const gone = JSON.parse(yield* agentsDo("revoke", id, "--grant", grant.id, "--json"))
+      assert.isString(gone.grant.revoked_at)
+    })
   )
 
-  it.effect(
-    "a grant ends after the duration, at the instant, or in seven days",
-    () =>
-      Effect.gen(function* () {
-        const { id } = yield* made
-        const started = Date.now()
-        const hoursOf = (...expires: ReadonlyArray<string>) =>
-          Effect.map(
-            agentsDo(
-              ...["grant", id, "--workspace", "ops", "--project", project, "--scopes", "read", "--json"],
-              ...expires
-            ),
-            (text) => (Date.parse(JSON.parse(text).grant.expires_at) - started) / 3_600_000
-          )
-        assert.closeTo(yield* hoursOf(), 168, 0.05)
-        assert.closeTo(yield* hoursOf("--expires", "12h"), 12, 0.05)
-        const instant = new Date(started + 5 * 3_600_000).toISOString()
-        assert.strictEqual(yield* hoursOf("--expires", instant), 5)
-      }),
-    120_000
-  )
-
-  it.effect(
-    "a list is a table in columns, and says how to get the next page",
-    () =>
-      Effect.gen(function* () {
-        const owner = `owner ${randomUUID()}`
-        for (const [name, email] of [
-          ["Codex", "a@example.test"],
-          ["日本語のCodex", "someone@example.test"],
-          ["Third", "b@example.test"]
-        ] as const) {
-          yield* agentsDo("create", name, "--owner-id", owner, "--owner-email", email)
-        }
-        const all = yield* agentsDo("list", "--owner-id", owner)
-        assert.strictEqual(
-          all.replaceAll(new RegExp(uuid, "g"), "<------------- an id -------------->"),
-          [
-            "ID                                    NAME           OWNER                 STATUS",
-            "<------------- an id -------------->  Third          b@example.test        active",
-            "<------------- an id -------------->  日本語のCodex  someone@example.test  active",
-            "<------------- an id -------------->  Codex          a@example.test        active",
-            ""
-          ].join("\n")
+  it.effect("a grant ends after the duration, at the instant, or in seven days", () =>
+    Effect.gen(function* () {
+      const { id } = yield* made
+      const started = Date.now()
+      const hoursOf = (...expires: ReadonlyArray<string>) =>
+        Effect.map(
+          agentsDo(
+            ...["grant", id, "--workspace", "ops", "--project", project, "--scopes", "read", "--json"],
+            ...expires
+          ),
+          (text) => (Date.parse(JSON.parse(text).grant.expires_at) - started) / 3_600_000
         )
-        const page = yield* agentsDo("list", "--owner-id", owner, "--limit", "2")
-        const cursor = /\nMore: npm run agents -- list --cursor (\S+)\n$/.exec(page)?.[1] ?? ""
-        const rest = yield* agentsDo("list", "--owner-id", owner, "--limit", "2", "--cursor", cursor)
-        assert.match(rest, /^ID .+\n\S+ {2}Codex {2}a@example\.test {2}active\n$/)
-      }),
-    120_000
+      assert.closeTo(yield* hoursOf(), 168, 0.05)
+      assert.closeTo(yield* hoursOf("--expires", "12h"), 12, 0.05)
+      const instant = new Date(started + 5 * 3_600_000).toISOString()
+      assert.strictEqual(yield* hoursOf("--expires", instant), 5)
+    })
   )
 
-  it.effect(
-    "a display name stands for its agent while only one has it, and an id always does",
-    () =>
-      Effect.gen(function* () {
-        const { id, name } = yield* made
-        const twin = JSON.parse(yield* agentsDo("create", name, ...olga, "--json")).agent.id as string
-        const refused = yield* agents("disable", name, "--yes")
-        assert.strictEqual(refused.code, 1)
-        assert.match(refused.stderr, /^2 agents have the display name "Codex .+"\. Name one by its id:\n/)
-        assert.include(refused.stderr, `  ${id}  olga@example.test  active\n`)
-        assert.include(refused.stderr, `  ${twin}  olga@example.test  active\n`)
-        assert.match(yield* agentsDo("disable", twin.toUpperCase(), "--yes"), /^Disabled Codex /)
-        const { json } = yield* operate(`/api/v1/agents/${id}`)
-        assert.strictEqual(json.agent.status, "active")
-      }),
-    120_000
+  it.effect("a list is a table in columns, and says how to get the next page", () =>
+    Effect.gen(function* () {
+      const owner = `owner ${randomUUID()}`
+      for (const [name, email] of [
+        ["Codex", "a@example.test"],
+        ["日本語のCodex", "someone@example.test"],
+        ["Third", "b@example.test"]
+      ] as const) {
+        yield* agentsDo("create", name, "--owner-id", owner, "--owner-email", email)
+      }
+      const all = yield* agentsDo("list", "--owner-id", owner)
+      assert.strictEqual(
+        all.replaceAll(new RegExp(uuid, "g"), "<------------- an id -------------->"),
+        [
+          "ID                                    NAME           OWNER                 STATUS",
+          "<------------- an id -------------->  Third          b@example.test        active",
+          "<------------- an id -------------->  日本語のCodex  someone@example.test  active",
+          "<------------- an id -------------->  Codex          a@example.test        active",
+          ""
+        ].join("\n")
+      )
+      const page = yield* agentsDo("list", "--owner-id", owner, "--limit", "2")
+      const cursor = /\nMore: npm run agents -- list --cursor (\S+)\n$/.exec(page)?.[1] ?? ""
+      const rest = yield* agentsDo("list", "--owner-id", owner, "--limit", "2", "--cursor", cursor)
+      assert.match(rest, /^ID .+\n\S+ {2}Codex {2}a@example\.test {2}active\n$/)
+    })
+  )
+
+  it.effect("a display name stands for its agent while only one has it, and an id always does", () =>
+    Effect.gen(function* () {
+      const { id, name } = yield* made
+      const twin = JSON.parse(yield* agentsDo("create", name, ...olga, "--json")).agent.id as string
+      const refused = yield* agents("disable", name, "--yes")
+      assert.strictEqual(refused.code, 1)
+      assert.match(refused.stderr, /^2 agents have the display name "Codex .+"\. Name one by its id:\n/)
+      assert.include(refused.stderr, `  ${id}  olga@example.test  active\n`)
+      assert.include(refused.stderr, `  ${twin}  olga@example.test  active\n`)
+      assert.match(yield* agentsDo("disable", twin.toUpperCase(), "--yes"), /^Disabled Codex /)
+      const { json } = yield* operate(`/api/v1/agents/${id}`)
+      assert.strictEqual(json.agent.status, "active")
+    })
   )
 
   it.effect(
@@ -187,7 +174,6 @@ layer(withoutTasker, { timeout: "10 minutes", excludeTestServices: true })("the 
         })
         const acts = (yield* auditOf(id)).map(({ action }) => action)
         assert.includeMembers(acts, ["agent.created", "pairing_code.created", "pairing_code.cancelled"])
-      }),
-    120_000
+      })
   )
 })

@@ -219,8 +219,7 @@ layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the audit
         const text = yield* exported()
         for (const { id } of made) assert.include(text, id)
         assert.notInstanceOf(verify(text, { keys: yield* keys, checkpoint: yield* latest }), AuditFault)
-      }),
-    600_000
+      })
   )
 
   it.effect(
@@ -250,99 +249,88 @@ layer(served(), { timeout: "10 minutes", excludeTestServices: true })("the audit
           judgedAgain(text, auditKeys, [...rows, rows[0]]) ?? "",
           /^it has \d+ events, and the table/
         )
-      }),
-    180_000
+      })
   )
 
-  it.effect(
-    "is verified by the command: a file, a database, and not what was changed in either",
-    () =>
-      Effect.gen(function* () {
-        const { databaseUrl } = yield* Served
-        yield* work
-        yield* sealed
-        const folder = yield* Effect.acquireRelease(
-          Effect.promise(() => mkdtemp(join(tmpdir(), "audit-"))),
-          (made) => Effect.promise(() => rm(made, { recursive: true }))
+  it.effect("is verified by the command: a file, a database, and not what was changed in either", () =>
+    Effect.gen(function* () {
+      const { databaseUrl } = yield* Served
+      yield* work
+      yield* sealed
+      const folder = yield* Effect.acquireRelease(
+        Effect.promise(() => mkdtemp(join(tmpdir(), "audit-"))),
+        (made) => Effect.promise(() => rm(made, { recursive: true }))
+      )
+      const save = (name: string, text: string) =>
+        Effect.as(
+          Effect.promise(() => writeFile(join(folder, name), text)),
+          join(folder, name)
         )
-        const save = (name: string, text: string) =>
-          Effect.as(
-            Effect.promise(() => writeFile(join(folder, name), text)),
-            join(folder, name)
-          )
-        const text = yield* exported()
-        const checkpoint = yield* latest
-        const whole = yield* save("trail.ndjson", text)
-        const keyFile = yield* save("keys.json", (yield* operate(`${path}/keys`)).text)
-        const keptFile = yield* save("checkpoint.json", (yield* operate(`${path}/checkpoints/latest`)).text)
-        const run = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-          const program = yield* launch(script("src/cli/auditVerify.ts", ...args), { cwd: folder })
-          return [yield* program.ended, program.said().trim()] as const
-        })
-        const range = `${checkpoint.sequence} events, sequence 1–${checkpoint.sequence}`
-        const signers = [...text.matchAll(/"key_id":"(\w+)","public_key"/g)].map(([, id]) => id).join(", ")
-        const verdict = `verified: ${range}; signed with ${signers}; from the beginning`
-        assert.deepStrictEqual(yield* run(whole), [
-          0,
-          `consistent, signer not checked: ${range}; signed with ${signers}, which nobody vouches for: give --key; from the beginning`
-        ])
-        assert.deepStrictEqual(yield* run("trail.ndjson", "--key", keyFile, "--checkpoint", keptFile), [
-          0,
-          verdict
-        ])
-        const inline = (yield* keys).flatMap((key) => ["--key", key.text])
-        assert.deepStrictEqual(yield* run(whole, ...inline), [0, verdict])
-        const database = [
-          "--database-url",
-          restricted(databaseUrl),
-          "--key",
-          keyFile,
-          "--checkpoint",
-          keptFile
-        ]
-        assert.deepStrictEqual(yield* run(...database), [0, verdict])
+      const text = yield* exported()
+      const checkpoint = yield* latest
+      const whole = yield* save("trail.ndjson", text)
+      const keyFile = yield* save("keys.json", (yield* operate(`${path}/keys`)).text)
+      const keptFile = yield* save("checkpoint.json", (yield* operate(`${path}/checkpoints/latest`)).text)
+      const run = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+        const program = yield* launch(script("src/cli/auditVerify.ts", ...args), { cwd: folder })
+        return [yield* program.ended, program.said().trim()] as const
+      })
+      const range = `${checkpoint.sequence} events, sequence 1–${checkpoint.sequence}`
+      const signers = [...text.matchAll(/"key_id":"(\w+)","public_key"/g)].map(([, id]) => id).join(", ")
+      const verdict = `verified: ${range}; signed with ${signers}; from the beginning`
+      assert.deepStrictEqual(yield* run(whole), [
+        0,
+        `consistent, signer not checked: ${range}; signed with ${signers}, which nobody vouches for: give --key; from the beginning`
+      ])
+      assert.deepStrictEqual(yield* run("trail.ndjson", "--key", keyFile, "--checkpoint", keptFile), [
+        0,
+        verdict
+      ])
+      const inline = (yield* keys).flatMap((key) => ["--key", key.text])
+      assert.deepStrictEqual(yield* run(whole, ...inline), [0, verdict])
+      const database = ["--database-url", restricted(databaseUrl), "--key", keyFile, "--checkpoint", keptFile]
+      assert.deepStrictEqual(yield* run(...database), [0, verdict])
 
-        const changed = yield* save(
-          "changed.ndjson",
-          text.replace("Test Codex", "x").replace('"executed"', '"replayed"')
-        )
-        const [code, said] = yield* run(changed)
-        assert.strictEqual(code, 1)
-        assert.match(said, /^NOT VERIFIED: line \d+, sequence 1: this event was changed/)
-        const short = yield* save("short.ndjson", yield* exported(`?to=${checkpoint.at}`))
-        assert.match((yield* run(short, "--checkpoint", keptFile))[1], /^NOT VERIFIED: .*cut off at the end/)
-        const stranger = yield* save("stranger.b64", newKey().verifying.text)
-        assert.match((yield* run(whole, "--key", stranger))[1], /^NOT VERIFIED: sequence 1: from here on/)
-        const wrong = [[], [join(folder, "none")], [whole, "--key", "none"]]
-        const codes = yield* Effect.forEach(wrong, (args) => run(...args), { concurrency: 2 })
-        assert.deepStrictEqual(
-          codes.map(([ended]) => ended),
-          [2, 2, 2]
-        )
+      const changed = yield* save(
+        "changed.ndjson",
+        text.replace("Test Codex", "x").replace('"executed"', '"replayed"')
+      )
+      const [code, said] = yield* run(changed)
+      assert.strictEqual(code, 1)
+      assert.match(said, /^NOT VERIFIED: line \d+, sequence 1: this event was changed/)
+      const short = yield* save("short.ndjson", yield* exported(`?to=${checkpoint.at}`))
+      assert.match((yield* run(short, "--checkpoint", keptFile))[1], /^NOT VERIFIED: .*cut off at the end/)
+      const stranger = yield* save("stranger.b64", newKey().verifying.text)
+      assert.match((yield* run(whole, "--key", stranger))[1], /^NOT VERIFIED: sequence 1: from here on/)
+      const wrong = [[], [join(folder, "none")], [whole, "--key", "none"]]
+      const codes = yield* Effect.forEach(wrong, (args) => run(...args), { concurrency: 2 })
+      assert.deepStrictEqual(
+        codes.map(([ended]) => ended),
+        [2, 2, 2]
+      )
 
-        // By its owner: an event where the sealer looks no more.
-        yield* query`
+      // By its owner: an event where the sealer looks no more.
+      yield* query`
         insert into audit_events (position, id, at, action, outcome, request_id, via)
         overriding system value values (0, gen_random_uuid(), now(), 'forged', 'executed', 'r', 'admin')`
-        assert.deepStrictEqual(yield* run(...database), [
-          1,
-          "NOT VERIFIED: 1 event stands in the table behind what is sealed and has no seal: put in, or the seal was removed"
-        ])
-        yield* query`alter table audit_seals disable trigger all`
-        yield* query`
+      assert.deepStrictEqual(yield* run(...database), [
+        1,
+        "NOT VERIFIED: 1 event stands in the table behind what is sealed and has no seal: put in, or the seal was removed"
+      ])
+      yield* query`alter table audit_seals disable trigger all`
+      yield* query`
           insert into audit_seals (sequence, position, event_hash, link)
           values (1000000, 1000000, sha256('x'), sha256('x'))`
-        assert.deepStrictEqual(yield* run(...database), [
-          1,
-          "NOT VERIFIED: 1 seal stands after the last checkpoint, signed by nobody: put in, or the checkpoint was removed"
-        ])
-        // And with the guards taken away: the database no longer agrees with what was signed.
-        yield* query`alter table audit_events disable trigger all`
-        yield* query`update audit_events set request_id = 'forged' where position = 1`
-        const [after, words] = yield* run(...database)
-        assert.strictEqual(after, 1)
-        assert.match(words, /^NOT VERIFIED: .*sequence 1: this event was changed/)
-      }),
-    180_000
+      assert.deepStrictEqual(yield* run(...database), [
+        1,
+        "NOT VERIFIED: 1 seal stands after the last checkpoint, signed by nobody: put in, or the checkpoint was removed"
+      ])
+      // And with the guards taken away: the database no longer agrees with what was signed.
+      yield* query`alter table audit_events disable trigger all`
+      yield* query`update audit_events set request_id = 'forged' where position = 1`
+      const [after, words] = yield* run(...database)
+      assert.strictEqual(after, 1)
+      assert.match(words, /^NOT VERIFIED: .*sequence 1: this event was changed/)
+    })
   )
 })

@@ -178,40 +178,37 @@ it.live("seals in smaller batches where the database is too slow for a whole one
   )
 )
 
-it.live(
-  "goes on by itself once the database is back",
-  () =>
-    withTrail(({ sql, url }) =>
-      Effect.gen(function* () {
-        const gate = yield* gateTo(url)
-        const noticed = yield* Deferred.make<void>()
-        const noticing = Logger.make(({ message }) => {
-          if (/database/.test(String(message))) Deferred.doneUnsafe(noticed, Effect.void)
-        })
-        yield* Layer.build(
-          AuditSealer.layer.pipe(
-            Layer.provide(PgClient.layer({ url: Redacted.make(gate.url), connectTimeout: "1 second" })),
-            Layer.provide(Settings.layer({ AUDIT_SIGNING_KEY: signingKey() })),
-            Layer.provide(Logger.layer([noticing]))
-          )
-        )
-        const proof = AuditProofPostgres.make(sql)
-        const sealed = proof.unsealed.pipe(
-          Effect.flatMap(({ events }) => (events === 0 ? Effect.void : Effect.fail(events))),
-          Effect.retry(($) => $(Schedule.spaced("100 millis")).pipe(Schedule.upTo({ duration: "5 minutes" })))
-        )
-        yield* write(sql)
-        yield* sealed
-        yield* gate.shut
-        yield* write(sql)
-        yield* Deferred.await(noticed)
-        yield* gate.open
-        yield* write(sql)
-        yield* sealed
-        assert.strictEqual((yield* verified(sql)).last, 3)
+it.live("goes on by itself once the database is back", () =>
+  withTrail(({ sql, url }) =>
+    Effect.gen(function* () {
+      const gate = yield* gateTo(url)
+      const noticed = yield* Deferred.make<void>()
+      const noticing = Logger.make(({ message }) => {
+        if (/database/.test(String(message))) Deferred.doneUnsafe(noticed, Effect.void)
       })
-    ),
-  600_000
+      yield* Layer.build(
+        AuditSealer.layer.pipe(
+          Layer.provide(PgClient.layer({ url: Redacted.make(gate.url), connectTimeout: "1 second" })),
+          Layer.provide(Settings.layer({ AUDIT_SIGNING_KEY: signingKey() })),
+          Layer.provide(Logger.layer([noticing]))
+        )
+      )
+      const proof = AuditProofPostgres.make(sql)
+      const sealed = proof.unsealed.pipe(
+        Effect.flatMap(({ events }) => (events === 0 ? Effect.void : Effect.fail(events))),
+        Effect.retry(($) => $(Schedule.spaced("100 millis")).pipe(Schedule.upTo({ duration: "5 minutes" })))
+      )
+      yield* write(sql)
+      yield* sealed
+      yield* gate.shut
+      yield* write(sql)
+      yield* Deferred.await(noticed)
+      yield* gate.open
+      yield* write(sql)
+      yield* sealed
+      assert.strictEqual((yield* verified(sql)).last, 3)
+    })
+  )
 )
 
 it.live("holds the event that many equal denials became, with its count and its hash", () =>

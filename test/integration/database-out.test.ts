@@ -113,22 +113,19 @@ describe("a database whose disk is full", () => {
     })
   )
 
-  it.live(
-    "when an outcome is to be recorded leaves it unknown and not made twice",
-    () =>
-      Effect.gen(function* () {
-        const { agent, owner, served, tasker } = yield* stage
-        yield* Effect.gen(function* () {
-          yield* fill(owner, "audit_events", "insert")
-          assert.strictEqual(yield* create(agent, "made-and-not-recorded"), "tasker.outcome_unknown")
-          assert.lengthOf(yield* tasker.writes, 1)
-          yield* empty(owner, "audit_events")
-          yield* leasesEnd(owner)
-          yield* done(create(agent, "made-and-not-recorded"))
-          assert.lengthOf(yield* tasker.writes, 1)
-        }).pipe(Effect.provideService(Served, served))
-      }),
-    600_000
+  it.live("when an outcome is to be recorded leaves it unknown and not made twice", () =>
+    Effect.gen(function* () {
+      const { agent, owner, served, tasker } = yield* stage
+      yield* Effect.gen(function* () {
+        yield* fill(owner, "audit_events", "insert")
+        assert.strictEqual(yield* create(agent, "made-and-not-recorded"), "tasker.outcome_unknown")
+        assert.lengthOf(yield* tasker.writes, 1)
+        yield* empty(owner, "audit_events")
+        yield* leasesEnd(owner)
+        yield* done(create(agent, "made-and-not-recorded"))
+        assert.lengthOf(yield* tasker.writes, 1)
+      }).pipe(Effect.provideService(Served, served))
+    })
   )
 })
 
@@ -164,92 +161,84 @@ describe("a database that has become one that only reads", () => {
 })
 
 describe("a database whose every connection is waiting", () => {
-  it.live(
-    "is said to each of forty callers within two minutes, and serves all of them once it goes on",
-    () =>
-      Effect.gen(function* () {
-        const { agent, owner, served, tasker } = yield* stage
-        const keys = keysOf(40, "waiting")
-        yield* Effect.gen(function* () {
-          yield* onDatabase(owner, (sql) =>
-            sql.withTransaction(
-              Effect.gen(function* () {
-                yield* sql`lock table idempotency_keys in access exclusive mode`
-                const started = performance.now()
-                const outcomes = yield* Effect.all(
-                  keys.map((key) => Effect.provideService(create(agent, key), Served, served)),
-                  { concurrency: "unbounded" }
-                )
-                assert.isBelow(performance.now() - started, 120_000)
-                for (const code of outcomes) assert.strictEqual(code, "gateway.unavailable")
-                assert.strictEqual((yield* send("/healthz")).status, 200)
-              }).pipe(Effect.provideService(Served, served))
-            )
+  it.live("is said to each of forty callers within two minutes, and serves all of them once it goes on", () =>
+    Effect.gen(function* () {
+      const { agent, owner, served, tasker } = yield* stage
+      const keys = keysOf(40, "waiting")
+      yield* Effect.gen(function* () {
+        yield* onDatabase(owner, (sql) =>
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`lock table idempotency_keys in access exclusive mode`
+              const started = performance.now()
+              const outcomes = yield* Effect.all(
+                keys.map((key) => Effect.provideService(create(agent, key), Served, served)),
+                { concurrency: "unbounded" }
+              )
+              assert.isBelow(performance.now() - started, 120_000)
+              for (const code of outcomes) assert.strictEqual(code, "gateway.unavailable")
+              assert.strictEqual((yield* send("/healthz")).status, 200)
+            }).pipe(Effect.provideService(Served, served))
           )
-          assert.lengthOf(yield* tasker.writes, 0)
-          // A reservation that was given up may have been made after all, with nobody to carry it out.
-          yield* leasesEnd(owner)
-          yield* Effect.forEach(keys, (key) => done(create(agent, key)), { concurrency: 8 })
-          assert.lengthOf(yield* tasker.writes, keys.length)
-        }).pipe(Effect.provideService(Served, served))
-      }),
-    600_000
+        )
+        assert.lengthOf(yield* tasker.writes, 0)
+        // A reservation that was given up may have been made after all, with nobody to carry it out.
+        yield* leasesEnd(owner)
+        yield* Effect.forEach(keys, (key) => done(create(agent, key)), { concurrency: 8 })
+        assert.lengthOf(yield* tasker.writes, keys.length)
+      }).pipe(Effect.provideService(Served, served))
+    })
   )
 })
 
 describe("a database that is stopped in the middle of it all", () => {
-  it.live(
-    "and comes up at another address has every write made once and none that was not reserved",
-    () =>
-      Effect.gen(function* () {
-        const dataDir = yield* temporary
-        const first = yield* Scope.make()
-        const before = yield* EmbeddedPostgres.start({ dataDir }).pipe(Scope.provide(first))
-        const tasker = yield* freshTasker((yield* freshDatabase).url, secret())
-        const gate = yield* gateTo(Redacted.value(before.url))
-        const served = yield* gatewayOn({ DATABASE_URL: gate.url, MIGRATION_DATABASE_URL: gate.url }, tasker)
-        yield* Effect.gen(function* () {
-          const agent = yield* newcomer(tasker)
-          yield* tasker.fault({ op: "create", fault: "delay", delay_ms: 100, times: "forever" })
-          const keys = keysOf(60, "moved")
-          const acknowledged = new Set<string>()
-          const met = new Set<string>()
-          const load = yield* Effect.forkChild(
-            Effect.forEach(
-              keys,
-              (key) =>
-                Effect.map(create(agent, key), (code) => {
-                  met.add(code)
-                  if (code === "done") acknowledged.add(key)
-                }),
-              { concurrency: 6 }
-            )
+  it.live("and comes up at another address has every write made once and none that was not reserved", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* temporary
+      const first = yield* Scope.make()
+      const before = yield* EmbeddedPostgres.start({ dataDir }).pipe(Scope.provide(first))
+      const tasker = yield* freshTasker((yield* freshDatabase).url, secret())
+      const gate = yield* gateTo(Redacted.value(before.url))
+      const served = yield* gatewayOn({ DATABASE_URL: gate.url, MIGRATION_DATABASE_URL: gate.url }, tasker)
+      yield* Effect.gen(function* () {
+        const agent = yield* newcomer(tasker)
+        yield* tasker.fault({ op: "create", fault: "delay", delay_ms: 100, times: "forever" })
+        const keys = keysOf(60, "moved")
+        const acknowledged = new Set<string>()
+        const met = new Set<string>()
+        const load = yield* Effect.forkChild(
+          Effect.forEach(
+            keys,
+            (key) =>
+              Effect.map(create(agent, key), (code) => {
+                met.add(code)
+                if (code === "done") acknowledged.add(key)
+              }),
+            { concurrency: 6 }
           )
-          yield* eventually(
-            Effect.suspend(() => (acknowledged.size < 10 ? Effect.fail("soon") : Effect.void))
-          )
-          yield* Scope.close(first, Exit.void)
-          yield* Fiber.join(load)
-          for (const code of met)
-            assert.include(["done", "gateway.unavailable", "tasker.outcome_unknown"], code)
-          assert.include([...met], "gateway.unavailable")
+        )
+        yield* eventually(Effect.suspend(() => (acknowledged.size < 10 ? Effect.fail("soon") : Effect.void)))
+        yield* Scope.close(first, Exit.void)
+        yield* Fiber.join(load)
+        for (const code of met)
+          assert.include(["done", "gateway.unavailable", "tasker.outcome_unknown"], code)
+        assert.include([...met], "gateway.unavailable")
 
-          const after = yield* EmbeddedPostgres.start({ dataDir })
-          assert.notStrictEqual(Redacted.value(after.url), Redacted.value(before.url))
-          yield* gate.turn(Redacted.value(after.url))
-          const owner = Redacted.value(after.url)
-          const [reserved] = yield* onDatabase(
-            owner,
-            (sql) => sql<{ keys: number }>`select count(*)::int as keys from idempotency_keys`
-          )
-          assert.isAtMost((yield* tasker.writes).length, reserved?.keys ?? 0)
-          yield* leasesEnd(owner)
-          yield* Effect.forEach(keys, (key) => done(create(agent, key)), { concurrency: 6 })
-          const writes = yield* tasker.writes
-          assert.lengthOf(writes, keys.length)
-          assert.strictEqual(new Set(writes.map(({ idempotency_key }) => idempotency_key)).size, keys.length)
-        }).pipe(Effect.provideService(Served, served))
-      }),
-    120_000
+        const after = yield* EmbeddedPostgres.start({ dataDir })
+        assert.notStrictEqual(Redacted.value(after.url), Redacted.value(before.url))
+        yield* gate.turn(Redacted.value(after.url))
+        const owner = Redacted.value(after.url)
+        const [reserved] = yield* onDatabase(
+          owner,
+          (sql) => sql<{ keys: number }>`select count(*)::int as keys from idempotency_keys`
+        )
+        assert.isAtMost((yield* tasker.writes).length, reserved?.keys ?? 0)
+        yield* leasesEnd(owner)
+        yield* Effect.forEach(keys, (key) => done(create(agent, key)), { concurrency: 6 })
+        const writes = yield* tasker.writes
+        assert.lengthOf(writes, keys.length)
+        assert.strictEqual(new Set(writes.map(({ idempotency_key }) => idempotency_key)).size, keys.length)
+      }).pipe(Effect.provideService(Served, served))
+    })
   )
 })

@@ -176,25 +176,20 @@ const realTarget = Effect.acquireRelease(
 describe.skipIf(env.PLANE_BASE_URL === undefined)("a real Plane", () => {
   for (const name of fixtureNames) {
     const fixture = readFixture(name)
-    it.effect(
-      `a real Plane answers as it did when it was recorded: ${fixture.about}`,
-      () =>
-        Effect.gen(function* () {
-          const target = yield* realTarget
-          const came = yield* Effect.acquireRelease(run(fixture.steps, target), (made) =>
-            discard(fixture, made, target)
-          )
-          if (env.PLANE_RECORD === "1") record(name, fixture, came)
-          else yield* expectSame(fixture, came)
-        }),
-      120_000
+    it.effect(`a real Plane answers as it did when it was recorded: ${fixture.about}`, () =>
+      Effect.gen(function* () {
+        const target = yield* realTarget
+        const came = yield* Effect.acquireRelease(run(fixture.steps, target), (made) =>
+          discard(fixture, made, target)
+        )
+        if (env.PLANE_RECORD === "1") record(name, fixture, came)
+        else yield* expectSame(fixture, came)
+      })
     )
   }
 
-  it.effect(
-    "a real Plane spells descriptions as it did",
-    () => Effect.flatMap(realTarget, (target) => expectSpelled(target, Object.values(readHtml()).flat())),
-    120_000
+  it.effect("a real Plane spells descriptions as it did", () =>
+    Effect.flatMap(realTarget, (target) => expectSpelled(target, Object.values(readHtml()).flat()))
   )
 })
 

@@ -29,6 +29,5 @@ it.live(
       const seed = yield* started(url, { TASKER_PROFILE: "seed", TASKER_HOST: "127.0.0.2" })
       assert.deepStrictEqual(seed.switches, of("seed"))
       assert.match(seed.tasker.url, /^http:\/\/127\.0\.0\.2:\d+$/)
-    }).pipe(Effect.scoped),
-  600_000
+    }).pipe(Effect.scoped)
 )

@@ -127,7 +127,7 @@ Authorization = "Bearer ${token(letter)}"
 command = "echo"
 `
 
-describe.each(shells)("config.toml, in %s", { timeout: 120_000 }, (shell) => {
+describe.each(shells)("config.toml, in %s", (shell) => {
   it("gets the server at its end, is kept to the byte, and is given back to the byte", () => {
     const kept = onEach(shell, keep("a"), innocent)
     for (const [i, { status, text = "", words }] of kept.entries()) {

@@ -77,7 +77,7 @@ describe("the script of /connect", () => {
   })
 
   describe.each(shells)("in %s", (shell) => {
-    it("does nothing when its download was cut, wherever that was", { timeout: 120_000 }, () =>
+    it("does nothing when its download was cut, wherever that was", () =>
       inFolder((folder) => {
         const bytes = Buffer.from(script)
         const last = bytes.length - (lastLine.exec(script)?.[0].length ?? 0)
@@ -95,8 +95,7 @@ describe("the script of /connect", () => {
           assert.strictEqual(stdout, "", `cut at ${cut}`)
         }
         assert.deepStrictEqual(fs.readdirSync(folder), [])
-      })
-    )
+      }))
 
     it("reads a code without regard to case and to what parts its letters, and nothing else as one", () => {
       const code = "BCDF-GHJK-LMNP"

@@ -329,7 +329,7 @@ describe("round trips", () => {
 
   it("keep the meaning of any document of GFM", () => {
     fc.assert(fc.property(markdownTree, isStable), { numRuns: 200 })
-  }, 120_000)
+  })
 
   it("keep the meaning of any heap of Markdown's pieces", () => {
     fc.assert(fc.property(markdownHeap, isStable), { numRuns: 300 })

@@ -252,18 +252,15 @@ layer(server, { excludeTestServices: true })("the server", (it) => {
     })
   )
 
-  it.effect(
-    "gives up on a body that does not arrive, and hangs up",
-    () =>
-      Effect.gen(function* () {
-        const started = performance.now()
-        const answer = yield* sent([head("Content-Length: 100"), '{"a":'])
-        assert.match(answer, /^HTTP\/1\.1 400 /)
-        assert.match(answer, /connection: close/i)
-        assert.include(answer, "did not arrive")
-        assert.approximately(performance.now() - started, deadline, 3000)
-      }),
-    600_000
+  it.effect("gives up on a body that does not arrive, and hangs up", () =>
+    Effect.gen(function* () {
+      const started = performance.now()
+      const answer = yield* sent([head("Content-Length: 100"), '{"a":'])
+      assert.match(answer, /^HTTP\/1\.1 400 /)
+      assert.match(answer, /connection: close/i)
+      assert.include(answer, "did not arrive")
+      assert.approximately(performance.now() - started, deadline, 3000)
+    })
   )
 
   it.effect("answers what is no HTTP, a flood of headers and a request without Host", () =>

@@ -130,52 +130,46 @@ describe("a text that takes too long", () => {
 })
 
 describe("an agent's share of the texts", () => {
-  it.live(
-    "one agent's many long texts are converted behind another agent's one",
-    () =>
-      Effect.gen(function* () {
-        const { of } = yield* TextsLive.make()
-        const [flood, other] = [of(newAgent()), of(newAgent())]
-        const order: Array<string> = []
-        const convert = (texts: typeof flood, name: string) =>
-          Effect.tap(texts.read(shorterHtml), () => Effect.sync(() => order.push(name)))
-        yield* Effect.all(
-          [...Array.from({ length: 12 }, () => convert(flood, "flood")), convert(other, "other")],
-          { concurrency: "unbounded" }
-        )
-        assert.isAtMost(order.indexOf("other"), 2)
-        assert.lengthOf(order, 13)
-      }).pipe(Effect.scoped),
-    120_000
+  it.live("one agent's many long texts are converted behind another agent's one", () =>
+    Effect.gen(function* () {
+      const { of } = yield* TextsLive.make()
+      const [flood, other] = [of(newAgent()), of(newAgent())]
+      const order: Array<string> = []
+      const convert = (texts: typeof flood, name: string) =>
+        Effect.tap(texts.read(shorterHtml), () => Effect.sync(() => order.push(name)))
+      yield* Effect.all(
+        [...Array.from({ length: 12 }, () => convert(flood, "flood")), convert(other, "other")],
+        { concurrency: "unbounded" }
+      )
+      assert.isAtMost(order.indexOf("other"), 2)
+      assert.lengthOf(order, 13)
+    }).pipe(Effect.scoped)
   )
 
-  it.live(
-    "texts beyond those that may wait are refused with the time to come back, those owed never",
-    () =>
-      Effect.gen(function* () {
-        const { of, owed } = yield* TextsLive.make()
-        const agent = newAgent()
-        const [asked, needed] = [of(agent), owed(agent)]
-        const results = yield* Effect.all(
-          [
-            ...Array.from({ length: 150 }, () => Effect.result(asked.read("<p>a</p>".repeat(1000)))),
-            ...Array.from({ length: 20 }, () => Effect.result(needed.read("<p>a</p>".repeat(1000))))
-          ],
-          { concurrency: "unbounded" }
-        )
-        const refused = results.filter((result) => result._tag === "Failure")
-        assert.isNotEmpty(refused)
-        for (const { failure } of refused) {
-          assert.strictEqual(failure.reason, "rate")
-          assert.isTrue(failure.retryable)
-          assert.isAtLeast(Number(failure.details.retry_after_seconds), 1)
-        }
-        assert.lengthOf(
-          results.slice(150).filter((result) => result._tag === "Failure"),
-          0
-        )
-      }).pipe(Effect.scoped),
-    120_000
+  it.live("texts beyond those that may wait are refused with the time to come back, those owed never", () =>
+    Effect.gen(function* () {
+      const { of, owed } = yield* TextsLive.make()
+      const agent = newAgent()
+      const [asked, needed] = [of(agent), owed(agent)]
+      const results = yield* Effect.all(
+        [
+          ...Array.from({ length: 150 }, () => Effect.result(asked.read("<p>a</p>".repeat(1000)))),
+          ...Array.from({ length: 20 }, () => Effect.result(needed.read("<p>a</p>".repeat(1000))))
+        ],
+        { concurrency: "unbounded" }
+      )
+      const refused = results.filter((result) => result._tag === "Failure")
+      assert.isNotEmpty(refused)
+      for (const { failure } of refused) {
+        assert.strictEqual(failure.reason, "rate")
+        assert.isTrue(failure.retryable)
+        assert.isAtLeast(Number(failure.details.retry_after_seconds), 1)
+      }
+      assert.lengthOf(
+        results.slice(150).filter((result) => result._tag === "Failure"),
+        0
+      )
+    }).pipe(Effect.scoped)
   )
 
   it("CPU time that was used comes back evenly", () => {
