@@ -56,6 +56,16 @@ describe("problem documents", () => {
     }
   )
 
+  it("speak of no change in a title that a read can be given", () => {
+    const ofWrites =
+      /^(idempotency|duplicate)\.|^input\.would_lose_content$|^tasker\.(conflict|outcome_unknown)$/
+    const titles = Object.entries(problems).filter(([code]) => !ofWrites.test(code))
+    assert.deepStrictEqual(
+      titles.filter(([, { title }]) => /change/i.test(title)),
+      []
+    )
+  })
+
   it("keep to the statuses that the contract names", () => {
     const statuses = (kind: string) =>
       Object.fromEntries(
