@@ -183,6 +183,21 @@ describe("the checker of the torture run", () => {
     assert.deepStrictEqual(found(given), ["false conflict"])
   })
 
+  it("counts a change that Tasker carried out only in part, and finds one that it ended", () => {
+    const effect = "labels card-1 label-1"
+    const asked = operation({ key: "key-op-1-1", tool: "tasker_set_labels", effect, issue: "card-1" })
+    const unresolved = (whole: boolean) =>
+      facts([asked, invoke("call-1")], {
+        ...untouched,
+        keys: [{ ...changeKey("op-1", "unresolved"), tool: "tasker_set_labels" }],
+        writes: [{ ...changed("tm000001", 1500), effect, whole }]
+      })
+    const verdict = check(unresolved(false))
+    assert.deepStrictEqual(verdict.findings, [])
+    assert.strictEqual(verdict.explained.get("Tasker carried it out only in part"), 1)
+    assert.include(found(unresolved(true)), "false conflict")
+  })
+
   it("finds a key that is left by a call which was refused", () => {
     const given = facts([operation(), invoke("call-1"), refusal("call-1", "tasker.rate_limited")], {
       ...well,

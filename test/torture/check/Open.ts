@@ -20,7 +20,8 @@ export interface Known {
  *   show it: it must not be sent again;
  * - Tasker said that something else stands under its key;
  * - its card was changed by another hand since: whether it had been done before can't be told from the card,
- *   and to repeat it could undo the other.
+ *   and to repeat it could undo the other;
+ * - Tasker died between its commits, so that the card is neither as it was nor as asked.
  */
 export const explain = (row: KeyRow, known: Known): string | undefined => {
   const { retired, story } = known
@@ -31,6 +32,7 @@ export const explain = (row: KeyRow, known: Known): string | undefined => {
   if (told === undefined || row.state === "in_progress") return undefined
   const done = wasDoneInTime(told, known)
   if (changedMeanwhile(told, known)) return "its card was changed meanwhile"
+  if (row.state === "unresolved" && isTorn(told, known)) return "Tasker carried it out only in part"
   if (retired.has(row.agent_id) && !done) return "its agent was disabled"
   if (row.state === "unresolved" && named(told, story)) return "Tasker named something else for its key"
   if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
@@ -71,6 +73,14 @@ const changedMeanwhile = (told: Told, { begun, records, story }: Known): boolean
   told.issue !== null &&
   told.tool !== "tasker_add_comment" &&
   isTouched(told, { from: told.calls[0]?.t ?? 0, until: Infinity }, story, records, begun)
+
+const settingTools = new Set(["tasker_set_labels", "tasker_set_assignees"])
+
+/** Whether Tasker began to replace a set, and never ended it. */
+const isTorn = ({ effect, tool }: Told, { records }: Known): boolean => {
+  const writes = records.writes.filter((write) => write.effect === effect)
+  return settingTools.has(tool) && writes.length > 0 && writes.every(({ whole }) => whole === false)
+}
 
 /** Whether Tasker has carried it out, but for a request that came after everybody had stopped looking for it. */
 const wasDoneInTime = ({ effect }: Told, { begun, mayLinger, records, story }: Known): boolean => {
