@@ -16,8 +16,8 @@ export interface Known {
 /**
  * Why a key may stay undecided until its owner decides, or nothing where it may not:
  *
- * - its agent could not do it any more when it was looked at, for good or for a while, and Tasker does not
- *   show it: it must not be sent again;
+ * - its agent could not do it any more when it was looked at, for good or for a while, or the token under which it
+ *   was asked for was revoked, and Tasker does not show it: it must not be sent again;
  * - Tasker said that something else stands under its key;
  * - its card was changed by another hand since: whether it had been done before can't be told from the card,
  *   and to repeat it could undo the other;
@@ -38,6 +38,7 @@ export const explain = (row: KeyRow, known: Known): string | undefined => {
   if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
     return "its agent could not do it when it was looked at"
   }
+  if (row.state === "unresolved" && !done && tokenRevoked(told, story)) return "its token was revoked"
   return undefined
 }
 
@@ -67,6 +68,12 @@ const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {
 
 /** An act takes effect before its reply is read, and may before a call that was sent earlier is. */
 const reactionTime = 5000
+
+/** Whether a token under which it was asked for was revoked. Each call draws one of its agent's, and any may have reserved. */
+const tokenRevoked = ({ calls }: Told, { acts }: Story): boolean =>
+  acts.some(
+    ({ forbids }) => forbids !== null && "token" in forbids && calls.some((call) => covers(forbids, call))
+  )
 
 /** Whether another hand changed its card after it was first asked for. */
 const changedMeanwhile = (told: Told, { begun, records, story }: Known): boolean =>
