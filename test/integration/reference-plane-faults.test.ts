@@ -88,6 +88,15 @@ layer(ReferencePlane.layer(), { timeout: "10 minutes", excludeTestServices: true
           [row.name, row.labels, row.assignees],
           ["Renamed", sets.labels, sets.assignees]
         )
+        const logged = (yield* plane.writes).filter(({ issue_id }) => issue_id === half.id)
+        assert.deepStrictEqual(
+          logged.map(({ op, whole }) => [op, whole]),
+          [
+            ["create", false],
+            ["update", true],
+            ["update", false]
+          ]
+        )
       })
     )
 
@@ -192,9 +201,30 @@ layer(ReferencePlane.layer(), { timeout: "10 minutes", excludeTestServices: true
         assert.deepStrictEqual(
           logged.map(({ at: _, body: __, n: ___, ...write }) => write),
           [
-            { op: "create", comment_id: null, external_id: "one", idempotency_key: "one", ...common },
-            { op: "update", comment_id: null, external_id: "one", idempotency_key: "one", ...common },
-            { op: "comment", comment_id: remark.id, external_id: "two", idempotency_key: "two", ...common }
+            {
+              op: "create",
+              comment_id: null,
+              external_id: "one",
+              idempotency_key: "one",
+              whole: true,
+              ...common
+            },
+            {
+              op: "update",
+              comment_id: null,
+              external_id: "one",
+              idempotency_key: "one",
+              whole: true,
+              ...common
+            },
+            {
+              op: "comment",
+              comment_id: remark.id,
+              external_id: "two",
+              idempotency_key: "two",
+              whole: true,
+              ...common
+            }
           ]
         )
         assert.deepStrictEqual(logged[1]?.body, { name: "Changed" })

@@ -65,7 +65,17 @@ export class CardWrites extends Context.Service<
         { body, projectId, userId }: CardWrite,
         issueId: string,
         externalId: string | null
-      ) => writes.log({ op, userId, projectId, issueId, commentId: null, externalId, body })
+      ) =>
+        writes.log({
+          op,
+          userId,
+          projectId,
+          issueId,
+          commentId: null,
+          externalId,
+          body,
+          whole: op === "delete"
+        })
 
       /** Selects the state that is asked for, else the project's default. */
       const target = (projectId: string, stateId: string | null) => sql`
@@ -141,12 +151,11 @@ export class CardWrites extends Context.Service<
 
       const make = Effect.fnUntraced(function* (write: CardWrite, change: Change) {
         const { settings, userId } = write
-        const id = yield* sql.withTransaction(
+        const { id, n } = yield* sql.withTransaction(
           Effect.gen(function* () {
             const [made] = yield* Effect.flatMap(insert(write, change), decodeIds)
             if (made === undefined) return yield* internal
-            yield* log("create", write, made.id, change.external_id ?? null)
-            return made.id
+            return { id: made.id, n: yield* log("create", write, made.id, change.external_id ?? null) }
           })
         )
         if (write.dieBetween) return yield* Effect.fail(new Died())
@@ -157,6 +166,7 @@ export class CardWrites extends Context.Service<
           settings
         )
         yield* replace("labels", id, change.labels, settings)
+        yield* writes.complete(n)
         const answered = yield* stored(id)
         if (!isDated(write.body)) return yield* invalidDetail
         // Measured: what is answered has neither the body's author nor the `created_at` that is stored.
@@ -216,7 +226,7 @@ export class CardWrites extends Context.Service<
           if (holder !== undefined && holder !== issueId) return yield* taken(issueId)
         }
         yield* Effect.sleep(settings.gap_ms)
-        yield* sql.withTransaction(
+        const n = yield* sql.withTransaction(
           Effect.andThen(
             save(before, write, change),
             log("update", write, issueId, change.external_id ?? before.external_id)
@@ -225,6 +235,7 @@ export class CardWrites extends Context.Service<
         if (write.dieBetween) return yield* Effect.fail(new Died())
         yield* replace("assignees", issueId, change.assignees, settings)
         yield* replace("labels", issueId, change.labels, settings)
+        yield* writes.complete(n)
         return yield* stored(issueId)
       })
 

@@ -126,6 +126,7 @@ export class Comments extends Context.Service<
           select ${sql.literal(commentItem("c.actor"))} from c join projects p on p.id = c.project_id`)
         if (made === undefined) return yield* missing
         yield* writes.log({
+          whole: true,
           op: "comment",
           userId,
           projectId,

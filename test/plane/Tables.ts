@@ -126,7 +126,8 @@ const tables = [
     comment_id uuid,
     external_id text,
     at timestamptz not null default clock_timestamp(),
-    body json not null
+    body json not null,
+    whole boolean not null default true
   )`
 ]
 

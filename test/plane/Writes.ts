@@ -13,6 +13,8 @@ export interface Write {
   readonly commentId: string | null
   readonly externalId: string | null
   readonly body: unknown
+  /** False if it has more commits to come, after which `complete` says so. */
+  readonly whole: boolean
 }
 
 /** Names things as the reference Tasker's log does. Plane has no keys, so the external id stands for one. */
@@ -26,17 +28,21 @@ const Logged = Schema.Struct({
   external_id: Schema.NullOr(Schema.String),
   idempotency_key: Schema.NullOr(Schema.String),
   at: Schema.String,
-  body: Schema.Unknown
+  body: Schema.Unknown,
+  whole: Schema.Boolean
 })
 export type Logged = typeof Logged.Type
+const decodeNumbers = Schema.decodeUnknownEffect(Schema.Tuple([Schema.Struct({ n: Schema.Int })]))
 const decodeLogged = Schema.decodeUnknownEffect(Schema.Array(Logged))
 
 /** Logs writes, and runs the job that follows each of them. */
 export class Writes extends Context.Service<
   Writes,
   {
-    /** Runs in the transaction of the write. */
-    readonly log: (write: Write) => Effect.Effect<void, StoreError>
+    /** Runs in the transaction of the write. Its number in the log. */
+    readonly log: (write: Write) => Effect.Effect<number, StoreError>
+    /** All commits of a write are done. */
+    readonly complete: (n: number) => Effect.Effect<void, StoreError>
     /** Sets the card's `updated_at` some time later, unless the job is off or the broker is out. */
     readonly bump: (issueId: string) => Effect.Effect<void>
     readonly all: Effect.Effect<ReadonlyArray<Logged>, StoreError>
@@ -56,11 +62,17 @@ export class Writes extends Context.Service<
         op,
         projectId,
         userId,
-        body
+        body,
+        whole
       }) =>
-        Effect.asVoid(sql`
-          insert into writes (op, user_id, project_id, issue_id, comment_id, external_id, body)
-          values (${op}, ${userId}, ${projectId}, ${issueId}, ${commentId}, ${externalId}, ${JSON.stringify(body)})`)
+        sql`
+          insert into writes (op, user_id, project_id, issue_id, comment_id, external_id, body, whole)
+          values (${op}, ${userId}, ${projectId}, ${issueId}, ${commentId}, ${externalId},
+            ${JSON.stringify(body)}, ${whole})
+          returning n`.pipe(
+          Effect.flatMap(decodeNumbers),
+          Effect.map(([{ n }]) => n)
+        )
 
       const job = (issueId: string, between: readonly [number, number]) =>
         Random.nextIntBetween(...between, { halfOpen: false }).pipe(
@@ -71,6 +83,7 @@ export class Writes extends Context.Service<
 
       return {
         log,
+        complete: (n) => Effect.asVoid(sql`update writes set whole = true where n = ${n}`),
         bump: (issueId) =>
           Effect.flatMap(behaviour.settings, ({ broker_out, bump_max_ms, bump_min_ms, bump_updated_at }) =>
             bump_updated_at && !broker_out
@@ -79,7 +92,7 @@ export class Writes extends Context.Service<
           ),
         all: Effect.flatMap(
           sql`select n, op, user_id, project_id, issue_id, comment_id, external_id, external_id as idempotency_key,
-            ${sql.literal(instant("at"))} as at, body from writes order by n`,
+            ${sql.literal(instant("at"))} as at, body, whole from writes order by n`,
           decodeLogged
         )
       }

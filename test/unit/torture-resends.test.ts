@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  act,
   answer,
   event,
   executed,
@@ -181,6 +182,38 @@ describe("the checker of the torture run", () => {
       keys: [changeKey("op-1", "unresolved")]
     })
     assert.deepStrictEqual(found(given), ["false conflict"])
+  })
+
+  it("counts a change that was not sent again since its token was revoked, and finds one whose token was not", () => {
+    const revoked = (token: string) =>
+      facts(
+        [
+          change("op-1", "tm000001"),
+          invoke("call-1"),
+          act({ forbids: { token } }),
+          { ev: "acted", act: "act-1" }
+        ],
+        { ...untouched, keys: [changeKey("op-1", "unresolved")] }
+      )
+    const verdict = check(revoked("token-1"))
+    assert.deepStrictEqual(verdict.findings, [])
+    assert.strictEqual(verdict.explained.get("its token was revoked"), 1)
+    assert.deepStrictEqual(found(revoked("token-2")), ["false conflict"])
+  })
+
+  it("counts a change that Tasker carried out only in part, and finds one that it ended", () => {
+    const effect = "labels card-1 label-1"
+    const asked = operation({ key: "key-op-1-1", tool: "tasker_set_labels", effect, issue: "card-1" })
+    const unresolved = (whole: boolean) =>
+      facts([asked, invoke("call-1")], {
+        ...untouched,
+        keys: [{ ...changeKey("op-1", "unresolved"), tool: "tasker_set_labels" }],
+        writes: [{ ...changed("tm000001", 1500), effect, whole }]
+      })
+    const verdict = check(unresolved(false))
+    assert.deepStrictEqual(verdict.findings, [])
+    assert.strictEqual(verdict.explained.get("Tasker carried it out only in part"), 1)
+    assert.include(found(unresolved(true)), "false conflict")
   })
 
   it("finds a key that is left by a call which was refused", () => {

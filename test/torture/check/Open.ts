@@ -16,11 +16,12 @@ export interface Known {
 /**
  * Why a key may stay undecided until its owner decides, or nothing where it may not:
  *
- * - its agent could not do it any more when it was looked at, for good or for a while, and Tasker does not
- *   show it: it must not be sent again;
+ * - its agent could not do it any more when it was looked at, for good or for a while, or the token under which it
+ *   was asked for was revoked, and Tasker does not show it: it must not be sent again;
  * - Tasker said that something else stands under its key;
  * - its card was changed by another hand since: whether it had been done before can't be told from the card,
- *   and to repeat it could undo the other.
+ *   and to repeat it could undo the other;
+ * - Tasker died between its commits, so that the card is neither as it was nor as asked.
  */
 export const explain = (row: KeyRow, known: Known): string | undefined => {
   const { retired, story } = known
@@ -31,11 +32,13 @@ export const explain = (row: KeyRow, known: Known): string | undefined => {
   if (told === undefined || row.state === "in_progress") return undefined
   const done = wasDoneInTime(told, known)
   if (changedMeanwhile(told, known)) return "its card was changed meanwhile"
+  if (row.state === "unresolved" && isTorn(told, known)) return "Tasker carried it out only in part"
   if (retired.has(row.agent_id) && !done) return "its agent was disabled"
   if (row.state === "unresolved" && named(told, story)) return "Tasker named something else for its key"
   if (row.state === "unresolved" && !done && forbiddenMeanwhile(told, story)) {
     return "its agent could not do it when it was looked at"
   }
+  if (row.state === "unresolved" && !done && tokenRevoked(told, story)) return "its token was revoked"
   return undefined
 }
 
@@ -66,11 +69,25 @@ const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {
 /** An act takes effect before its reply is read, and may before a call that was sent earlier is. */
 const reactionTime = 5000
 
+/** Whether a token under which it was asked for was revoked. Each call draws one of its agent's, and any may have reserved. */
+const tokenRevoked = ({ calls }: Told, { acts }: Story): boolean =>
+  acts.some(
+    ({ forbids }) => forbids !== null && "token" in forbids && calls.some((call) => covers(forbids, call))
+  )
+
 /** Whether another hand changed its card after it was first asked for. */
 const changedMeanwhile = (told: Told, { begun, records, story }: Known): boolean =>
   told.issue !== null &&
   told.tool !== "tasker_add_comment" &&
   isTouched(told, { from: told.calls[0]?.t ?? 0, until: Infinity }, story, records, begun)
+
+const settingTools = new Set(["tasker_set_labels", "tasker_set_assignees"])
+
+/** Whether Tasker began to replace a set, and never ended it. */
+const isTorn = ({ effect, tool }: Told, { records }: Known): boolean => {
+  const writes = records.writes.filter((write) => write.effect === effect)
+  return settingTools.has(tool) && writes.length > 0 && writes.every(({ whole }) => whole === false)
+}
 
 /** Whether Tasker has carried it out, but for a request that came after everybody had stopped looking for it. */
 const wasDoneInTime = ({ effect }: Told, { begun, mayLinger, records, story }: Known): boolean => {

@@ -54,6 +54,8 @@ export interface TaskerWrite {
   readonly at: number
   /** By which the write is known: see `Effects.ts`. */
   readonly effect: string
+  /** False if Tasker died between its commits. Absent where each write is one. */
+  readonly whole?: boolean
 }
 
 const keysStatement = `

@@ -148,7 +148,7 @@ export const plane = (limit: number): Counterpart => ({
   effectsOf,
   records: recordsIn(effectsOf, {
     writes: `
-      select n, null::text as agent_id, op, issue_id::text, comment_id::text, body,
+      select n, null::text as agent_id, op, issue_id::text, comment_id::text, body, whole,
         (extract(epoch from at) * 1000)::float8 as at
       from plane.writes
       where body ->> 'external_id' is not null or op not in ('create', 'comment') order by n`,
