@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config"
 
-/** Unit tests need nothing; integration and e2e share one embedded PostgreSQL, each file with a database of its own. */
+/**
+ * Unit tests need nothing; the others have an embedded PostgreSQL, each file with a database of its own.
+ * `npm test` runs all but `conformance`.
+ */
 const project = (name: string, options: object = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options }
@@ -16,6 +19,11 @@ export default defineConfig({
     // Files of one worker share loaded and compiled modules, which takes a third of the CPU time away.
     isolate: false,
     maxWorkers: 6,
-    projects: [project("unit"), project("integration", withDatabase), project("e2e", withDatabase)]
+    projects: [
+      project("unit"),
+      project("integration", withDatabase),
+      project("e2e", withDatabase),
+      project("conformance", withDatabase)
+    ]
   }
 })

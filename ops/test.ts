@@ -21,7 +21,7 @@ const suites = vitest(
   "--reporter=default",
   "--reporter=json",
   `--outputFile.json=${report}`,
-  ...chosen
+  ...(chosen.length === 0 ? ["unit", "integration", "e2e"].flatMap((name) => ["--project", name]) : chosen)
 )
 // What the shell that calls this has set for a gateway must not reach the tests.
 const { PATH, HOME, LANG, TERM, CI, TMPDIR, CHROMIUM_PATH, SMOKE_WORKSPACE_SLUG, SMOKE_PROJECT_ID } =

@@ -2,7 +2,7 @@
  * `npm run test:all`: all checks that need neither a container engine nor a real Plane, one after the other. Closes
  * with a line for each part. `-- <part> …` runs only the parts named.
  */
-import { run, type Step } from "./steps.ts"
+import { run, type Step, vitest } from "./steps.ts"
 
 const torture = "test/torture/main.ts"
 const crash = "test/torture/crash/main.ts"
@@ -12,6 +12,7 @@ const step = (name: string, ...command: ReadonlyArray<string>): Step => ({ name,
 
 const parts: ReadonlyArray<Step> = [
   step("test", "ops/test.ts"),
+  { ...vitest("--project", "conformance"), name: "conformance" },
   step("build", "ops/build.ts"),
   step("crash-matrix", crash),
   step("crash-matrix-plane", crash, "--tasker", "plane"),
