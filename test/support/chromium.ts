@@ -57,6 +57,7 @@ export const launchChromium = (): Promise<Browser> => {
   }
   return chromium.launch({
     executablePath: chromiumPath,
+    timeout: 300_000,
     // Its sandbox refuses to run as root.
     chromiumSandbox: process.getuid?.() !== 0
   })
