@@ -7,7 +7,7 @@
  *
  * Ends in 1 if a call fails, never because of a time.
  */
-import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -18,6 +18,7 @@ import { Effect, Logger, Redacted } from "effect"
 import { jsonApi } from "../ops/quickstart/clients.ts"
 import { startCounterpart } from "../ops/quickstart/counterparts.ts"
 import { type Running, start } from "../ops/quickstart/processes.ts"
+import { secret, signingKey } from "../ops/quickstart/secrets.ts"
 import * as EmbeddedPostgres from "../src/layers/database/EmbeddedPostgres.ts"
 import { type Call, load } from "./load.ts"
 
@@ -29,11 +30,6 @@ if (!Number.isFinite(seconds) || seconds <= 0) {
 }
 
 const rounds = 3
-
-const secret = () => randomBytes(32).toString("base64url")
-
-const signingKey = () =>
-  generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
 
 const dataDir = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "gateway-bench-"))),

@@ -3,7 +3,6 @@
  * reference Tasker (with `-- --tasker plane` the reference Plane) and the gateway, connects an agent as Tasker's backend would, and works as Codex
  * would. On a terminal everything stays up until Ctrl-C; elsewhere it is stopped at the end.
  */
-import { generateKeyPairSync, randomBytes } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,11 +14,7 @@ import { connect, jsonApi } from "./quickstart/clients.ts"
 import { type Kind, kinds, startCounterpart } from "./quickstart/counterparts.ts"
 import { freePort, start } from "./quickstart/processes.ts"
 import { bold, cyan, dim, heading, line, must, red, StepFailed, step, terminal } from "./quickstart/screen.ts"
-
-const secret = () => randomBytes(32).toString("base64url")
-
-const signingKey = () =>
-  generateKeyPairSync("ed25519").privateKey.export({ format: "der", type: "pkcs8" }).toString("base64")
+import { secret, signingKey } from "./quickstart/secrets.ts"
 
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString()
 

@@ -1,8 +1,14 @@
 import { Context, Effect, Layer, Scope } from "effect"
-import { allScopes } from "../../src/domain/Scope.ts"
 import { freshDatabase, pepper, restricted, secret, signingKey } from "../support/gateway.ts"
 import { launch, script } from "../support/programs.ts"
-import { administer, auditOf, newAgent, ReferenceTasker, Served, type Variables } from "../support/served.ts"
+import {
+  administer,
+  auditOf,
+  newcomer as newcomerOn,
+  ReferenceTasker,
+  Served,
+  type Variables
+} from "../support/served.ts"
 import { freshTasker } from "../support/tasker.ts"
 
 /** The process that Codex reaches a gateway in, as `npm start` runs it. */
@@ -67,10 +73,8 @@ export const place = (variables: Variables = {}) =>
 
 /** A project in Tasker, and an agent with a token that may do everything in it and nothing elsewhere. */
 export const newcomer = Effect.gen(function* () {
-  const tasker = yield* ReferenceTasker
-  const { project } = yield* tasker.project()
-  const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-  return { project, agent: yield* newAgent([terms]) }
+  const { project, ...agent } = yield* newcomerOn(yield* ReferenceTasker)
+  return { project, agent }
 })
 
 /** The writes of one agent that Tasker carried out, in order. */

@@ -79,7 +79,7 @@ describe("an agent that has hostile texts converted, as fast as its rate allows"
           })
         }
 
-        /** What a good agent does: reads its card and says a word about it. */
+        /** Reads a card and comments on it, as a good agent does. */
         const steady = Effect.gen(function* () {
           const taken: Array<number> = []
           const failed: Array<string> = []
@@ -103,7 +103,7 @@ describe("an agent that has hostile texts converted, as fast as its rate allows"
           return { failed, p99: percentile(taken, 0.99) }
         })
 
-        /** What a bad agent does, in turn, whatever comes of it. */
+        /** Makes the next call of a bad agent, and ignores how it ends. */
         let turn = 0
         const flood = Effect.gen(function* () {
           const at = turn++

@@ -2,12 +2,11 @@ import { randomUUID } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { allScopes } from "../../src/domain/Scope.ts"
 import { eventually } from "../support/data-dirs.ts"
 import { query } from "../support/database.ts"
 import { gateTo } from "../support/gate.ts"
 import { freshDatabase, secret } from "../support/gateway.ts"
-import { auditOf, newAgent, operate, Served, send, start } from "../support/served.ts"
+import { auditOf, newcomer, operate, Served, send, start } from "../support/served.ts"
 import { freshTasker, type TaskerControl } from "../support/tasker.ts"
 import { call, doors, post } from "../support/tool-calls.ts"
 
@@ -50,9 +49,7 @@ describe("a database that is out", () => {
     Effect.gen(function* () {
       const { gates, served, tasker } = yield* between
       yield* Effect.gen(function* () {
-        const { project } = yield* tasker.project()
-        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-        const { id, token } = yield* newAgent([terms])
+        const { id, project, token } = yield* newcomer(tasker)
         yield* standsAs(200, "ready", { database: "ok", migrations: "ok", tasker: "ok" })
 
         yield* gates.database.shut
@@ -106,9 +103,7 @@ describe("a database that is out", () => {
     Effect.gen(function* () {
       const { gates, served, tasker } = yield* between
       yield* Effect.gen(function* () {
-        const { project } = yield* tasker.project()
-        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-        const { token } = yield* newAgent([terms])
+        const { project, token } = yield* newcomer(tasker)
         yield* gates.database.mute
         const before = yield* calls(tasker)
         const started = performance.now()
@@ -157,9 +152,7 @@ describe("a Tasker that is out", () => {
     Effect.gen(function* () {
       const { gates, served, tasker } = yield* between
       yield* Effect.gen(function* () {
-        const { project } = yield* tasker.project()
-        const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-        const { id, token } = yield* newAgent([terms])
+        const { id, project, token } = yield* newcomer(tasker)
         yield* gates.tasker.shut
         yield* standsAs(200, "degraded", { database: "ok", migrations: "ok", tasker: "unreachable" })
         const card = { project_id: project.id, name: "A card", idempotency_key: "while-it-is-out" }

@@ -1,12 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
-import { allScopes } from "../../src/domain/Scope.ts"
 import * as EmbeddedPostgres from "../../src/layers/database/EmbeddedPostgres.ts"
 import { eventually, temporary } from "../support/data-dirs.ts"
 import { onDatabase } from "../support/database.ts"
 import { gateTo } from "../support/gate.ts"
 import { freshDatabase, restricted, secret } from "../support/gateway.ts"
-import { newAgent, Served, send, start } from "../support/served.ts"
+import { newcomer, Served, send, start } from "../support/served.ts"
 import { freshTasker, type TaskerControl } from "../support/tasker.ts"
 import { call } from "../support/tool-calls.ts"
 
@@ -39,17 +38,11 @@ const stage = Effect.gen(function* () {
   return { agent, owner: url, served, tasker }
 })
 
-const newcomer = Effect.fnUntraced(function* (tasker: TaskerControl) {
-  const { project } = yield* tasker.project()
-  const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
-  return { ...(yield* newAgent([terms])), projectId: project.id }
-})
-
 /** What comes of a new card; `done` where it was made at last. */
-const create = (agent: { readonly token: string; readonly projectId: string }, key: string) =>
+const create = (agent: { readonly token: string; readonly project: { readonly id: string } }, key: string) =>
   Effect.map(
     call("rest", agent.token, "tasker_create_issue", {
-      project_id: agent.projectId,
+      project_id: agent.project.id,
       name: `Card ${key}`,
       idempotency_key: key
     }),
@@ -104,7 +97,7 @@ describe("a database whose disk is full", () => {
         yield* fill(owner, "idempotency_keys", "insert")
         assert.strictEqual(yield* create(agent, "while-it-is-full"), "gateway.unavailable")
         assert.lengthOf(yield* tasker.writes, 0)
-        const read = yield* call("rest", agent.token, "tasker_list_issues", { project_id: agent.projectId })
+        const read = yield* call("rest", agent.token, "tasker_list_issues", { project_id: agent.project.id })
         assert.isUndefined(read.code)
         yield* empty(owner, "idempotency_keys")
         assert.strictEqual(yield* create(agent, "while-it-is-full"), "done")

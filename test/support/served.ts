@@ -1,5 +1,6 @@
 import * as Http from "node:http"
 import { Context, Effect, Layer } from "effect"
+import { allScopes } from "../../src/domain/Scope.ts"
 import { Addresses } from "../../src/http/Addresses.ts"
 import { gateway } from "../../src/main.ts"
 import { freshDatabase, pepper, restricted, secret, signingKey } from "./gateway.ts"
@@ -184,6 +185,13 @@ export const newAgent = Effect.fnUntraced(function* (
     tokenId: token_info.id,
     grantIds: made.map(({ grant }) => grant.id)
   } as Agent
+})
+
+/** Makes an agent with all scopes on a project of its own. */
+export const newcomer = Effect.fnUntraced(function* (tasker: TaskerControl) {
+  const { project } = yield* tasker.project()
+  const terms = { project_id: project.id, workspace_slug: project.workspace_slug, scopes: allScopes }
+  return { project, ...(yield* newAgent([terms])) }
 })
 
 export interface Event {

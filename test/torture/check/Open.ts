@@ -21,7 +21,7 @@ export interface Known {
  * - Tasker said that something else stands under its key;
  * - its card was changed by another hand since: whether it had been done before can't be told from the card,
  *   and to repeat it could undo the other;
- * - Tasker died between its commits, so that the card is neither as it was nor as asked.
+ * - Tasker failed between its commits, so that the card is neither as it was nor as asked.
  */
 export const explain = (row: KeyRow, known: Known): string | undefined => {
   const { retired, story } = known
@@ -69,7 +69,7 @@ const forbiddenMeanwhile = (told: Told, { acts }: Story): boolean => {
 /** An act takes effect before its reply is read, and may before a call that was sent earlier is. */
 const reactionTime = 5000
 
-/** Whether a token under which it was asked for was revoked. Each call draws one of its agent's, and any may have reserved. */
+/** True if one of the tokens under which it was asked for was revoked: any of its calls may have reserved. */
 const tokenRevoked = ({ calls }: Told, { acts }: Story): boolean =>
   acts.some(
     ({ forbids }) => forbids !== null && "token" in forbids && calls.some((call) => covers(forbids, call))
@@ -83,7 +83,7 @@ const changedMeanwhile = (told: Told, { begun, records, story }: Known): boolean
 
 const settingTools = new Set(["tasker_set_labels", "tasker_set_assignees"])
 
-/** Whether Tasker began to replace a set, and never ended it. */
+/** True if Tasker began to replace a set, and never ended it. */
 const isTorn = ({ effect, tool }: Told, { records }: Known): boolean => {
   const writes = records.writes.filter((write) => write.effect === effect)
   return settingTools.has(tool) && writes.length > 0 && writes.every(({ whole }) => whole === false)

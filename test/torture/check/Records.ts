@@ -54,7 +54,7 @@ export interface TaskerWrite {
   readonly at: number
   /** By which the write is known: see `Effects.ts`. */
   readonly effect: string
-  /** False if Tasker died between its commits. Absent where each write is one. */
+  /** False if Tasker failed between its commits. Absent where each write is one. */
   readonly whole?: boolean
 }
 
